@@ -1,0 +1,42 @@
+#pragma once
+/// What administrators can do, once: the CLI calls it in process on a data directory that no server holds, or through
+/// admin.sock and the admin listener on a running one. One JSON object in, one out.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "sallyport/core/error.hpp"
+#include "sallyport/store/registry.hpp"
+
+namespace sallyport::admin {
+
+/// What an operation may touch besides the registry when a server runs. Empty functions offline.
+struct Live {
+  /// Called after a committed change, before it is acknowledged: returns when every shard has swapped to the new snapshot.
+  std::function<Result<void>()> reload;
+  /// `server test NAME`: connects now; {ok, era, version, tools, prompts, resources, millis} or {ok:false, problem, hint}.
+  std::function<Result<std::string>(const std::string& server)> test_server;
+  /// State of upstreams, journal and process for `get servers` and /readyz: JSON.
+  std::function<std::string()> status;
+  std::function<Result<void>()> checkpoint;
+};
+
+/// Threads: one at a time (the database executor, or the CLI's main thread).
+class Operations {
+ public:
+  Operations(store::Database& database, store::Vault& vault, store::Registry& registry, Live live);
+  /// `op`: apply, get, server.add, server.test, server.remove, key.create, key.list, key.revoke, agent.*, team.*, vault.rotate, backup ...
+  /// Errors: bad_request (unknown op or arguments), and what the registry says.
+  Result<nlohmann::json> run(const std::string& op, const nlohmann::json& arguments);
+
+ private:
+  store::Database& database_;
+  store::Vault& vault_;
+  store::Registry& registry_;
+  Live live_;
+};
+
+}  // namespace sallyport::admin

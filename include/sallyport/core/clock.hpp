@@ -1,0 +1,31 @@
+#pragma once
+/// Time: wall clock for records and expiry, steady clock for waiting.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace sallyport {
+
+using SystemTime = std::chrono::system_clock::time_point;
+using SteadyTime = std::chrono::steady_clock::time_point;
+using Duration = std::chrono::steady_clock::duration;
+
+/// Where time comes from. Real in the program, a settable one in tests.
+/// Threads: now() and steady() may be called from any thread.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual SystemTime now() const { return std::chrono::system_clock::now(); }
+  virtual SteadyTime steady() const { return std::chrono::steady_clock::now(); }
+};
+
+/// The machine's own clock.
+const Clock& system_clock();
+
+/// Milliseconds since 1970-01-01 UTC.
+std::int64_t unix_millis(SystemTime t);
+/// RFC 3339 in UTC with milliseconds: 2026-11-21T00:00:00.000Z
+std::string rfc3339(SystemTime t);
+
+}  // namespace sallyport

@@ -1,0 +1,105 @@
+#pragma once
+/// A connected byte stream: TCP or local socket, plain or TLS. Hides Asio and OpenSSL from everything above.
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/core/error.hpp"
+#include "sallyport/core/task.hpp"
+#include "sallyport/net/http.hpp"
+#include "sallyport/net/shard.hpp"
+
+namespace sallyport::net {
+
+/// An address that passed the egress guard (or a local one), ready to dial: sockaddr bytes.
+struct SocketAddress {
+  std::vector<unsigned char> bytes;
+  std::string text;  ///< "10.0.0.1:443"
+};
+
+/// TLS settings made once and shared by the connections of one listener or client. Immutable.
+class TlsContext;
+/// Errors name the file and OpenSSL's reason.
+Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file, const std::string& key_file);
+/// System CAs, or `ca_file` where not empty; verifies chain and host name.
+Result<std::shared_ptr<TlsContext>> make_client_tls(const std::string& ca_file);
+
+/// Threads: its shard's. One read and one write may be under way at once. There is no timer inside: whoever waits sets
+/// a Deadline that calls close(), and the pending operation ends with an error.
+class Channel {
+ public:
+  /// Takes a connected, non-blocking socket.
+  Channel(Shard& shard, int fd);
+  ~Channel();
+  Channel(Channel&&) noexcept;
+  Channel& operator=(Channel&&) noexcept;
+
+  static Task<Result<Channel>> connect(Shard& shard, SocketAddress address);
+
+  /// Server and client side handshakes; afterwards reads and writes are encrypted.
+  Task<Result<void>> accept_tls(std::shared_ptr<TlsContext> tls);
+  Task<Result<void>> connect_tls(std::shared_ptr<TlsContext> tls, std::string host);
+
+  /// At least one byte, or 0 at the end of the stream. Errors: upstream_broken with the system's reason.
+  /// Awaitable without a coroutine frame: a plain read on an event-loop turn costs no allocation.
+  class Read;
+  class Write;
+  Read read(std::span<char> into);
+  /// All of the pieces, in order (gathered into as few system calls as possible). The bytes must stay until it ends.
+  Write write(std::span<const std::string_view> pieces);
+  Write write(std::string_view bytes);
+
+  /// Waits until the peer closed or bytes are readable; true = closed or broken. Leaves the bytes there.
+  Task<bool> wait_gone();
+  /// Ends a wait_gone() under way (it returns false).
+  void end_wait();
+  /// Without waiting: closed by the peer, broken, or holding unexpected bytes (an idle pooled connection must be quiet).
+  bool stale();
+
+  /// Half-closes the sending side; then the reader drains or closes.
+  void shutdown_send();
+  /// Pending operations end with an error. May be called at any time, more than once.
+  void close();
+  bool is_open() const;
+  int fd() const;
+  Shard& shard();
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class Channel::Read {
+ public:
+  bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> h);
+  Result<std::size_t> await_resume();
+  Read(Impl& impl, std::span<char> into) : impl_(impl), into_(into) {}
+
+ private:
+  Impl& impl_;
+  std::span<char> into_;
+  Result<std::size_t> result_{std::size_t{0}};
+};
+
+class Channel::Write {
+ public:
+  bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> h);
+  Result<void> await_resume();
+  Write(Impl& impl, std::span<const std::string_view> pieces);
+  Write(Impl& impl, std::string_view bytes);
+
+ private:
+  Impl& impl_;
+  std::string_view single_;
+  std::span<const std::string_view> pieces_;
+  Result<void> result_{};
+};
+
+}  // namespace sallyport::net

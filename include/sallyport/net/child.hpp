@@ -1,0 +1,48 @@
+#pragma once
+/// A child process that speaks lines over its standard streams, and the guard that outlives us to clean up after it.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sallyport/core/error.hpp"
+#include "sallyport/net/shard.hpp"
+
+namespace sallyport::net {
+
+struct ChildOptions {
+  std::vector<std::string> argv;           ///< argv[0] is looked up in PATH of `env`; never a shell
+  std::map<std::string, std::string> env;  ///< the whole environment: see minimal_environment()
+  std::string directory{};                 ///< working directory; empty: ours
+  /// One line of standard output without its newline. Longer than limits::kChildLine ends the child.
+  std::function<void(std::string line)> on_line;
+  /// One line of standard error, cut at limits::kChildStderrLine, control characters escaped.
+  std::function<void(std::string line)> on_stderr;
+  /// Once, after the last line: how it ended ("exited with status 1", "killed by signal 9").
+  std::function<void(std::string how)> on_exit;
+};
+
+/// PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, USER of our own environment plus `extra`. LD_* and similar loader variables in `extra` are refused.
+Result<std::map<std::string, std::string>> minimal_environment(const std::map<std::string, std::string>& extra);
+
+/// The command is started by a guard process (our own executable again), which is its subreaper and leads its process group:
+/// when the child ends, when we end it, or when we are killed, the guard kills and reaps everything the command started.
+/// Threads: its shard's; callbacks come there.
+class Child {
+ public:
+  static Result<std::unique_ptr<Child>> start(Shard& shard, ChildOptions options);
+  /// As stop(), without waiting.
+  virtual ~Child() = default;
+  /// Queues a line (newline is added). False when the child is gone or too much is waiting (limits::kChildLine).
+  virtual bool send(std::string line) = 0;
+  /// Closes its standard input, SIGTERM to its group, SIGKILL after limits::kChildKillAfter. on_exit follows.
+  virtual void stop() = 0;
+  virtual int pid() const = 0;
+};
+
+/// Entry of the guard: call first in main(). Returns only when `argv` is not a guard invocation.
+void guard_main_if_asked(int argc, char** argv);
+
+}  // namespace sallyport::net

@@ -1,0 +1,40 @@
+#pragma once
+/// The egress guard: what may be dialled. Checked when a URL is saved and again on the address actually dialled.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/core/error.hpp"
+#include "sallyport/core/task.hpp"
+#include "sallyport/net/channel.hpp"
+
+namespace sallyport::net {
+
+/// A checked http(s) URL. Holding one proves that its text passed `parse_url`.
+struct Url {
+  std::string scheme;  ///< "http" | "https"
+  std::string host;    ///< lower case; an IPv6 literal without brackets
+  std::uint16_t port = 0;
+  std::string path;    ///< "/..." including the query
+  std::string host_header() const;  ///< "host" or "host:port" where the port is not the scheme's own
+  std::string origin() const;       ///< "https://host:port"
+};
+
+/// Strict: http or https, no user info, no fragment, a host that is a DNS name or a canonical IP literal (octal, hexadecimal
+/// and single-number forms of IPv4 are refused).
+Result<Url> parse_url(std::string_view text);
+
+/// Everything that is not globally routable unicast, IPv4-mapped and NAT64 forms included (RFC 6890 and successors).
+bool is_private_address(const SocketAddress& address);
+
+/// Refuses at save time what is certain to be refused at dial time (IP literals and "localhost" names that are private).
+Result<void> check_egress(const Url& url, bool allow_private);
+
+/// Resolves on the DNS executor (deadline limits::kDnsDeadline), then checks every address: all private ones are dropped,
+/// and if none is left the answer is Code::forbidden. The checked address is the one to dial: there is no second look-up.
+/// A link-local metadata address (169.254.169.254, fd00:ec2::254) is refused even with allow_private.
+Task<Result<std::vector<SocketAddress>>> resolve(Shard& shard, Url url, bool allow_private);
+
+}  // namespace sallyport::net

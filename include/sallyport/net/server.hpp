@@ -1,0 +1,96 @@
+#pragma once
+/// The listener and what a handler sees of one request on one connection.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "sallyport/core/cancel.hpp"
+#include "sallyport/core/error.hpp"
+#include "sallyport/core/task.hpp"
+#include "sallyport/net/http.hpp"
+#include "sallyport/net/shard.hpp"
+
+namespace sallyport::net {
+
+/// A stream of server-sent events to one client. Writes never wait: what a slow reader does not take is queued up to
+/// limits::kSseQueue bytes, then the stream is cut. Threads: the request's shard.
+class EventStream {
+ public:
+  virtual ~EventStream() = default;
+  /// `frame` is one whole event with its blank line. False when the stream has ended (client gone, queue full).
+  virtual bool push(std::string frame) = 0;
+  virtual bool open() const = 0;
+};
+
+/// One request and the one answer to it. The handler runs as soon as the head has passed the strict check, before any
+/// byte of the body was read, so that it can refuse early; a body that it did not read closes the connection.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  virtual Shard& shard() = 0;
+  virtual const Request& request() const = 0;
+  virtual const Peer& peer() const = 0;
+  virtual SteadyTime started() const = 0;
+
+  /// Reads the whole body (sends 100-continue where asked). Counted against limits::kBytesInFlight until the exchange ends.
+  /// Errors: too_large, bad_request (framing), upstream of nothing: cancelled when the client went away.
+  virtual Task<Result<std::string>> read_body(std::size_t cap) = 0;
+
+  /// Exactly one of reply() and stream() is called, once.
+  virtual Task<> reply(Reply reply) = 0;
+  /// Sends the head of a text/event-stream answer (`head.body` is ignored) and returns the stream, which lives as long
+  /// as the exchange. Comment keep-alives are sent on a silent stream. The stream ends, cleanly, when the handler returns.
+  virtual EventStream& stream(Reply head) = 0;
+  virtual bool answered() const = 0;
+
+  /// Fires when the client went away, or when the server stops and the grace is over. The watch on the socket is armed
+  /// once the exchange is older than limits::kWatchAfter; a stream notices at once.
+  virtual Cancel& cancel() = 0;
+  /// Bytes of the answer so far, head excluded; for records.
+  virtual std::size_t bytes_sent() const = 0;
+};
+
+using Handler = std::function<Task<>(Exchange&)>;
+
+/// What a connection answers by itself, before any handler runs (400, 414, 431, 501, 408 ...).
+struct HeadRefusal {
+  int status;
+  std::string reason;  ///< short, for records and metrics: "smuggling", "head_too_large", ...
+  Peer peer;
+};
+
+struct ListenerTls {
+  std::string cert_file;
+  std::string key_file;
+};
+
+struct ListenerOptions {
+  std::string address;            ///< "127.0.0.1:8080", "[::1]:0", "unix:/path" (mode 0600)
+  std::optional<ListenerTls> tls{};
+  Handler handler;
+  std::function<void(const HeadRefusal&)> on_refusal{};  ///< on the connection's shard
+  int inherited_fd = -1;          ///< a listening socket handed over (LISTEN_FDS); then `address` only names it
+};
+
+/// Accepts on one thread (shard 0) and deals sockets to the shards in turn. Accepting pauses at limits::kConnections
+/// and when descriptors run out.
+class Listener {
+ public:
+  /// Binds now. Errors: Code::unavailable with what could not be bound and why.
+  static Result<std::unique_ptr<Listener>> open(Shards& shards, ListenerOptions options);
+  virtual ~Listener() = default;
+  /// "127.0.0.1:43121" as bound.
+  virtual std::string local_address() const = 0;
+  virtual std::uint16_t port() const = 0;
+  /// Stops accepting, closes idle connections, lets exchanges end within `grace`, then cancels and closes the rest.
+  /// Threads: not a shard's. Returns when no connection is left.
+  virtual void stop(Duration grace) = 0;
+  /// Open connections, for gauges. Threads: any.
+  virtual std::size_t connections() const = 0;
+};
+
+/// File descriptors handed over by the service manager (sd_listen_fds(3)), in order; the variables are cleared.
+std::vector<int> inherited_sockets();
+
+}  // namespace sallyport::net

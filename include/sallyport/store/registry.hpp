@@ -1,0 +1,86 @@
+#pragma once
+/// Documents, API keys and catalogues in the database. What the gateway's snapshot is built from.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sallyport/core/clock.hpp"
+#include "sallyport/core/error.hpp"
+#include "sallyport/store/database.hpp"
+#include "sallyport/store/documents.hpp"
+#include "sallyport/store/vault.hpp"
+
+namespace sallyport::store {
+
+/// What one `apply` would do or did, per document.
+struct Change {
+  enum class What : std::uint8_t { created, changed, unchanged, removed } what;
+  std::string kind, name;
+  std::string difference{};  ///< lines "- old" / "+ new" of the canonical form; no secret values
+};
+
+struct ApplyOptions {
+  std::string origin = "cli";  ///< --prune removes only what came from the same origin
+  std::string source{};        ///< the text, stored with the documents
+  bool dry_run = false;
+  bool prune = false;
+};
+
+/// An API key: `sp_<id>_<secret>`. Only the SHA-256 of the whole text is stored.
+struct ApiKey {
+  std::string id;
+  std::string hash;      ///< 64 hex digits
+  std::string agent;
+  std::string note{};
+  bool admin = false;    ///< opens the admin API instead of the data plane
+  std::int64_t created = 0;             ///< Unix milliseconds
+  std::optional<std::int64_t> expires{}, revoked{};
+};
+
+/// Last known good lists of one upstream: raw JSON arrays of definitions, exactly as they came.
+struct StoredCatalogue {
+  std::string server;
+  std::string tools = "[]", prompts = "[]", resources = "[]", templates = "[]";
+  std::string server_info = "{}";   ///< {name, version, title?, instructions?, era, capabilities}
+  std::int64_t fetched = 0;         ///< Unix milliseconds
+};
+
+/// Threads: used by one thread at a time (the database executor, or the CLI).
+class Registry {
+ public:
+  Registry(Database& database, Vault& vault, const Clock& clock);
+
+  /// All or nothing. References between documents are checked (a source's server, a server's credential; team members need
+  /// not exist). Errors: bad_request listing every problem, conflict, storage.
+  Result<std::vector<Change>> apply(std::vector<AnyDocument> documents, const ApplyOptions& options);
+  Result<void> remove(const std::string& kind, const std::string& name);
+  Result<std::vector<AnyDocument>> documents(const std::string& kind = {}) const;  ///< by kind, then name
+  Result<std::optional<AnyDocument>> document(const std::string& kind, const std::string& name) const;
+  /// Grows with every committed change.
+  Result<std::int64_t> generation() const;
+
+  /// Resolves a credential's value: vault, environment or file. Errors: not_found, unavailable with the reference, never the value.
+  Result<Secret> credential_value(const Credential& credential) const;
+
+  /// Creates the agent where it does not exist. The returned text is shown once.
+  struct NewKey {
+    ApiKey record;
+    Secret text;
+  };
+  Result<NewKey> create_key(const std::string& agent, const std::string& note, bool admin, std::optional<std::int64_t> expires);
+  Result<std::vector<ApiKey>> keys() const;
+  Result<void> revoke_key(const std::string& id);
+
+  Result<void> save_catalogue(const StoredCatalogue& catalogue);
+  Result<std::vector<StoredCatalogue>> catalogues() const;
+
+ private:
+  Database& database_;
+  Vault& vault_;
+  const Clock& clock_;
+};
+
+}  // namespace sallyport::store
