@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sallyport/core/error.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/core/task.hpp"
 #include "sallyport/net/http.hpp"
 #include "sallyport/net/shard.hpp"
@@ -38,7 +39,9 @@ class Channel {
   Channel(Channel&&) noexcept;
   Channel& operator=(Channel&&) noexcept;
 
-  static Task<Result<Channel>> connect(Shard& shard, SocketAddress address);
+  /// Errors: upstream_unreachable with the system's reason, also when it takes longer than `within`.
+  static Task<Result<Channel>> connect(Shard& shard, SocketAddress address,
+                                       Duration within = limits::kConnectDeadline);
 
   /// Server and client side handshakes; afterwards reads and writes are encrypted.
   Task<Result<void>> accept_tls(std::shared_ptr<TlsContext> tls);
@@ -60,12 +63,16 @@ class Channel {
   /// Without waiting: closed by the peer, broken, or holding unexpected bytes (an idle pooled connection must be quiet).
   bool stale();
 
+  /// A read under way and every later one answers 0, as if the peer had half-closed; writing goes on.
+  void end_read();
   /// Half-closes the sending side; then the reader drains or closes.
   void shutdown_send();
   /// Pending operations end with an error. May be called at any time, more than once.
   void close();
   bool is_open() const;
-  int fd() const;
+  int fd() const;  ///< -1 when closed
+  /// Payload bytes that the system has taken so far: whoever guards a long write sees whether it moves.
+  std::uint64_t bytes_written() const;
   Shard& shard();
 
   struct Impl;
@@ -77,28 +84,39 @@ class Channel {
 class Channel::Read {
  public:
   bool await_ready() noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> h);
+  bool await_suspend(std::coroutine_handle<> h);
   Result<std::size_t> await_resume();
   Read(Impl& impl, std::span<char> into) : impl_(impl), into_(into) {}
 
  private:
+  bool attempt();
+  void wait(std::coroutine_handle<> h);
   Impl& impl_;
   std::span<char> into_;
+  bool want_write_ = false;
   Result<std::size_t> result_{std::size_t{0}};
 };
 
 class Channel::Write {
  public:
   bool await_ready() noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> h);
+  bool await_suspend(std::coroutine_handle<> h);
   Result<void> await_resume();
   Write(Impl& impl, std::span<const std::string_view> pieces);
   Write(Impl& impl, std::string_view bytes);
 
  private:
+  bool attempt();
+  bool attempt_plain();
+  bool attempt_tls();
+  void advance(std::size_t count);
+  void wait(std::coroutine_handle<> h);
   Impl& impl_;
-  std::string_view single_;
-  std::span<const std::string_view> pieces_;
+  std::string_view single_{};
+  std::span<const std::string_view> pieces_{};
+  std::size_t offset_ = 0;  // into the first piece
+  std::string record_{};    // small pieces gathered for one TLS record
+  bool want_read_ = false;
   Result<void> result_{};
 };
 

@@ -61,6 +61,8 @@ class Deadline {
   Deadline& operator=(const Deadline&) = delete;
   /// Replaces what was set before. Never fires early; fires at most two ticks late when the loop is free.
   void set(Duration from_now, Shard::Work action);
+  /// The same for a point in time.
+  void set_at(SteadyTime when, Shard::Work action);
   void clear();
   bool armed() const;
 

@@ -1,0 +1,288 @@
+#include "sallyport/net/channel.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "channel_impl.hpp"
+
+namespace sallyport::net {
+
+namespace {
+
+Error broken(std::string what) {
+  return Error{.code = Code::upstream_broken, .blame = Blame::upstream, .what = std::move(what)};
+}
+std::string system_reason(int error) { return std::system_category().message(error); }
+
+}  // namespace
+
+Channel::Impl::Impl(Shard& owner, int fd) : shard(owner), socket(owner.io().get_executor()) {
+  boost::system::error_code error;
+  socket.assign(boost::asio::generic::stream_protocol(AF_UNSPEC, 0), fd, error);
+  if (error) {
+    ::close(fd);
+    return;
+  }
+  socket.native_non_blocking(true, error);
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+               sizeof on);  // fails on a local socket, where it means nothing
+}
+
+void Channel::Impl::close() {
+  if (!socket.is_open()) return;
+  if (tls) tls_close_notify(*this);
+  boost::system::error_code ignored;
+  socket.close(ignored);
+}
+
+Channel::Channel(Shard& shard, int fd) : impl_(std::make_unique<Impl>(shard, fd)) {}
+Channel::~Channel() = default;
+Channel::Channel(Channel&&) noexcept = default;
+Channel& Channel::operator=(Channel&&) noexcept = default;
+
+bool Channel::is_open() const { return impl_->socket.is_open(); }
+int Channel::fd() const { return impl_->fd(); }
+Shard& Channel::shard() { return impl_->shard; }
+void Channel::close() { impl_->close(); }
+std::uint64_t Channel::bytes_written() const { return impl_->written; }
+
+Channel::Read Channel::read(std::span<char> into) { return Read(*impl_, into); }
+Channel::Write Channel::write(std::span<const std::string_view> pieces) { return Write(*impl_, pieces); }
+Channel::Write Channel::write(std::string_view bytes) { return Write(*impl_, bytes); }
+
+bool Channel::Read::await_suspend(std::coroutine_handle<> h) {
+  if (impl_.receiving_ended) return false;
+  if (impl_.tls) {
+    if (SSL_has_pending(impl_.tls.get()) == 1 && attempt()) return false;
+    wait(h);
+    return true;
+  }
+  impl_.socket.async_read_some(boost::asio::buffer(into_.data(), into_.size()),
+                               [this, h](const boost::system::error_code& error, std::size_t n) {
+                                 if (error && error != boost::asio::error::eof) {
+                                   result_ = std::unexpected(broken("reading: " + error.message()));
+                                 } else {
+                                   result_ = n;
+                                 }
+                                 h.resume();
+                               });
+  return true;
+}
+
+bool Channel::Read::attempt() {
+  std::size_t count = 0;
+  want_write_ = false;
+  switch (tls_read(impl_, into_, count)) {
+    case Step::done:
+      result_ = count;
+      return true;
+    case Step::failed:
+      result_ = std::unexpected(broken("reading: " + tls_reason()));
+      return true;
+    case Step::want_write:
+      want_write_ = true;
+      return false;
+    case Step::want_read:
+      return false;
+  }
+  return false;
+}
+
+void Channel::Read::wait(std::coroutine_handle<> h) {
+  impl_.when_ready(want_write_ ? Step::want_write : Step::want_read,
+                   [this, h](const boost::system::error_code& error) {
+                     if (error) {
+                       result_ = std::unexpected(broken("reading: " + error.message()));
+                     } else if (!attempt()) {
+                       return wait(h);
+                     }
+                     h.resume();
+                   });
+}
+
+Result<std::size_t> Channel::Read::await_resume() { return std::move(result_); }
+
+Channel::Write::Write(Impl& impl, std::span<const std::string_view> pieces) : impl_(impl), pieces_(pieces) {}
+Channel::Write::Write(Impl& impl, std::string_view bytes) : impl_(impl), single_(bytes) {}
+
+bool Channel::Write::await_suspend(std::coroutine_handle<> h) {
+  if (single_.data() != nullptr) pieces_ = std::span(&single_, 1);
+  if (attempt()) return false;  // the common case: the kernel takes it all and nothing waits
+  wait(h);
+  return true;
+}
+
+void Channel::Write::wait(std::coroutine_handle<> h) {
+  impl_.when_ready(want_read_ ? Step::want_read : Step::want_write,
+                   [this, h](const boost::system::error_code& error) {
+                     if (error) {
+                       result_ = std::unexpected(broken("writing: " + error.message()));
+                     } else if (!attempt()) {
+                       return wait(h);
+                     }
+                     h.resume();
+                   });
+}
+
+bool Channel::Write::attempt() { return impl_.tls ? attempt_tls() : attempt_plain(); }
+
+void Channel::Write::advance(std::size_t count) {
+  impl_.written += count;
+  while (!pieces_.empty() && count >= pieces_.front().size() - offset_) {
+    count -= pieces_.front().size() - offset_;
+    pieces_ = pieces_.subspan(1);
+    offset_ = 0;
+  }
+  offset_ += count;
+}
+
+bool Channel::Write::attempt_plain() {
+  advance(0);
+  while (!pieces_.empty()) {
+    std::array<iovec, 16> parts;
+    std::size_t used = 0;
+    for (; used < parts.size() && used < pieces_.size(); ++used) {
+      const std::string_view piece = pieces_[used].substr(used == 0 ? offset_ : 0);
+      parts[used] = {const_cast<char*>(piece.data()), piece.size()};
+    }
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = used;
+    const ssize_t n = ::sendmsg(impl_.fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+      result_ = std::unexpected(broken("writing: " + system_reason(errno)));
+      return true;
+    }
+    advance(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+bool Channel::Write::attempt_tls() {
+  constexpr std::size_t kRecord = 16384;
+  advance(0);
+  while (!pieces_.empty() || !record_.empty()) {
+    std::string_view bytes = record_;
+    if (record_.empty()) {
+      bytes = pieces_.front().substr(offset_);
+      if (pieces_.size() > 1 && bytes.size() < kRecord) {  // small pieces share a record
+        for (std::size_t i = 0; i < pieces_.size() && record_.size() < kRecord; ++i) {
+          record_.append(pieces_[i].substr(i == 0 ? offset_ : 0).substr(0, kRecord - record_.size()));
+        }
+        bytes = record_;
+      }
+    }
+    std::size_t count = 0;
+    want_read_ = false;
+    switch (tls_write(impl_, bytes, count)) {
+      case Step::done:
+        if (!record_.empty()) record_.erase(0, count);
+        advance(count);
+        break;
+      case Step::failed:
+        result_ = std::unexpected(broken("writing: " + tls_reason()));
+        return true;
+      case Step::want_read:
+        want_read_ = true;
+        return false;
+      case Step::want_write:
+        return false;
+    }
+  }
+  return true;
+}
+
+Result<void> Channel::Write::await_resume() { return std::move(result_); }
+
+Task<bool> Channel::wait_gone() {
+  Impl& impl = *impl_;
+  impl.wait_ended = false;
+  for (;;) {
+    if (!impl.socket.is_open()) co_return true;
+    bool gone = false;
+    if (impl.tls && SSL_has_pending(impl.tls.get()) == 1 && tls_readable(impl, gone)) co_return gone;
+    impl.waiting = true;
+    const bool ready = co_await Ready{.impl = impl, .direction = Step::want_read, .cancellable = true};
+    impl.waiting = false;
+    if (impl.wait_ended) co_return false;
+    if (!ready) co_return true;
+    if (impl.tls) {
+      if (tls_readable(impl, gone)) co_return gone;
+      continue;
+    }
+    char byte;
+    const ssize_t n = ::recv(impl.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
+    co_return n <= 0;
+  }
+}
+
+void Channel::end_wait() {
+  if (!impl_->waiting) return;
+  impl_->wait_ended = true;
+  impl_->wait_cancel.emit(boost::asio::cancellation_type::all);
+}
+
+void Channel::end_read() {
+  impl_->receiving_ended = true;
+  if (impl_->socket.is_open()) ::shutdown(impl_->fd(), SHUT_RD);
+}
+
+bool Channel::stale() {
+  Impl& impl = *impl_;
+  if (!impl.socket.is_open()) return true;
+  char byte;
+  const ssize_t n = ::recv(impl.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const bool quiet = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  if (!impl.tls) return !quiet;
+  if (quiet && SSL_has_pending(impl.tls.get()) == 0) return false;
+  bool gone = false;
+  return tls_readable(impl, gone);  // session tickets may arrive at any time and are no application data
+}
+
+void Channel::shutdown_send() {
+  if (!impl_->socket.is_open()) return;
+  if (impl_->tls) tls_close_notify(*impl_);
+  ::shutdown(impl_->fd(), SHUT_WR);
+}
+
+Task<Result<Channel>> Channel::connect(Shard& shard, SocketAddress address, Duration within) {
+  auto unreachable = [&](int error) {
+    return fail(Code::upstream_unreachable, Blame::upstream,
+                "connecting to " + address.text + ": " + system_reason(error), true);
+  };
+  sockaddr_storage storage{};
+  if (address.bytes.size() < sizeof(sa_family_t) || address.bytes.size() > sizeof storage) {
+    co_return unreachable(EINVAL);
+  }
+  std::copy(address.bytes.begin(), address.bytes.end(), reinterpret_cast<unsigned char*>(&storage));
+  const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) co_return unreachable(errno);
+  Channel channel(shard, fd);
+  if (!channel.is_open()) co_return unreachable(ENOMEM);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&storage),
+                static_cast<socklen_t>(address.bytes.size())) != 0) {
+    if (errno != EINPROGRESS && errno != EINTR) co_return unreachable(errno);
+    Deadline deadline(shard);
+    Impl& impl = *channel.impl_;
+    deadline.set(within, [&impl] { impl.close(); });
+    if (!co_await Ready{.impl = impl, .direction = Step::want_write}) co_return unreachable(ETIMEDOUT);
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) co_return unreachable(error);
+  }
+  co_return channel;
+}
+
+}  // namespace sallyport::net
