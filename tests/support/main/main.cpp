@@ -1,2 +1,12 @@
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
+
+namespace sallyport::net {
+/// Weak: only test programs that link the net layer's child processes have it. A test program is its own guard.
+[[gnu::weak]] void guard_main_if_asked(int argc, char** argv);
+}  // namespace sallyport::net
+
+int main(int argc, char** argv) {
+  if (&sallyport::net::guard_main_if_asked) sallyport::net::guard_main_if_asked(argc, argv);
+  return doctest::Context(argc, argv).run();
+}
