@@ -17,9 +17,16 @@ std::uint64_t word_at(const char* p, std::size_t length) {
   return word;
 }
 
-/// Cheap and not secret: equal keys have equal marks, and unequal ones seldom do.
-std::uint64_t mark(std::string_view key) {
-  if (key.size() < 8) return word_at(key.data(), key.size()) | std::uint64_t{key.size()} << 56;
+/// Cheap and not secret: equal keys have equal marks, and unequal ones seldom do. `readable` bytes may be
+/// read.
+std::uint64_t mark(std::string_view key, std::size_t readable) {
+  if (key.size() < 8) {
+    // One load of eight bytes and a mask costs less than a copy of a length that is not known.
+    const std::uint64_t word = readable < 8
+                                   ? word_at(key.data(), key.size())
+                                   : word_at(key.data(), 8) & ((std::uint64_t{1} << 8 * key.size()) - 1);
+    return word | std::uint64_t{key.size()} << 56;
+  }
   const std::uint64_t head = word_at(key.data(), 8);
   const std::uint64_t tail = word_at(key.data() + key.size() - 8, 8);
   return (head * 0x9E3779B97F4A7C15U ^ std::rotl(tail, 23)) + key.size();
@@ -60,7 +67,11 @@ std::optional<std::uint32_t> KeyCheck::among_few(const Tape& tape, std::uint32_t
   std::array<std::uint32_t, kFew> keys;
   std::size_t seen = 0;
   for (std::uint32_t key = first; key != last; key = tape.after(key + 1)) {
-    const std::uint64_t own = mark(text(tape, key));
+    const auto name = text(tape, key);
+    const std::size_t readable =
+        tape.escaped(key) ? name.size()
+                          : static_cast<std::size_t>(tape.bytes.data() + tape.bytes.size() - name.data());
+    const std::uint64_t own = mark(name, readable);
     for (std::size_t i = 0; i < seen; ++i)
       if (marks[i] == own && equal(tape, keys[i], key)) return key;
     marks[seen] = own;

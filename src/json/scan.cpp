@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
-#include <cstring>
+#include <algorithm>
+#include <utility>
 
 #include "key_check.hpp"
 #include "plain_run.hpp"
@@ -30,14 +31,15 @@ class Scan {
   bool close();
   bool key();
   bool string();
-  bool escape();
+  /// Behind the escape that begins at `p`; null when it was refused.
+  const char* escape(const char* p);
   bool number();
   bool literal(std::string_view word);
   void skip_space() {
     while (*p_ == ' ' || *p_ == '\n' || *p_ == '\r' || *p_ == '\t') ++p_;
   }
   std::uint32_t offset(const char* p) const { return static_cast<std::uint32_t>(p - base_); }
-  std::uint32_t here() const { return static_cast<std::uint32_t>(tape_.slots.size()); }
+  std::uint32_t here() const { return tape_.slots.size(); }
   bool in_object() const { return tape_.first(open_) == '{'; }
   bool refuse(const char* at, const char* why) {
     at_ = at;
@@ -124,8 +126,8 @@ Scan::Next Scan::open() {
   }
   const std::uint32_t at = here();
   const bool object = *p_ == '{';
-  tape_.slots.push_back({offset(p_), 0});
-  tape_.slots.push_back({open_, 0});
+  tape_.slots.push({offset(p_), 0});
+  tape_.slots.push({open_, 0});
   open_ = at;
   ++p_;
   skip_space();
@@ -175,26 +177,28 @@ bool Scan::key() {
 }
 
 bool Scan::string() {
-  const char* const start = p_++;
+  const char* p = p_ + 1;
   std::uint32_t escaped = 0;
   for (;;) {
-    p_ = skip_plain(p_, end_);
-    if (*p_ == '"') break;
-    if (*p_ == '\\') {
+    p = skip_plain(p, end_);
+    if (*p == '"') break;
+    if (*p == '\\') {
       escaped = Tape::kEscaped;
-      if (!escape()) return false;
-    } else if (static_cast<unsigned char>(*p_) < 0x20) {
-      return refuse(p_, "control characters in a string must be escaped");
+      p = escape(p);
+      if (!p) return false;
+    } else if (static_cast<unsigned char>(*p) < 0x20) {
+      return refuse(p, "control characters in a string must be escaped");
     } else {
       do {
-        const std::size_t length = utf8_length(p_, end_);
-        if (length == 0) return refuse(p_, "the string is not UTF-8");
-        p_ += length;
-      } while (static_cast<unsigned char>(*p_) >= 0x80);
+        const std::size_t length = utf8_length(p, end_);
+        if (length == 0) return refuse(p, "the string is not UTF-8");
+        p += length;
+      } while (static_cast<unsigned char>(*p) >= 0x80);
     }
   }
-  ++p_;
-  tape_.slots.push_back({offset(start), offset(p_) | escaped});
+  ++p;
+  tape_.slots.push({offset(p_), offset(p) | escaped});
+  p_ = p;
   return true;
 }
 
@@ -217,8 +221,12 @@ int hex4(const char* p) {
   return value;
 }
 
-bool Scan::escape() {
-  switch (p_[1]) {
+const char* Scan::escape(const char* p) {
+  const auto refused = [&](const char* why) {
+    refuse(p, why);
+    return nullptr;
+  };
+  switch (p[1]) {
     case '"':
     case '\\':
     case '/':
@@ -227,56 +235,53 @@ bool Scan::escape() {
     case 'n':
     case 'r':
     case 't':
-      p_ += 2;
-      return true;
+      return p + 2;
     case 'u':
       break;
     default:
-      return refuse(p_, "no such escape in JSON");
+      return refused("no such escape in JSON");
   }
-  const int unit = hex4(p_ + 2);
-  if (unit < 0) return refuse(p_, "\\u needs four hexadecimal digits");
-  if (unit >= 0xDC00 && unit <= 0xDFFF) return refuse(p_, "a low surrogate stands alone");
-  if (unit >= 0xD800 && unit <= 0xDBFF) {
-    const int low = p_[6] == '\\' && p_[7] == 'u' ? hex4(p_ + 8) : -1;
-    if (low < 0xDC00 || low > 0xDFFF) return refuse(p_, "a high surrogate stands alone");
-    p_ += 6;
-  }
-  p_ += 6;
-  return true;
+  const int unit = hex4(p + 2);
+  if (unit < 0) return refused("\\u needs four hexadecimal digits");
+  if (unit >= 0xDC00 && unit <= 0xDFFF) return refused("a low surrogate stands alone");
+  if (unit < 0xD800 || unit > 0xDBFF) return p + 6;
+  const int low = p[6] == '\\' && p[7] == 'u' ? hex4(p + 8) : -1;
+  if (low < 0xDC00 || low > 0xDFFF) return refused("a high surrogate stands alone");
+  return p + 12;
 }
 
 bool Scan::number() {
-  const char* const start = p_;
-  const auto digits = [this] {
-    if (!is_digit(*p_)) return refuse(p_, "a digit must stand here");
-    while (is_digit(*p_)) ++p_;
+  const char* p = p_;
+  const auto digits = [&p, this] {
+    if (!is_digit(*p)) return refuse(p, "a digit must stand here");
+    while (is_digit(*p)) ++p;
     return true;
   };
-  if (*p_ == '-') ++p_;
-  if (*p_ == '0') {
-    ++p_;
-    if (is_digit(*p_)) return refuse(p_, "a number may not begin with 0");
+  if (*p == '-') ++p;
+  if (*p == '0') {
+    ++p;
+    if (is_digit(*p)) return refuse(p, "a number may not begin with 0");
   } else if (!digits()) {
     return false;
   }
-  if (*p_ == '.') {
-    ++p_;
+  if (*p == '.') {
+    ++p;
     if (!digits()) return false;
   }
-  if (*p_ == 'e' || *p_ == 'E') {
-    ++p_;
-    if (*p_ == '+' || *p_ == '-') ++p_;
+  if (*p == 'e' || *p == 'E') {
+    ++p;
+    if (*p == '+' || *p == '-') ++p;
     if (!digits()) return false;
   }
-  tape_.slots.push_back({offset(start), offset(p_)});
+  tape_.slots.push({offset(p_), offset(p)});
+  p_ = p;
   return true;
 }
 
 bool Scan::literal(std::string_view word) {
   if (std::string_view(p_, static_cast<std::size_t>(end_ - p_)).substr(0, word.size()) != word)
     return refuse(p_, "only true, false and null are written without quotes");
-  tape_.slots.push_back({offset(p_), offset(p_ + word.size())});
+  tape_.slots.push({offset(p_), offset(p_ + word.size())});
   p_ += word.size();
   return true;
 }
@@ -287,7 +292,7 @@ Result<void> scan(Tape& tape, const Rules& rules) {
   if (tape.bytes.size() > Document::kMaxBytes)
     return client_error(Code::bad_json, "offset 1073741824: a document has at most 1 GiB");
   constexpr std::size_t kFirstSlots = 512;
-  tape.slots.reserve(std::min(tape.bytes.size() / 8 + 4, kFirstSlots));
+  tape.slots.reserve(static_cast<std::uint32_t>(std::min(tape.bytes.size() / 8 + 4, kFirstSlots)));
   return Scan(tape, rules).run();
 }
 

@@ -6,9 +6,12 @@
 /// document ("[1,1,1,...") at four times its own size.
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <type_traits>
 
 #include "sallyport/json/document.hpp"
 
@@ -19,11 +22,42 @@ struct Slot {
   std::uint32_t b = 0;  ///< behind the last byte, with kEscaped; second slot: number of members or elements
 };
 
+static_assert(std::is_trivially_copyable_v<Slot>);
+
+/// A growing row of slots. Not a vector, because large rows grow in place (realloc) and are not cleared
+/// first.
+class Slots {
+ public:
+  std::uint32_t size() const { return size_; }
+  Slot& operator[](std::uint32_t at) { return data_.get()[at]; }
+  const Slot& operator[](std::uint32_t at) const { return data_.get()[at]; }
+  void push(Slot slot) {
+    if (size_ == capacity_) [[unlikely]]
+      reserve(capacity_ * 2);
+    data_.get()[size_++] = slot;
+  }
+  /// Requires: more than there are now.
+  void reserve(std::uint32_t capacity) {
+    void* const grown = std::realloc(data_.get(), std::size_t{capacity} * sizeof(Slot));
+    if (!grown) throw std::bad_alloc();
+    static_cast<void>(data_.release());
+    data_.reset(static_cast<Slot*>(grown));
+    capacity_ = capacity;
+  }
+
+ private:
+  struct Free {
+    void operator()(Slot* slots) const { std::free(slots); }
+  };
+  std::unique_ptr<Slot, Free> data_;
+  std::uint32_t size_ = 0, capacity_ = 0;
+};
+
 struct Tape {
   static constexpr std::uint32_t kEscaped = 1U << 31;  ///< in Slot::b of a string that has escapes
 
   std::string bytes;
-  std::vector<Slot> slots;
+  Slots slots;
   bool unique_keys = true;
 
   char first(std::uint32_t at) const { return bytes[slots[at].a]; }
