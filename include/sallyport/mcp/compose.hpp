@@ -17,7 +17,9 @@ namespace sallyport::mcp {
 std::string result_message(std::string_view id, std::string_view result);
 /// {"jsonrpc":"2.0","id":ID,"error":{...}}; an empty id becomes null. `data` raw, may be empty.
 std::string error_message(std::string_view id, int code, std::string_view message, std::string_view data);
-/// {"jsonrpc":"2.0","method":M,"params":P}
+/// {"jsonrpc":"2.0","id":ID,"method":M,"params":P}; `params` raw, left out when empty.
+std::string request_message(std::string_view id, std::string_view method, std::string_view params);
+/// {"jsonrpc":"2.0","method":M,"params":P}; `params` raw, left out when empty.
 std::string notification_message(std::string_view method, std::string_view params);
 
 /// Cache hints of list and read results in the modern era.
@@ -26,20 +28,25 @@ struct CacheHints {
   bool is_public = false;
 };
 
-/// An upstream's `result` as a client of `to` must see it. Modern: `resultType` is added where missing, `ttlMs` and `cacheScope` are set
-/// where `hints` is given, `_meta["io.modelcontextprotocol/serverInfo"]` is replaced by `server_info` (raw; empty: removed).
-/// Legacy: `resultType`, `ttlMs`, `cacheScope` and that `_meta` key are taken out. Every other member keeps its bytes and order.
-/// The input may have duplicate keys (upstream); the output has none.
-std::string adapt_result(json::Value result, Version to, const std::optional<CacheHints>& hints, std::string_view server_info);
+/// An upstream's `result` as a client of `to` must see it. Modern: `resultType` is added where missing,
+/// `ttlMs` and `cacheScope` are set where `hints` is given, `_meta["io.modelcontextprotocol/serverInfo"]` is
+/// replaced by `server_info` (raw; empty: removed). Legacy: `resultType`, `ttlMs`, `cacheScope` and that
+/// `_meta` key are taken out. Every other member keeps its bytes and order. The input may have duplicate keys
+/// (upstream): the last one wins, and the output has none at any depth.
+std::string adapt_result(json::Value result, Version to, const std::optional<CacheHints>& hints,
+                         std::string_view server_info);
 
-/// `params` for an upstream request: every member of `params` except `_meta` keeps its bytes and order; members in `replace` get the
-/// given raw value (appended when absent); `_meta` is rebuilt from `meta_members` (key, raw value) and left out when empty.
+/// `params` for an upstream request: every member of `params` except `_meta` keeps its bytes and order;
+/// members in `replace` get the given raw value (appended when absent, `_meta` excepted); `_meta` is rebuilt
+/// from `meta_members` (key, raw value) and left out when empty.
 std::string rebuild_params(const std::optional<json::Value>& params,
                            const std::vector<std::pair<std::string_view, std::string>>& replace,
                            const std::vector<std::pair<std::string, std::string>>& meta_members);
 
-/// A definition (tool, prompt, resource, template) with members replaced (raw values) and others removed; the rest byte-faithful.
-std::string rebuild_object(json::Value object, const std::vector<std::pair<std::string_view, std::string>>& replace,
+/// A definition (tool, prompt, resource, template) with members replaced (raw values,
+/// appended when absent) and others removed; the rest byte-faithful. Duplicate keys as in adapt_result.
+std::string rebuild_object(json::Value object,
+                           const std::vector<std::pair<std::string_view, std::string>>& replace,
                            const std::vector<std::string_view>& remove);
 
 }  // namespace sallyport::mcp
