@@ -16,44 +16,50 @@ namespace sallyport::policy {
 struct Principal {
   enum class Kind : std::uint8_t { anonymous, user, agent };
   Kind kind = Kind::anonymous;
-  std::string issuer;              ///< "" for what this gateway itself issued
-  std::string subject;             ///< name within the issuer
-  std::string actor{};             ///< who acts for the subject; empty: itself
-  std::string key_id{};            ///< of the API key that was shown
+  std::string issuer{};   ///< "" for what this gateway itself issued
+  std::string subject{};  ///< name within the issuer
+  std::string actor{};    ///< who acts for the subject; empty: itself
+  std::string key_id{};   ///< of the API key that was shown
   std::vector<std::string> teams{};
   std::map<std::string, std::string> claims{};
-  /// "agent:release-bot", "user:alice@example.com", "anonymous"; what subjects in documents match and what the journal shows.
+  /// "agent:release-bot", "user:alice@example.com", "anonymous"; what subjects in documents match and what
+  /// the journal shows.
   std::string name() const;
 };
 
 enum class Object : std::uint8_t { tool, prompt, resource, model };
 enum class Effect : std::uint8_t { allow, deny };
 
-/// One rule as a Policy document states it. Globs: '*' any run of bytes, '?' one byte; everything else is literal.
-/// Tools, prompts and resources are "server/name" (resources: "server/uri").
+/// One rule as a Policy document states it. Globs: '*' any run of bytes, '?' one byte; everything else is
+/// literal. Tools, prompts and resources are "server/name" (resources: "server/uri").
 struct Rule {
   Effect effect = Effect::deny;
-  std::vector<std::string> tools, prompts, resources, models;
+  std::vector<std::string> tools{}, prompts{}, resources{}, models{};
 };
 
 struct Policy {
   std::string name;
-  std::vector<std::string> subjects;  ///< "team:x", "agent:x", "user:x", "*" ; globs allowed after the colon
-  std::vector<Rule> rules;
+  /// "team:x", "agent:x", "user:x" (globs allowed after the colon), "anonymous", or "*": everyone, anonymous
+  /// included.
+  std::vector<std::string> subjects{};
+  std::vector<Rule> rules{};
 };
 
 /// The outcome with the rule that made it.
 struct Decision {
   Effect effect = Effect::deny;
-  std::string rule;  ///< "payments-tools#2" (policy and 1-based rule), or "default" when no rule matched
+  /// "payments-tools#2" (policy and 1-based rule), or "default" when no rule matched. Where several rules of
+  /// the deciding effect match, it is the first of them in the order given to compile.
+  std::string rule;
   bool allowed() const { return effect == Effect::allow; }
 };
 
-/// True when `glob` matches the whole of `text`. Linear in text times stars; no recursion.
+/// True when `glob` matches the whole of `text`. At most (bytes of text) x (bytes of glob) steps; no
+/// recursion.
 bool glob_match(std::string_view glob, std::string_view text);
 
-/// All policies compiled: literal names are hashed, globs are tried in order, what concerns a principal is found once.
-/// Threads: immutable after compile; decide() may be called from any thread.
+/// All policies compiled: literal names are hashed, globs are tried in order, what concerns a principal is
+/// found once. Threads: immutable after compile; decide() may be called from any thread.
 class RuleSet {
  public:
   /// Errors: Code::bad_request naming policy, rule and pattern (empty pattern, unknown subject form).
@@ -61,7 +67,8 @@ class RuleSet {
   RuleSet();
   ~RuleSet();
 
-  /// The rules that concern one principal, in a form that decides fast. Immutable; keeps the RuleSet's data alive.
+  /// The rules that concern one principal, in a form that decides fast. Immutable; keeps the RuleSet's data
+  /// alive.
   class View;
   std::shared_ptr<const View> view(const Principal& principal) const;
 

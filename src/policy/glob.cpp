@@ -1,0 +1,28 @@
+#include "sallyport/policy/rules.hpp"
+
+namespace sallyport::policy {
+
+bool glob_match(std::string_view glob, std::string_view text) {
+  constexpr auto kNone = std::string_view::npos;
+  std::size_t g = 0;
+  std::size_t t = 0;
+  std::size_t star = kNone;  // the last star met; an earlier one never needs another try
+  std::size_t resume = 0;    // where that star's run ends so far
+  while (t < text.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      star = g++;
+      resume = t;
+    } else if (g < glob.size() && (glob[g] == '?' || glob[g] == text[t])) {
+      ++g;
+      ++t;
+    } else if (star != kNone) {
+      g = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return glob.find_first_not_of('*', g) == kNone;
+}
+
+}  // namespace sallyport::policy

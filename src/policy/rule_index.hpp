@@ -1,0 +1,45 @@
+#pragma once
+/// The patterns of many rules over one kind of object, arranged so that a name meets few of them.
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sallyport/policy/rules.hpp"
+
+namespace sallyport::policy {
+
+/// Borrows: every pattern that was added.
+class RuleIndex {
+ public:
+  static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+
+  /// Requires: rules are added with rising numbers, so that each list is in order.
+  void add(Effect effect, std::string_view pattern, std::uint32_t rule);
+  /// Lowest rule of this effect that matches; kNone when there is none.
+  std::uint32_t first(Effect effect, std::string_view target) const;
+
+ private:
+  struct Glob {
+    std::string_view prefix;  ///< up to the first wildcard
+    std::string_view rest;
+    std::uint32_t rule;
+    bool matches(std::string_view target) const {
+      return target.starts_with(prefix) && (rest == "*" || glob_match(rest, target.substr(prefix.size())));
+    }
+  };
+  struct Patterns {
+    std::unordered_map<std::string_view, std::uint32_t> literals;  ///< lowest rule of each
+    std::unordered_map<std::string_view, std::vector<Glob>>
+        globs_by_server;  ///< no wildcard up to the first '/'
+    std::vector<Glob> other_globs;
+  };
+  static std::uint32_t first(const std::vector<Glob>& globs, std::string_view target, std::uint32_t below);
+
+  std::array<Patterns, 2> by_effect_;
+};
+
+}  // namespace sallyport::policy

@@ -1,0 +1,180 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <thread>
+
+#include "sallyport/policy/rules.hpp"
+
+using namespace sallyport;
+using namespace sallyport::policy;
+
+namespace {
+
+std::shared_ptr<const RuleSet> compiled(std::vector<Policy> policies) {
+  auto set = RuleSet::compile(std::move(policies));
+  REQUIRE(set.has_value());
+  return *std::move(set);
+}
+
+Principal agent(std::string name, std::vector<std::string> teams = {}) {
+  return {
+      .kind = Principal::Kind::agent, .issuer = "", .subject = std::move(name), .teams = std::move(teams)};
+}
+Principal user(std::string name, std::vector<std::string> teams = {}) {
+  return {.kind = Principal::Kind::user, .issuer = "", .subject = std::move(name), .teams = std::move(teams)};
+}
+
+std::vector<Policy> example() {
+  return {{.name = "payments-tools",
+           .subjects = {"team:payments"},
+           .rules = {{.effect = Effect::allow, .tools = {"github/get_*", "ledger/*"}},
+                     {.effect = Effect::allow, .tools = {"github/create_issue"}},
+                     {.effect = Effect::deny, .tools = {"*/delete_*"}},
+                     {.effect = Effect::allow, .models = {"claude-*"}}}}};
+}
+
+}  // namespace
+
+TEST_CASE("an empty rule set denies everything to everybody") {
+  CHECK(RuleSet().view(agent("x"))->decide(Object::tool, "a/b").effect == Effect::deny);
+  const auto decision = compiled({})->view(user("x"))->decide(Object::model, "m");
+  CHECK_FALSE(decision.allowed());
+  CHECK(decision.rule == "default");
+}
+
+TEST_CASE("decisions name the policy and the rule that made them") {
+  const auto view = compiled(example())->view(agent("bot", {"payments"}));
+  struct Row {
+    Object object;
+    const char* target;
+    bool allowed;
+    const char* rule;
+  };
+  for (const auto& row : {
+           Row{Object::tool, "github/get_me", true, "payments-tools#1"},
+           Row{Object::tool, "ledger/query", true, "payments-tools#1"},
+           Row{Object::tool, "github/create_issue", true, "payments-tools#2"},
+           Row{Object::tool, "ledger/delete_all", false, "payments-tools#3"},
+           Row{Object::tool, "github/create_issues", false, "default"},
+           Row{Object::tool, "claude-opus", false, "default"},
+           Row{Object::model, "claude-opus", true, "payments-tools#4"},
+           Row{Object::model, "gpt", false, "default"},
+           Row{Object::prompt, "ledger/query", false, "default"},
+           Row{Object::resource, "ledger/query", false, "default"},
+           Row{Object::tool, "", false, "default"},
+       }) {
+    CAPTURE(row.target);
+    const auto decision = view->decide(row.object, row.target);
+    CHECK(decision.allowed() == row.allowed);
+    CHECK(decision.rule == row.rule);
+  }
+}
+
+TEST_CASE("subjects choose principals by kind, name and team, exactly") {
+  struct Row {
+    const char* subject;
+    Principal principal;
+    bool covers;
+  };
+  const Principal nobody;
+  for (const auto& row : {
+           Row{"*", agent("a"), true},
+           Row{"*", user("a"), true},
+           Row{"*", nobody, true},
+           Row{"anonymous", nobody, true},
+           Row{"anonymous", agent("anonymous"), false},
+           Row{"agent:release-bot", agent("release-bot"), true},
+           Row{"agent:release-bot", agent("release-bot2"), false},
+           Row{"agent:release-bot", user("release-bot"), false},
+           Row{"agent:release-bot", agent("Release-Bot"), false},
+           Row{"agent:*", agent("x"), true},
+           Row{"agent:*", user("x"), false},
+           Row{"agent:*", nobody, false},
+           Row{"agent:ci-?", agent("ci-7"), true},
+           Row{"user:*@example.com", user("a@example.com"), true},
+           Row{"user:*@example.com", user("a@example.com.evil"), false},
+           Row{"team:pay*", agent("x", {"payments"}), true},
+           Row{"team:payments", agent("payments"), false},
+           Row{"team:*", agent("x"), false},
+           Row{"team:*", user("x", {"a", "b"}), true},
+           Row{"agent:team:x", agent("team:x"), true},
+       }) {
+    CAPTURE(row.subject);
+    const auto set = compiled(
+        {{.name = "p", .subjects = {row.subject}, .rules = {{.effect = Effect::allow, .tools = {"*"}}}}});
+    CHECK(set->view(row.principal)->decide(Object::tool, "s/t").allowed() == row.covers);
+  }
+}
+
+TEST_CASE("principals are named as documents write them") {
+  CHECK(agent("release-bot").name() == "agent:release-bot");
+  CHECK(user("alice@example.com").name() == "user:alice@example.com");
+  CHECK(Principal{}.name() == "anonymous");
+}
+
+TEST_CASE("a policy that cannot be meant is refused with its name, rule and pattern") {
+  for (const auto* subject : {"", "everyone", "team:", ":x", "Team:x", "group:x", "team", "user x", "**"}) {
+    CAPTURE(subject);
+    const auto set = RuleSet::compile({{.name = "p", .subjects = {"*", subject}, .rules = {}}});
+    REQUIRE_FALSE(set.has_value());
+    CHECK(set.error().code == Code::bad_request);
+    CHECK(set.error().hint.find("policy 'p': subject '" + std::string(subject) + "'") == 0);
+  }
+  const auto set = RuleSet::compile(
+      {{.name = "q", .subjects = {"*"}, .rules = {{.tools = {"a/b"}}, {.models = {"m", ""}}}}});
+  REQUIRE_FALSE(set.has_value());
+  CHECK(set.error().hint == "policy 'q': rule 2 has the empty pattern ''; write '*' for everything");
+}
+
+TEST_CASE("the first matching rule of the deciding effect is named, whatever form its pattern has") {
+  const auto set =
+      compiled({{.name = "a", .subjects = {"*"}, .rules = {{.effect = Effect::allow, .tools = {"*"}}}},
+                {.name = "b",
+                 .subjects = {"*"},
+                 .rules = {{.effect = Effect::deny, .tools = {"*/x"}},
+                           {.effect = Effect::deny, .tools = {"s/x"}},
+                           {.effect = Effect::deny, .tools = {"s/*", "s/y"}}}}});
+  const auto view = set->view({});
+  CHECK(view->decide(Object::tool, "s/x").rule == "b#1");
+  CHECK(view->decide(Object::tool, "s/y").rule == "b#3");
+  CHECK(view->decide(Object::tool, "t/y").rule == "a#1");
+  CHECK(set->size() == 4);
+}
+
+TEST_CASE("a view outlives the rule set that made it") {
+  auto set = compiled(example());
+  const auto view = set->view(agent("x", {"payments"}));
+  set.reset();
+  CHECK(view->decide(Object::tool, "github/get_me").rule == "payments-tools#1");
+}
+
+TEST_CASE("one view serves several threads at once") {
+  const auto view = compiled(example())->view(agent("x", {"payments"}));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t)
+    threads.emplace_back([view] {
+      for (int i = 0; i < 2000; ++i) {
+        if (!view->decide(Object::tool, "github/get_" + std::to_string(i)).allowed()) std::abort();
+        if (view->decide(Object::tool, "github/delete_" + std::to_string(i)).allowed()) std::abort();
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+TEST_CASE("ten thousand rules: literals and the globs of other servers do not slow a decision down") {
+  Policy policy{.name = "big", .subjects = {"*"}, .rules = {}};
+  for (int i = 0; i < 5000; ++i) {
+    const auto n = std::to_string(i);
+    policy.rules.push_back({.effect = Effect::allow, .tools = {"server" + n + "/tool"}});
+    policy.rules.push_back(
+        {.effect = i % 2 ? Effect::allow : Effect::deny, .tools = {"server" + n + "/get_*"}});
+  }
+  const auto view = compiled({policy})->view({});
+  for (int i = 0; i < 5000; ++i) {
+    const auto n = std::to_string(i);
+    CHECK(view->decide(Object::tool, "server" + n + "/tool").rule == "big#" + std::to_string(2 * i + 1));
+    const auto decision = view->decide(Object::tool, "server" + n + "/get_x");
+    CHECK(decision.rule == "big#" + std::to_string(2 * i + 2));
+    CHECK(decision.allowed() == (i % 2 == 1));
+  }
+}
