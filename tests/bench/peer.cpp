@@ -1,0 +1,162 @@
+/// The two ends of a benchmark, as cheap as they can be, so that what is measured is what stands between
+/// them.
+///
+///   peer serve                  an MCP server (2026-07-28) with one tool; prints "ready: URL"
+///   peer hold PORT N HEADER...  opens N subscriptions/listen streams, prints "held N", keeps them until its
+///   input ends
+///
+/// It trusts its input: one reader's buffer, no limits. Not an example of how to write a server.
+
+#include <unistd.h>
+
+#include <boost/asio.hpp>
+#include <charconv>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using Socket = tcp::socket;
+
+const std::string kText(360, 'x');  // with its envelope an answer has about 500 bytes
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+/// The raw `id` of a request whose envelope comes first.
+std::string_view id_of(std::string_view body) {
+  const auto at = body.find("\"id\":");
+  if (at == std::string_view::npos) return {};
+  const auto begin = at + 5;
+  const auto end = body[begin] == '"' ? body.find('"', begin + 1) + 1 : body.find_first_of(",}", begin);
+  return body.substr(begin, end - begin);
+}
+
+std::string answer(std::string_view body) {
+  const auto id = id_of(body);
+  if (id.empty()) return "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+  std::string status = "200 OK", payload = "\"result\":{\"resultType\":\"complete\",";
+  if (contains(body, "\"server/discover\"")) {
+    payload +=
+        R"("supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":60000,"cacheScope":"public"})";
+  } else if (contains(body, "\"tools/list\"")) {
+    payload += R"("tools":[{"name":"echo","description":"Says the same thing each time.",)"
+               R"("inputSchema":{"type":"object"}}],"ttlMs":60000,"cacheScope":"public"})";
+  } else if (contains(body, "\"tools/call\"")) {
+    payload += R"("content":[{"type":"text","text":")" + kText + R"("}],"isError":false})";
+  } else {
+    status = "404 Not Found";
+    payload = R"("error":{"code":-32601,"message":"no such method"})";
+  }
+  payload = "{\"jsonrpc\":\"2.0\",\"id\":" + std::string(id) + "," + payload + "}";
+  return "HTTP/1.1 " + status +
+         "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(payload.size()) +
+         "\r\n\r\n" + payload;
+}
+
+std::size_t content_length(std::string_view head) {
+  for (const std::string_view name : {"\r\nContent-Length: ", "\r\ncontent-length: "}) {
+    const auto at = head.find(name);
+    if (at == std::string_view::npos) continue;
+    std::size_t value = 0;
+    std::from_chars(head.data() + at + name.size(), head.data() + head.size(), value);
+    return value;
+  }
+  return 0;
+}
+
+asio::awaitable<void> converse(Socket socket) {
+  std::string buffer;
+  for (;;) {
+    const auto [problem, head] = co_await asio::async_read_until(
+        socket, asio::dynamic_buffer(buffer), "\r\n\r\n", asio::as_tuple(asio::use_awaitable));
+    if (problem) co_return;
+    const std::size_t whole = head + content_length(std::string_view(buffer).substr(0, head));
+    if (buffer.size() < whole) {
+      const auto rest = asio::transfer_exactly(whole - buffer.size());
+      const auto [cut, size] = co_await asio::async_read(socket, asio::dynamic_buffer(buffer), rest,
+                                                         asio::as_tuple(asio::use_awaitable));
+      if (cut) co_return;
+    }
+    const std::string reply = answer(std::string_view(buffer).substr(head, whole - head));
+    buffer.erase(0, whole);
+    const auto [broken, sent] =
+        co_await asio::async_write(socket, asio::buffer(reply), asio::as_tuple(asio::use_awaitable));
+    if (broken) co_return;
+  }
+}
+
+asio::awaitable<void> accept(tcp::acceptor& acceptor) {
+  for (;;) {
+    Socket socket = co_await acceptor.async_accept(asio::use_awaitable);
+    socket.set_option(tcp::no_delay(true));
+    asio::co_spawn(acceptor.get_executor(), converse(std::move(socket)), asio::detached);
+  }
+}
+
+int serve() {
+  asio::io_context io(1);
+  tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
+  std::cout << "ready: http://127.0.0.1:" << acceptor.local_endpoint().port() << "/mcp" << std::endl;
+  asio::co_spawn(io, accept(acceptor), asio::detached);
+  io.run();
+  return 0;
+}
+
+std::string listen_request(std::string_view headers) {
+  const std::string body =
+      R"({"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},)"
+      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+      R"("io.modelcontextprotocol/clientCapabilities":{}}}})";
+  return "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+         "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n"
+         "Mcp-Method: subscriptions/listen\r\n" +
+         std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+int hold(unsigned short port, std::size_t count, const std::string& headers) {
+  asio::io_context io(1);
+  const std::string request = listen_request(headers);
+  std::vector<Socket> streams;
+  for (std::size_t made = 0; made < count; ++made) {
+    Socket socket(io);
+    socket.connect({asio::ip::address_v4::loopback(), port});
+    asio::write(socket, asio::buffer(request));
+    std::string head;
+    asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
+    if (!head.starts_with("HTTP/1.1 200")) {
+      std::cerr << "peer: refused: " << head;
+      return 1;
+    }
+    streams.push_back(std::move(socket));
+  }
+  std::cout << "held " << count << std::endl;
+  char byte = 0;
+  while (::read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view mode = argc > 1 ? argv[1] : "";
+  try {
+    if (mode == "serve") return serve();
+    if (mode == "hold" && argc >= 4) {
+      std::string headers;
+      for (int at = 4; at < argc; ++at) headers += std::string(argv[at]) + "\r\n";
+      return hold(static_cast<unsigned short>(std::stoi(argv[2])), std::stoul(argv[3]), headers);
+    }
+  } catch (const std::exception& problem) {
+    std::cerr << "peer: " << problem.what() << '\n';
+    return 1;
+  }
+  std::cerr << "usage: peer serve | peer hold PORT N HEADER...\n";
+  return 2;
+}
