@@ -2,8 +2,8 @@
 /// them.
 ///
 ///   peer serve                  an MCP server (2026-07-28) with one tool; prints "ready: URL"
-///   peer hold PORT N HEADER...  opens N subscriptions/listen streams, prints "held N", keeps them until its
-///   input ends
+///   peer hold PORT N HEADER...  opens N connections with one request each, prints "held N", keeps them until
+///   its input ends
 ///
 /// It trusts its input: one reader's buffer, no limits. Not an example of how to write a server.
 
@@ -108,21 +108,20 @@ int serve() {
   return 0;
 }
 
-std::string listen_request(std::string_view headers) {
-  const std::string body =
-      R"({"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},)"
-      R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
-      R"("io.modelcontextprotocol/clientCapabilities":{}}}})";
+std::string small_request(std::string_view headers) {
+  const std::string body = R"({"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{)"
+                           R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+                           R"("io.modelcontextprotocol/clientCapabilities":{}}}})";
   return "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
          "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n"
-         "Mcp-Method: subscriptions/listen\r\n" +
+         "Mcp-Method: server/discover\r\n" +
          std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 int hold(unsigned short port, std::size_t count, const std::string& headers) {
   asio::io_context io(1);
-  const std::string request = listen_request(headers);
-  std::vector<Socket> streams;
+  const std::string request = small_request(headers);
+  std::vector<Socket> held;
   for (std::size_t made = 0; made < count; ++made) {
     Socket socket(io);
     socket.connect({asio::ip::address_v4::loopback(), port});
@@ -133,7 +132,7 @@ int hold(unsigned short port, std::size_t count, const std::string& headers) {
       std::cerr << "peer: refused: " << head;
       return 1;
     }
-    streams.push_back(std::move(socket));
+    held.push_back(std::move(socket));
   }
   std::cout << "held " << count << std::endl;
   char byte = 0;
