@@ -7,14 +7,15 @@ import assert from 'node:assert/strict';
 import { ALLOWED } from './checks.mjs';
 import { printed, run, start, stop } from './processes.mjs';
 
-const READY = /^ready: (http:\/\/\S+\/mcp)/m;
+// The first URL in the line that says that a program is ready.
+const READY = /^.*\bready\b.*?(http:\/\/[^\s/]+)/m;
 
 const server = (modules, name) => join(modules, '@modelcontextprotocol', name, 'dist/index.js');
 
 /** Starts the dual-era fixture; resolves to its URL. */
 export async function startFixture(node) {
   const child = start(node, [join(import.meta.dirname, 'fixture.mjs')]);
-  return (await printed(child, READY))[1];
+  return `${(await printed(child, READY))[1]}/mcp`;
 }
 
 /** Starts server-everything over Streamable HTTP (legacy only); resolves to its URL. It cannot pick a free port itself. */
@@ -82,10 +83,10 @@ export async function startGateway({ binary, node, modules }) {
   await command('apply', '-f', config);
   const { key } = JSON.parse(await command('key', 'create', '--agent', 'conformance', '-o', 'json'));
   const gateway = start(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0']);
-  const [, url] = await printed(gateway, READY);
+  const [, base] = await printed(gateway, READY);
   return {
     target: {
-      url,
+      url: `${base}/mcp`,
       node,
       modules,
       file,
