@@ -1,0 +1,96 @@
+#include "sallyport/identity/keys.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "sallyport/core/bytes.hpp"
+
+namespace sallyport::identity {
+namespace {
+
+constexpr std::string_view kPrefix = "sp_";
+constexpr std::size_t kKeyBytes = 256;  // several times what we issue; longer texts are not worth a digest
+
+Failure refuse() { return client_error(Code::unauthenticated, "The credential is not valid."); }
+
+/// The id in `sp_<id>_<secret>`; empty when the text has another form.
+std::string_view id_of(std::string_view text) {
+  if (text.size() > kKeyBytes || !text.starts_with(kPrefix)) return {};
+  text.remove_prefix(kPrefix.size());
+  const auto end = text.find('_');
+  if (end == std::string_view::npos || end + 1 == text.size()) return {};
+  return text.substr(0, end);
+}
+
+std::optional<Digest> digest_of(const store::ApiKey& key) {
+  const auto bytes = unhex(key.hash);
+  Digest digest;
+  if (!bytes || bytes->size() != digest.size()) return std::nullopt;
+  std::ranges::transform(*bytes, digest.begin(), [](char c) { return static_cast<unsigned char>(c); });
+  return digest;
+}
+
+}  // namespace
+
+std::shared_ptr<const KeyTable> KeyTable::build(const std::vector<store::ApiKey>& keys,
+                                                const std::vector<store::AnyDocument>& documents) {
+  std::set<std::string_view> disabled;
+  std::map<std::string_view, std::vector<std::string>> teams_of;  // by member
+  for (const auto& document : documents) {
+    if (const auto* agent = std::get_if<store::Agent>(&document); agent && agent->disabled)
+      disabled.insert(agent->name);
+    if (const auto* team = std::get_if<store::Team>(&document))
+      for (const auto& member : team->members) teams_of[member].push_back(team->name);
+  }
+  auto table = std::make_shared<KeyTable>();
+  for (const auto& key : keys) {
+    const auto digest = digest_of(key);
+    if (key.revoked || key.id.empty() || !digest || disabled.contains(key.agent)) continue;
+    auto principal = std::make_shared<policy::Principal>(policy::Principal{
+        .kind = policy::Principal::Kind::agent, .issuer = "", .subject = key.agent, .key_id = key.id});
+    if (const auto teams = teams_of.find(principal->name()); teams != teams_of.end()) {
+      principal->teams = teams->second;
+      std::ranges::sort(principal->teams);
+      const auto repeated = std::ranges::unique(principal->teams);
+      principal->teams.erase(repeated.begin(), repeated.end());
+    }
+    table->by_id_.try_emplace(key.id,
+                              Entry{.key = key, .principal = std::move(principal), .digest = *digest});
+  }
+  return table;
+}
+
+Result<const KeyTable::Entry*> KeyTable::check(std::string_view text, SystemTime now) const {
+  const auto id = id_of(text);
+  if (id.empty()) return refuse();
+  const auto found = by_id_.find(id);
+  // An unknown id takes as long as a wrong secret, so that ids cannot be found out by timing.
+  static constexpr Digest kNobody{};
+  const Digest& expected = found == by_id_.end() ? kNobody : found->second.digest;
+  const bool same = equal_secret(view(sha256(text)), view(expected));
+  if (!same || found == by_id_.end()) return refuse();
+  const Entry& entry = found->second;
+  if (entry.key.expires && unix_millis(now) >= *entry.key.expires) return refuse();
+  return &entry;
+}
+
+Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_view> authorization) {
+  constexpr std::string_view kScheme = "bearer";
+  if (!authorization) return std::nullopt;
+  const auto space = authorization->find(' ');
+  if (!equal_ignoring_case(authorization->substr(0, space), kScheme) || space == std::string_view::npos)
+    return client_error(Code::unauthenticated, "Authorization must be: Bearer TOKEN.");
+  auto token = *authorization;
+  token.remove_prefix(std::min(token.find_first_not_of(' ', space), token.size()));
+  const auto in_token = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._~+/").find(c) != std::string_view::npos;
+  };
+  const auto padding = std::ranges::find_if_not(token, in_token);
+  if (padding == token.begin() || std::any_of(padding, token.end(), [](char c) { return c != '='; }))
+    return client_error(Code::unauthenticated, "The bearer token has characters that no token has.");
+  return token;
+}
+
+}  // namespace sallyport::identity
