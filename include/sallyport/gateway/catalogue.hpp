@@ -1,0 +1,43 @@
+#pragma once
+/// What one upstream offers: its tools, prompts, resources and templates as checked definitions. Immutable once built.
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sallyport/core/error.hpp"
+#include "sallyport/json/document.hpp"
+#include "sallyport/mcp/headers.hpp"
+#include "sallyport/store/registry.hpp"
+
+namespace sallyport::gateway {
+
+/// One definition as the upstream gave it. `object` borrows the catalogue's document.
+struct Definition {
+  std::string name;       ///< tool or prompt name; for resources the URI, for templates the URI template
+  std::string canonical;  ///< "server/name"
+  json::Value object;
+  std::vector<mcp::HeaderParam> header_params{};  ///< tools only
+};
+
+/// Threads: immutable, shared by snapshots.
+class Catalogue {
+ public:
+  /// Keeps what is sound and drops the rest (hostile names, oversized definitions, broken header marks, second definitions of a
+  /// name); each drop is a line in `dropped`. Errors: storage when a stored array is no JSON array.
+  static Result<std::shared_ptr<const Catalogue>> build(const store::StoredCatalogue& stored);
+
+  const std::string& server() const { return stored_.server; }
+  const store::StoredCatalogue& stored() const { return stored_; }
+  std::vector<Definition> tools, prompts, resources, templates;
+  std::vector<std::string> dropped;
+
+ private:
+  explicit Catalogue(store::StoredCatalogue stored) : stored_(std::move(stored)) {}
+  store::StoredCatalogue stored_;
+  std::vector<json::Document> documents_;
+};
+
+}  // namespace sallyport::gateway

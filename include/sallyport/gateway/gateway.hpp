@@ -1,0 +1,67 @@
+#pragma once
+/// The gateway: builds snapshots from the registry, keeps the upstreams, and serves requests on the public listener.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sallyport/core/clock.hpp"
+#include "sallyport/core/error.hpp"
+#include "sallyport/core/executor.hpp"
+#include "sallyport/net/server.hpp"
+#include "sallyport/net/shard.hpp"
+#include "sallyport/store/journal.hpp"
+#include "sallyport/store/registry.hpp"
+#include "sallyport/store/vault.hpp"
+
+namespace sallyport::gateway {
+
+class Counters;
+
+/// One finished request, for the access log.
+struct AccessLine {
+  std::string_view call, client, principal, endpoint, era, method, target, code;
+  int status = 0;
+  std::int64_t micros = 0;
+  std::size_t bytes_in = 0, bytes_out = 0;
+};
+
+struct GatewayOptions {
+  std::vector<std::string> allowed_hosts{};    ///< host names (without port) besides loopback names and IP literals
+  std::vector<std::string> allowed_origins{};  ///< "https://app.example"; answered with CORS headers
+  std::string public_url{};                    ///< its host is allowed too
+  std::function<void(const AccessLine&)> access_log{};  ///< on the request's shard
+};
+
+class Gateway {
+ public:
+  /// Loads the registry and publishes the first snapshot; upstreams are connected in the background.
+  /// Requires: the shards run; called outside of them. All arguments outlive the gateway.
+  static Result<std::unique_ptr<Gateway>> create(net::Shards& shards, store::Registry& registry, store::Vault& vault, store::Journal& journal,
+                                                 Executor& database, const Clock& clock, GatewayOptions options);
+  virtual ~Gateway() = default;
+
+  /// For the public listener.
+  virtual net::Handler handler() = 0;
+  /// Records what a connection refused by itself.
+  virtual std::function<void(const net::HeadRefusal&)> head_refusals() = 0;
+
+  /// Reads the registry again and swaps every shard to it; when it returns, the next request sees the change.
+  /// Threads: the database executor's, or any when it is idle. Errors: nothing was swapped.
+  virtual Result<void> reload() = 0;
+  /// Connects to a server now and fetches its catalogue: JSON {ok, era, tools, prompts, resources, templates, millis, dropped} or {ok:false, problem}.
+  /// Threads: the database executor's.
+  virtual Result<std::string> test_server(const std::string& name) = 0;
+  /// JSON {generation, servers: [{name, state, problem, version, tools, ...}], endpoints: [{path, tools, problems}]}. Threads: any.
+  virtual std::string status() const = 0;
+  /// Empty when ready; else why not. Threads: any.
+  virtual std::string not_ready() const = 0;
+  /// Counters for /metrics. Threads: any.
+  virtual const Counters& counters() const = 0;
+  /// The listener is about to stop: calls whose clients leave are cancelled from now on, and /readyz says so. Threads: any.
+  virtual void drain() = 0;
+  /// After the listener has stopped: ends upstream sessions and children. Threads: not a shard's.
+  virtual void stop() = 0;
+};
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,110 @@
+#pragma once
+/// Everything a request reads, immutable: keys, rules, upstream configurations and the endpoints composed from their catalogues.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "sallyport/core/error.hpp"
+#include "sallyport/core/secret.hpp"
+#include "sallyport/gateway/catalogue.hpp"
+#include "sallyport/identity/keys.hpp"
+#include "sallyport/net/client.hpp"
+#include "sallyport/policy/rules.hpp"
+#include "sallyport/store/documents.hpp"
+
+namespace sallyport::gateway {
+
+class Upstream;
+
+/// One upstream server as configured, with its credential resolved. Immutable; a changed document makes a new one.
+struct ServerConfig {
+  store::Server document;
+  std::string fingerprint;  ///< digest of document and credential: upstream sessions belong to one fingerprint
+  std::size_t slot = 0;     ///< index of its counters
+  // Streamable HTTP
+  net::Origin origin{};
+  Secret credential_line{};  ///< "Authorization: Bearer ...\r\n", or empty
+  std::string fixed_lines{}; ///< configured headers as lines
+  // stdio
+  std::map<std::string, Secret> secret_env{};
+  std::string problem{};     ///< why it cannot be used now (a credential that does not resolve); empty: usable
+  bool is_stdio() const { return std::holds_alternative<store::StdioTransport>(document.transport); }
+};
+
+/// A server in a snapshot: configuration, and its catalogue where it was ever reached.
+struct ServerEntry {
+  std::shared_ptr<const ServerConfig> config;
+  std::shared_ptr<Upstream> upstream;
+  std::shared_ptr<const Catalogue> catalogue;  ///< null: never reached
+  bool awaited = false;                        ///< first contact is under way: a list may wait for it, briefly
+};
+
+/// One exported thing: what clients call it and what it is.
+struct Export {
+  std::string name;  ///< exported name or URI
+  const ServerEntry* server = nullptr;
+  const Definition* definition = nullptr;
+  std::string modern, legacy;  ///< the definition with its exported name, as lists show it in each era
+  bool rewrites_uri = false;   ///< `uris: prefix`
+};
+
+/// A table of exports of one sort: in list order (by name) and by name.
+class Exports {
+ public:
+  std::vector<Export> items;
+  const Export* find(std::string_view name) const;
+  void index();
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> by_name_;
+};
+
+/// What one URL serves: `/mcp` (everything the caller may use) or `/mcp/{virtual-server}`.
+struct Endpoint {
+  std::string path;          ///< "/mcp/payments"
+  std::string name;          ///< serverInfo.name
+  std::string title{}, instructions{};
+  bool anonymous = false;    ///< no credential needed, loopback only, grants what it contains
+  Exports tools, prompts, resources, templates;
+  std::vector<const ServerEntry*> servers;  ///< that it draws on
+  std::vector<std::string> problems;        ///< collisions and missing sources, for the log and `get`
+  std::string server_info;                  ///< raw JSON {name, version, title?}
+  /// The resource that serves `uri`: exact first, then templates (only one may match).
+  struct ResourceHit {
+    const Export* entry = nullptr;
+    bool by_template = false;
+  };
+  std::optional<ResourceHit> resource(std::string_view uri) const;
+};
+
+struct Snapshot {
+  std::int64_t generation = 0;
+  std::shared_ptr<const identity::KeyTable> keys;
+  std::shared_ptr<const policy::RuleSet> rules;
+  std::vector<std::unique_ptr<ServerEntry>> servers;
+  std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints;  ///< by path
+  const Endpoint* endpoint(std::string_view path) const;
+  const ServerEntry* server(std::string_view name) const;
+};
+
+/// The parts a snapshot is made from.
+struct SnapshotParts {
+  std::int64_t generation = 0;
+  std::vector<store::AnyDocument> documents;
+  std::vector<store::ApiKey> keys;
+  std::vector<ServerEntry> servers;
+};
+
+/// Pure. Errors: bad_request when a policy does not compile.
+Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts);
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,78 @@
+#include "call.hpp"
+#include "sallyport/mcp/compose.hpp"
+#include "sallyport/mcp/sse.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+/// HTTP status of an upstream's own error in the modern era (mcp-protocol section 2.3).
+int status_of(std::int64_t code, bool modern) {
+  if (!modern) return 200;
+  switch (code) {
+    case -32700:
+    case -32600:
+    case -32020:
+    case -32021:
+    case -32022: return 400;
+    case -32601: return 404;
+    default: return 200;
+  }
+}
+
+}  // namespace
+
+Shown show(const Error& error, const Call& call) {
+  const mcp::WireError wire = mcp::wire_error(error.code, call.modern);
+  Shown out{.http = wire.http, .code = wire.code, .message = error.hint.empty() ? std::string(wire.message) : error.hint, .data = error.data};
+  if (out.data.empty()) {
+    out.data = "{\"call\":" + json::quote(call.id) + ",\"reason\":" + json::quote(name_of(error.code)) + (error.retry ? ",\"retry\":true}" : "}");
+  }
+  return out;
+}
+
+bool open_stream(Call& call) {
+  if (call.stream) return call.stream->open();
+  if (!call.takes_stream || call.exchange.answered()) return false;
+  net::Reply head{.status = 200, .content_type = "text/event-stream", .body = {}, .headers = call.cors};
+  call.stream = &call.exchange.stream(std::move(head));
+  return true;
+}
+
+net::Reply render(const Call& call, Result<Answer> answer) {
+  net::Reply reply{.status = 200, .content_type = "application/json"};
+  if (!answer) {
+    const Shown shown = show(answer.error(), call);
+    reply.status = shown.http;
+    reply.body = mcp::error_message(call.rpc_id, shown.code, shown.message, shown.data);
+    if (shown.http == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"sallyport\"");
+    if (shown.http == 405) reply.headers.emplace_back("Allow", "POST, DELETE");
+    if (shown.http == 429 || shown.http == 503) reply.headers.emplace_back("Retry-After", "1");
+  } else if (auto* result = std::get_if<RpcResult>(&*answer)) {
+    reply.body = mcp::result_message(call.rpc_id, result->raw);
+    if (!result->session.empty()) reply.headers.emplace_back("Mcp-Session-Id", std::move(result->session));
+  } else if (auto* error = std::get_if<RpcError>(&*answer)) {
+    reply.status = status_of(error->code, call.modern);
+    reply.body = mcp::error_message(call.rpc_id, static_cast<int>(error->code), error->message, error->data);
+  } else if (auto* whole = std::get_if<net::Reply>(&*answer)) {
+    reply = std::move(*whole);
+  } else {
+    reply.status = 202;
+    reply.content_type.clear();
+  }
+  return reply;
+}
+
+Task<int> send_answer(Call& call, net::Reply reply) {
+  reply.headers.insert(reply.headers.end(), call.cors.begin(), call.cors.end());
+  const int status = reply.status;
+  // A client that takes only event streams gets its one message as one event.
+  if (!call.stream && !call.takes_json && status == 200 && reply.content_type == "application/json") open_stream(call);
+  if (call.stream) {
+    call.stream->push(mcp::sse_frame(reply.body));
+    co_return 200;
+  }
+  co_await call.exchange.reply(std::move(reply));
+  co_return status;
+}
+
+}  // namespace sallyport::gateway

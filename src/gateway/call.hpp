@@ -1,0 +1,88 @@
+#pragma once
+/// One request on its way through the pipeline, and where its answer goes.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sallyport/core/cancel.hpp"
+#include "sallyport/gateway/snapshot.hpp"
+#include "sallyport/mcp/message.hpp"
+#include "sallyport/net/server.hpp"
+#include "session.hpp"
+#include "shard_state.hpp"
+
+namespace sallyport::gateway {
+
+/// What a call turns into. Errors travel as Error and become bytes in answer.cpp only.
+struct RpcResult {
+  std::string raw;                      ///< the JSON-RPC `result`, complete for the client's era
+  std::string session{};                ///< Mcp-Session-Id to hand out (initialize)
+};
+struct RpcError {                       ///< an upstream's own error object, to be passed on
+  std::int64_t code = -32603;
+  std::string message;                  ///< text
+  std::string data{};                   ///< raw
+};
+struct Accepted {};                     ///< 202: a notification or a response was taken
+using Answer = std::variant<RpcResult, RpcError, Accepted, net::Reply>;
+
+/// Everything known about one request so far. Lives on the handler's frame.
+struct Call {
+  Call(net::Exchange& e, ShardState& h) : exchange(e), here(h), snapshot(h.snapshot), id(h.next_call()) {}
+
+  net::Exchange& exchange;
+  ShardState& here;
+  std::shared_ptr<const Snapshot> snapshot;   ///< one version for the whole life
+  const std::string id;                       ///< ours: in records, logs and error data
+
+  const Endpoint* endpoint = nullptr;
+  std::shared_ptr<const policy::Principal> principal;
+  std::string key_id;
+
+  std::optional<json::Document> body;
+  std::size_t bytes_in = 0;
+  mcp::Id rpc_id;
+  mcp::Classified message;
+  std::optional<Session> session;
+  bool modern = false;
+  mcp::Version version = mcp::kNewestLegacy;
+  bool takes_json = true, takes_stream = true;  ///< from Accept
+
+  // For the record.
+  std::string endpoint_path, method, target, rule, refusal;
+  int capture = 1;
+  bool intent_written = false;
+  bool tool_error = false;
+
+  /// What ends the call early: the client went away (modern), said so (legacy), or we stop.
+  Cancel cancel;
+  net::EventStream* stream = nullptr;
+  std::vector<std::pair<std::string, std::string>> cors;  ///< headers for a browser client
+
+  std::string principal_name() const { return principal ? principal->name() : std::string(); }
+  /// Session ids and cursors belong to one principal at one endpoint.
+  std::string bound() const { return principal_name() + "\n" + endpoint_path; }
+};
+
+/// What the client may see of an error.
+struct Shown {
+  int http = 200;
+  int code = -32603;
+  std::string message;
+  std::string data;
+};
+Shown show(const Error& error, const Call& call);
+
+/// The one place where an answer or an error becomes bytes.
+net::Reply render(const Call& call, Result<Answer> answer);
+
+/// Sends what render() made: as the whole reply, or as the last event of a stream that is open. Returns the HTTP status.
+Task<int> send_answer(Call& call, net::Reply reply);
+
+/// Opens the call's stream where the client takes one; false otherwise.
+bool open_stream(Call& call);
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,382 @@
+#include "control.hpp"
+
+#include <future>
+#include <spdlog/spdlog.h>
+
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/crypto.hpp"
+#include "sallyport/core/limits.hpp"
+#include "sallyport/mcp/names.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+/// A failed contact is tried again after a second, then two, four ... at most every 30 s.
+constexpr auto kRetryMax = std::chrono::seconds(30);
+/// How long a replaced upstream may finish the calls of older snapshots.
+constexpr auto kRetireGrace = std::chrono::seconds(60);
+
+const store::Credential* find_credential(const std::vector<store::AnyDocument>& documents, const std::string& name) {
+  for (const auto& document : documents) {
+    if (const auto* credential = std::get_if<store::Credential>(&document); credential && credential->name == name) return credential;
+  }
+  return nullptr;
+}
+
+/// Can the upstream tell us by itself that a list changed, over the transport as it is used now?
+bool notifies(const ServerConfig& config, const store::StoredCatalogue& fetched) {
+  if (!config.is_stdio()) return false;
+  auto info = json::Document::parse(fetched.server_info, json::kUpstream);
+  if (!info) return false;
+  const auto capabilities = info->root().find("capabilities");
+  if (!capabilities) return false;
+  for (const std::string_view list : {"tools", "prompts", "resources"}) {
+    const auto capability = capabilities->find(list);
+    if (!capability) continue;
+    const auto changed = capability->find("listChanged");
+    if (!changed || !changed->boolean().value_or(false)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients, store::Registry& registry,
+                 Executor& database)
+    : shards_(shards), states_(states), clients_(clients), registry_(registry), database_(database) {}
+
+Result<void> Control::reload() {
+  auto documents = registry_.documents();
+  if (!documents) return Failure(documents.error());
+  auto keys = registry_.keys();
+  if (!keys) return Failure(keys.error());
+  auto generation = registry_.generation();
+  if (!generation) return Failure(generation.error());
+
+  std::map<std::string, std::shared_ptr<Managed>> next;
+  std::vector<std::shared_ptr<Managed>> fresh;
+  for (const auto& document : *documents) {
+    const auto* server = std::get_if<store::Server>(&document);
+    if (!server || server->disabled) continue;
+    auto config = resolve(*server, *documents);
+    if (!config) return Failure(config.error());
+    const auto known = managed_.find(server->name);
+    if (known != managed_.end() && known->second->config->fingerprint == (*config)->fingerprint) {
+      next.emplace(server->name, known->second);
+      continue;
+    }
+    auto managed = manage(std::move(*config));
+    if (known != managed_.end()) managed->catalogue = known->second->catalogue;
+    next.emplace(server->name, managed);
+    fresh.push_back(std::move(managed));
+  }
+  // Last known good: what an upstream offered before we were started serves until it answers again.
+  auto stored = registry_.catalogues();
+  if (!stored) return Failure(stored.error());
+  for (const auto& entry : *stored) {
+    const auto it = next.find(entry.server);
+    if (it == next.end() || it->second->catalogue) continue;
+    if (auto catalogue = Catalogue::build(entry)) it->second->catalogue = std::move(*catalogue);
+  }
+  for (const auto& managed : fresh) managed->awaited = !managed->catalogue && managed->config->problem.empty();
+
+  auto previous = std::exchange(managed_, std::move(next));
+  auto old_documents = std::exchange(documents_, std::move(*documents));
+  auto old_keys = std::exchange(keys_, std::move(*keys));
+  const auto old_generation = std::exchange(generation_, *generation);
+  if (auto published = publish(); !published) {
+    managed_ = std::move(previous);
+    documents_ = std::move(old_documents);
+    keys_ = std::move(old_keys);
+    generation_ = old_generation;
+    return published;
+  }
+  for (const auto& [name, managed] : previous) {
+    const auto it = managed_.find(name);
+    if (it == managed_.end() || it->second != managed) retire(managed);
+  }
+  for (const auto& managed : fresh) {
+    (void)managed->shard->post([this, managed] { spawn(refresh_loop(this, managed)); });
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const ServerConfig>> Control::resolve(const store::Server& server, const std::vector<store::AnyDocument>& documents) {
+  auto config = std::make_shared<ServerConfig>();
+  config->document = server;
+  std::string secrets;
+  const auto value_of = [&](const std::string& name) -> Secret {
+    const store::Credential* credential = find_credential(documents, name);
+    auto value = credential ? registry_.credential_value(*credential) : Result<Secret>(fail(Code::not_found, Blame::admin, "credential '" + name + "' does not exist"));
+    if (!value) {
+      config->problem = value.error().what;
+      return Secret();
+    }
+    secrets += sha256_hex(value->reveal());
+    return *value;
+  };
+  if (const auto* http = std::get_if<store::HttpTransport>(&server.transport)) {
+    auto url = net::parse_url(http->url);
+    if (!url) {
+      config->problem = url.error().what;
+    } else {
+      config->origin = {.url = *url, .allow_private = http->allow_private, .ca_file = http->ca_file};
+    }
+    for (const auto& [name, value] : http->headers) {
+      if (!net::append_header(config->fixed_lines, name, value)) config->problem = "header '" + name + "' has a byte that no header may carry";
+    }
+    if (!server.credential.empty()) {
+      const Secret value = value_of(server.credential);
+      const store::Credential* credential = find_credential(documents, server.credential);
+      if (!value.empty() && credential) {
+        std::string line;
+        const std::string text = (credential->scheme.empty() ? "" : credential->scheme + " ") + std::string(value.reveal());
+        if (!net::append_header(line, credential->header, text)) config->problem = "credential '" + server.credential + "' has a byte that no header may carry";
+        config->credential_line = Secret(std::move(line));
+      }
+    }
+  } else {
+    for (const auto& [variable, credential] : std::get<store::StdioTransport>(server.transport).credentials) {
+      config->secret_env[variable] = value_of(credential);
+    }
+  }
+  config->fingerprint = sha256_hex(store::to_json(server) + secrets + config->problem);
+  const auto known = managed_.find(server.name);
+  config->slot = known == managed_.end() ? next_slot_++ : known->second->config->slot;
+  return std::shared_ptr<const ServerConfig>(std::move(config));
+}
+
+std::shared_ptr<Managed> Control::manage(std::shared_ptr<const ServerConfig> config) {
+  auto managed = std::make_shared<Managed>();
+  managed->shard = &shards_[static_cast<int>(config->slot % static_cast<std::size_t>(shards_.size()))];
+  managed->upstream = config->is_stdio() ? make_stdio_upstream(shards_, config, [this](const std::string& server) { poke(server); })
+                                         : make_http_upstream(shards_, clients_, config);
+  managed->config = std::move(config);
+  return managed;
+}
+
+void Control::retire(const std::shared_ptr<Managed>& managed) {
+  managed->retired = true;
+  (void)managed->shard->post([managed] {
+    if (managed->wake) managed->wake->deliver(true);
+  });
+  for (int i = 0; i < shards_.size(); ++i) {
+    (void)shards_[i].post([managed, &shard = shards_[i]] {
+      spawn([](std::shared_ptr<Managed> old, net::Shard* here) -> Task<> {
+        // Calls of older snapshots hold the upstream; let them finish, within reason.
+        const auto until = std::chrono::steady_clock::now() + kRetireGrace;
+        while (old->upstream.use_count() > 1 && std::chrono::steady_clock::now() < until) co_await net::sleep_for(*here, std::chrono::milliseconds(100));
+        co_await old->upstream->close();
+      }(managed, &shard));
+    });
+  }
+}
+
+Result<void> Control::publish() {
+  SnapshotParts parts{.generation = generation_, .documents = documents_, .keys = keys_, .servers = {}};
+  for (const auto& [name, managed] : managed_) {
+    parts.servers.push_back({.config = managed->config, .upstream = managed->upstream, .catalogue = managed->catalogue, .awaited = managed->awaited});
+  }
+  auto snapshot = build_snapshot(std::move(parts));
+  if (!snapshot) return Failure(snapshot.error());
+  for (const auto& [path, endpoint] : (*snapshot)->endpoints) {
+    for (const auto& problem : endpoint->problems) spdlog::warn("{}: {}", path, problem);
+  }
+  {
+    const std::lock_guard lock(status_mutex_);
+    visible_ = managed_;
+    published_ = *snapshot;
+  }
+  net::on_all_shards(shards_, [&](net::Shard& shard) {
+    // Each shard counts references on its own copy of the handle, so that requests share no cache line.
+    auto holder = std::make_shared<std::shared_ptr<const Snapshot>>(*snapshot);
+    states_[static_cast<std::size_t>(shard.index())]->swap(std::shared_ptr<const Snapshot>(holder, holder->get()));
+  });
+  return {};
+}
+
+Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched) {
+  const auto it = managed_.find(managed->config->document.name);
+  if (it == managed_.end() || it->second != managed) return false;
+  const bool was_awaited = std::exchange(managed->awaited, false);
+  if (managed->catalogue) {
+    const auto& known = managed->catalogue->stored();
+    if (known.tools == fetched.tools && known.prompts == fetched.prompts && known.resources == fetched.resources &&
+        known.templates == fetched.templates && known.server_info == fetched.server_info) {
+      if (!was_awaited) return false;
+      if (auto published = publish(); !published) return Failure(published.error());
+      return true;
+    }
+  }
+  auto catalogue = Catalogue::build(fetched);
+  if (!catalogue) return Failure(catalogue.error());
+  for (const auto& line : (*catalogue)->dropped) spdlog::warn("server {}: left out: {}", fetched.server, line);
+  if (auto saved = registry_.save_catalogue(fetched); !saved) {
+    spdlog::error("server {}: catalogue could not be stored: {}", fetched.server, saved.error().what);
+  }
+  managed->catalogue = std::move(*catalogue);
+  if (auto published = publish(); !published) return Failure(published.error());
+  spdlog::info("server {}: {} tools, {} prompts, {} resources, {} templates", fetched.server, managed->catalogue->tools.size(),
+               managed->catalogue->prompts.size(), managed->catalogue->resources.size(), managed->catalogue->templates.size());
+  return true;
+}
+
+void Control::no_longer_awaited(const std::shared_ptr<Managed>& managed) {
+  if (std::exchange(managed->awaited, false) && !stopping_) (void)publish();
+}
+
+Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
+  net::Shard& shard = *managed->shard;
+  Duration retry = std::chrono::seconds(1);
+  bool said = false;
+  // The first list waits for a first contact, but not for ever.
+  net::Deadline patience(shard);
+  patience.set(limits::kFirstList, [self, managed] { (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); }); });
+  while (!managed->retired && !self->stopping_) {
+    managed->poked = false;
+    const bool sleeping = managed->config->is_stdio() && managed->upstream->health().state == "idle";
+    Duration wait = limits::kRefresh;
+    if (!sleeping) {
+      auto fetched = co_await fetch_catalogue(managed->upstream, managed->config, std::chrono::steady_clock::now() + limits::kChildStart);
+      if (fetched) {
+        retry = std::chrono::seconds(1);
+        said = false;
+        if (notifies(*managed->config, *fetched)) wait = std::chrono::hours(24);
+        (void)self->database_.run([self, managed, stored = std::move(*fetched)]() mutable {
+          if (self->stopping_) return;
+          if (auto accepted = self->accept(managed, std::move(stored)); !accepted) spdlog::error("server {}: {}", managed->config->document.name, accepted.error().what);
+        });
+      } else {
+        if (!std::exchange(said, true)) spdlog::warn("server {}: {} ({})", managed->config->document.name, fetched.error().what, name_of(fetched.error().code));
+        (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); });
+        wait = retry;
+        retry = std::min<Duration>(retry * 2, kRetryMax);
+      }
+    }
+    if (managed->retired || self->stopping_) break;
+    auto wake = std::make_shared<Slot<bool>>();
+    managed->wake = wake;
+    net::Deadline timer(shard);
+    timer.set(managed->poked ? std::chrono::milliseconds(100) : wait, [wake] { wake->deliver(true); });
+    co_await *wake;
+    managed->wake.reset();
+  }
+}
+
+void Control::poke(const std::string& server) {
+  std::shared_ptr<Managed> managed;
+  {
+    const std::lock_guard lock(status_mutex_);
+    if (const auto it = visible_.find(server); it != visible_.end()) managed = it->second;
+  }
+  if (!managed) return;
+  (void)managed->shard->post([managed] {
+    managed->poked = true;
+    if (managed->wake) managed->wake->deliver(true);
+  });
+}
+
+Result<std::string> Control::test_server(const std::string& name) {
+  const auto it = managed_.find(name);
+  if (it == managed_.end()) return client_error(Code::not_found, "Server '" + name + "' does not exist or is disabled.");
+  const auto managed = it->second;
+  const auto begin = std::chrono::steady_clock::now();
+  auto promise = std::make_shared<std::promise<Result<store::StoredCatalogue>>>();
+  auto future = promise->get_future();
+  const bool sent = managed->shard->post([managed, promise] {
+    spawn([](std::shared_ptr<Managed> m, std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
+      p->set_value(co_await fetch_catalogue(m->upstream, m->config, std::chrono::steady_clock::now() + limits::kChildStart));
+    }(managed, promise));
+  });
+  if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);
+  auto fetched = future.get();
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
+  if (!fetched) {
+    return "{\"ok\":false,\"server\":" + json::quote(name) + ",\"code\":" + json::quote(name_of(fetched.error().code)) +
+           ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) + "}";
+  }
+  if (auto accepted = accept(managed, std::move(*fetched)); !accepted) return Failure(accepted.error());
+  std::string dropped;
+  for (const auto& line : managed->catalogue->dropped) dropped += (dropped.empty() ? "" : ",") + json::quote(line);
+  const auto count = [](const auto& list) { return std::to_string(list.size()); };
+  return "{\"ok\":true,\"server\":" + json::quote(name) + ",\"version\":" + json::quote(mcp::text_of(managed->upstream->health().version)) +
+         ",\"tools\":" + count(managed->catalogue->tools) + ",\"prompts\":" + count(managed->catalogue->prompts) +
+         ",\"resources\":" + count(managed->catalogue->resources) + ",\"templates\":" + count(managed->catalogue->templates) +
+         ",\"dropped\":[" + dropped + "],\"millis\":" + std::to_string(millis) + "}";
+}
+
+std::string Control::status() const {
+  std::map<std::string, std::shared_ptr<Managed>> servers;
+  std::shared_ptr<const Snapshot> snapshot;
+  {
+    const std::lock_guard lock(status_mutex_);
+    servers = visible_;
+    snapshot = published_;
+  }
+  std::string out = "{\"generation\":" + std::to_string(snapshot ? snapshot->generation : 0) + ",\"servers\":[";
+  bool first = true;
+  for (const auto& [name, managed] : servers) {
+    const auto health = managed->upstream->health();
+    const ServerEntry* entry = snapshot ? snapshot->server(name) : nullptr;
+    const Catalogue* catalogue = entry ? entry->catalogue.get() : nullptr;
+    const auto count = [&](auto member) { return std::to_string(catalogue ? (catalogue->*member).size() : 0); };
+    out += std::exchange(first, false) ? "" : ",";
+    out += "{\"name\":" + json::quote(name) + ",\"state\":" + json::quote(health.state) +
+           ",\"problem\":" + json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
+           ",\"since\":" + std::to_string(health.changed) + ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
+           ",\"transport\":" + (managed->config->is_stdio() ? "\"stdio\"" : "\"streamable-http\"") + ",\"tools\":" + count(&Catalogue::tools) +
+           ",\"prompts\":" + count(&Catalogue::prompts) + ",\"resources\":" + count(&Catalogue::resources) + ",\"templates\":" + count(&Catalogue::templates) +
+           ",\"fetched\":" + std::to_string(catalogue ? catalogue->stored().fetched : 0) + "}";
+  }
+  out += "],\"endpoints\":[";
+  first = true;
+  if (snapshot) {
+    std::map<std::string, const Endpoint*> ordered;
+    for (const auto& [path, endpoint] : snapshot->endpoints) ordered[path] = endpoint.get();
+    for (const auto& [path, endpoint] : ordered) {
+      std::string problems;
+      for (const auto& problem : endpoint->problems) problems += (problems.empty() ? "" : ",") + json::quote(problem);
+      out += std::exchange(first, false) ? "" : ",";
+      out += "{\"path\":" + json::quote(path) + ",\"access\":" + (endpoint->anonymous ? "\"anonymous\"" : "\"authenticated\"") +
+             ",\"tools\":" + std::to_string(endpoint->tools.items.size()) + ",\"prompts\":" + std::to_string(endpoint->prompts.items.size()) +
+             ",\"resources\":" + std::to_string(endpoint->resources.items.size()) + ",\"templates\":" + std::to_string(endpoint->templates.items.size()) +
+             ",\"problems\":[" + problems + "]}";
+    }
+  }
+  return out + "]}";
+}
+
+std::vector<std::pair<std::string, Upstream::Health>> Control::health() const {
+  const std::lock_guard lock(status_mutex_);
+  std::vector<std::pair<std::string, Upstream::Health>> out;
+  for (const auto& [name, managed] : visible_) out.emplace_back(name, managed->upstream->health());
+  return out;
+}
+
+void Control::stop() {
+  stopping_ = true;
+  std::map<std::string, std::shared_ptr<Managed>> servers;
+  {
+    const std::lock_guard lock(status_mutex_);
+    servers = visible_;
+  }
+  std::vector<std::future<void>> closed;
+  for (const auto& [name, managed] : servers) {
+    managed->retired = true;
+    for (int i = 0; i < shards_.size(); ++i) {
+      auto done = std::make_shared<std::promise<void>>();
+      closed.push_back(done->get_future());
+      const bool sent = shards_[i].post([managed, done, &shard = shards_[i]] {
+        if (managed->shard == &shard && managed->wake) managed->wake->deliver(true);
+        spawn([](std::shared_ptr<Managed> m, std::shared_ptr<std::promise<void>> p) -> Task<> {
+          co_await m->upstream->close();
+          p->set_value();
+        }(managed, done));
+      });
+      if (!sent) done->set_value();
+    }
+  }
+  for (auto& future : closed) future.wait_for(std::chrono::seconds(5));
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,74 @@
+#pragma once
+/// The control plane: upstream objects, catalogue refresh, and the publication of snapshots to the shards.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sallyport/core/executor.hpp"
+#include "sallyport/gateway/gateway.hpp"
+#include "sallyport/gateway/upstream.hpp"
+#include "shard_state.hpp"
+
+namespace sallyport::gateway {
+
+/// One configured server with everything that lives as long as its configuration does.
+struct Managed {
+  std::shared_ptr<const ServerConfig> config;
+  std::shared_ptr<Upstream> upstream;
+  std::shared_ptr<const Catalogue> catalogue;  ///< the executor's, like `awaited`
+  bool awaited = false;             ///< first contact under way and nothing known yet
+  net::Shard* shard = nullptr;      ///< runs the refresh
+  std::atomic<bool> retired{false};
+  // On `shard`:
+  std::shared_ptr<Slot<bool>> wake;
+  bool poked = false;
+};
+
+/// Threads: the database executor's, except where said otherwise. What other threads see are snapshots and the status copy.
+class Control {
+ public:
+  Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients, store::Registry& registry, Executor& database);
+
+  /// Builds from the registry and publishes. Errors: nothing changed.
+  Result<void> reload();
+  Result<std::string> test_server(const std::string& name);
+  /// Threads: any.
+  std::string status() const;
+  std::vector<std::pair<std::string, Upstream::Health>> health() const;
+  /// Threads: not a shard's, not the executor's.
+  void stop();
+
+ private:
+  std::shared_ptr<Managed> manage(std::shared_ptr<const ServerConfig> config);
+  Result<std::shared_ptr<const ServerConfig>> resolve(const store::Server& server, const std::vector<store::AnyDocument>& documents);
+  void retire(const std::shared_ptr<Managed>& managed);
+  Result<void> publish();
+  /// True when it differs from what was known.
+  Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);
+  void no_longer_awaited(const std::shared_ptr<Managed>& managed);
+  static Task<> refresh_loop(Control* self, std::shared_ptr<Managed> managed);
+  void poke(const std::string& server);
+
+  net::Shards& shards_;
+  std::vector<std::unique_ptr<ShardState>>& states_;
+  Clients& clients_;
+  store::Registry& registry_;
+  Executor& database_;
+
+  std::vector<store::AnyDocument> documents_;
+  std::vector<store::ApiKey> keys_;
+  std::int64_t generation_ = 0;
+  std::map<std::string, std::shared_ptr<Managed>> managed_;
+  std::size_t next_slot_ = 0;
+  std::atomic<bool> stopping_{false};
+
+  mutable std::mutex status_mutex_;  // copied at each publication, read by the admin side and by notifications
+  std::map<std::string, std::shared_ptr<Managed>> visible_;
+  std::shared_ptr<const Snapshot> published_;
+};
+
+}  // namespace sallyport::gateway

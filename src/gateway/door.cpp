@@ -1,0 +1,136 @@
+#include "door.hpp"
+
+#include <algorithm>
+
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/net/egress.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+/// Host without its port; an IPv6 literal without brackets.
+std::string_view host_of(std::string_view authority) {
+  if (!authority.empty() && authority.front() == '[') {
+    const auto end = authority.find(']');
+    return end == std::string_view::npos ? std::string_view() : authority.substr(1, end - 1);
+  }
+  return authority.substr(0, authority.find(':'));
+}
+
+/// A rebound name resolves to us; an address is what it says.
+bool is_ip_literal(std::string_view host) {
+  if (host.empty()) return false;
+  if (host.find(':') != std::string_view::npos) return host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  int dots = 0;
+  for (const char c : host) {
+    if (c == '.') {
+      ++dots;
+    } else if (c < '0' || c > '9') {
+      return false;
+    }
+  }
+  return dots == 3;
+}
+
+bool contains(const std::vector<std::string>& list, std::string_view text) {
+  return std::any_of(list.begin(), list.end(), [&](const std::string& s) { return equal_ignoring_case(s, text); });
+}
+
+/// Does an Accept header admit this media type? Absent admits all.
+bool admits(std::optional<std::string_view> accept, std::string_view type) {
+  if (!accept) return true;
+  const std::string_view family = type.substr(0, type.find('/'));
+  for (std::string_view rest = *accept; !rest.empty();) {
+    const auto comma = rest.find(',');
+    std::string_view item = trim(rest.substr(0, comma));
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    const std::string range = lower(trim(item.substr(0, item.find(';'))));
+    if (range == type || range == "*/*" || range == std::string(family) + "/*") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Door::Door(const GatewayOptions& options) : hosts_(options.allowed_hosts), origins_(options.allowed_origins) {
+  if (options.public_url.empty()) return;
+  if (auto url = net::parse_url(options.public_url)) hosts_.push_back(url->host);
+}
+
+bool Door::host_allowed(std::string_view host) const {
+  return equal_ignoring_case(host, "localhost") || is_ip_literal(host) || contains(hosts_, host);
+}
+
+Result<void> Door::check_origin(const net::Request& request) const {
+  const auto host = request.headers.find("host");
+  if (!host || !host_allowed(host_of(*host))) {
+    return client_error(Code::forbidden, "This Host is not served here. Add it to allowed_hosts in sallyport.yaml if it should be.");
+  }
+  const std::size_t origins = request.headers.count("origin");
+  if (origins == 0) return {};
+  const std::string_view origin = *request.headers.find("origin");
+  if (origins > 1) return client_error(Code::forbidden, "More than one Origin header.");
+  if (contains(origins_, origin)) return {};
+  // A page served from this very host; anything else in a browser is a stranger.
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!origin.starts_with(scheme)) continue;
+    const std::string_view authority = origin.substr(scheme.size());
+    const std::string_view name = host_of(authority);
+    const bool plain = authority.find_first_of("@/?#") == std::string_view::npos;
+    const bool loopback = equal_ignoring_case(name, "localhost") || name == "127.0.0.1" || name == "::1";
+    const bool host_is_loopback = equal_ignoring_case(host_of(*host), "localhost") || host_of(*host) == "127.0.0.1" || host_of(*host) == "::1";
+    if (plain && (equal_ignoring_case(authority, *host) || (loopback && host_is_loopback))) return {};
+  }
+  return client_error(Code::forbidden, "This Origin is not allowed. Add it to allowed_origins in sallyport.yaml if it should be.");
+}
+
+std::vector<std::pair<std::string, std::string>> Door::cors(const net::Request& request) const {
+  const auto origin = request.headers.find("origin");
+  if (!origin || !contains(origins_, *origin)) return {};
+  return {{"Access-Control-Allow-Origin", std::string(*origin)},
+          {"Vary", "Origin"},
+          {"Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate"}};
+}
+
+Result<void> Door::check_media(Call& call) {
+  const auto& headers = call.exchange.request().headers;
+  const auto type = headers.find("content-type");
+  if (!type || lower(trim(type->substr(0, type->find(';')))) != "application/json") {
+    return client_error(Code::unsupported_media, "Content-Type must be application/json.");
+  }
+  if (const auto coding = headers.find("content-encoding"); coding && lower(trim(*coding)) != "identity") {
+    return client_error(Code::unsupported_media, "Content-Encoding is not supported on requests.");
+  }
+  const auto accept = headers.find("accept");
+  call.takes_json = admits(accept, "application/json");
+  call.takes_stream = accept && admits(accept, "text/event-stream");
+  if (!call.takes_json && !call.takes_stream) {
+    return client_error(Code::not_acceptable, "Accept must include application/json and text/event-stream.");
+  }
+  return {};
+}
+
+Result<void> Door::authenticate(Call& call, SystemTime now) {
+  const net::Request& request = call.exchange.request();
+  static const auto anonymous = std::make_shared<const policy::Principal>();
+  if (call.endpoint->anonymous) {
+    if (!call.exchange.peer().loopback) return client_error(Code::forbidden, "This endpoint is open on the loopback interface only.");
+    call.principal = anonymous;
+    return {};
+  }
+  if (request.headers.count("authorization") > 1) return client_error(Code::bad_request, "More than one Authorization header.");
+  if (request.query.find("access_token=") != std::string_view::npos) {
+    return client_error(Code::bad_request, "A token does not belong in the URL. Send it as Authorization: Bearer.");
+  }
+  auto token = identity::bearer_token(request.headers.find("authorization"));
+  if (!token) return Failure(token.error());
+  if (!*token) return client_error(Code::unauthenticated, "Send your key as Authorization: Bearer sp_... (make one with: sallyport key create --agent NAME).");
+  if (request.headers.find("cookie")) return client_error(Code::bad_request, "Send either a cookie or a bearer token, not both.");
+  auto entry = call.snapshot->keys->check(**token, now);
+  if (!entry) return Failure(entry.error());
+  call.principal = (*entry)->principal;
+  call.key_id = (*entry)->key.id;
+  return {};
+}
+
+}  // namespace sallyport::gateway

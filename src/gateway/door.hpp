@@ -1,0 +1,32 @@
+#pragma once
+/// The checks that come before anyone is believed: Host, Origin, Accept, media types, credentials.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "call.hpp"
+#include "sallyport/gateway/gateway.hpp"
+
+namespace sallyport::gateway {
+
+/// Threads: immutable.
+class Door {
+ public:
+  explicit Door(const GatewayOptions& options);
+
+  /// Host and Origin (DNS rebinding: N13). Errors: forbidden.
+  Result<void> check_origin(const net::Request& request) const;
+  /// CORS headers for an allowed Origin; empty otherwise.
+  std::vector<std::pair<std::string, std::string>> cors(const net::Request& request) const;
+  /// Media types of a POST. Errors: unsupported_media, not_acceptable.
+  static Result<void> check_media(Call& call);
+  /// Principal of the request. Errors: unauthenticated, forbidden, bad_request (two kinds of credential).
+  static Result<void> authenticate(Call& call, SystemTime now);
+
+ private:
+  bool host_allowed(std::string_view host) const;
+  std::vector<std::string> hosts_, origins_;
+};
+
+}  // namespace sallyport::gateway

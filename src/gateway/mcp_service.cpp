@@ -1,0 +1,342 @@
+#include "mcp_service.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "sallyport/core/limits.hpp"
+#include "sallyport/mcp/compose.hpp"
+#include "sallyport/mcp/headers.hpp"
+#include "sallyport/mcp/names.hpp"
+#include "sallyport/mcp/sse.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+std::string text_member(const std::optional<json::Value>& object, std::string_view key) {
+  const auto member = object ? object->find(key) : std::nullopt;
+  return member ? member->string().value_or("") : "";
+}
+
+/// What does not exist and what the caller may not see are answered in the same words.
+Failure unknown(std::string_view what, const std::string& name) {
+  return client_error(Code::invalid_params, "Unknown " + std::string(what) + ": " + mcp::escaped(name));
+}
+
+int capture_of(store::Capture capture) {
+  switch (capture) {
+    case store::Capture::none: return 0;
+    case store::Capture::digest: return 1;
+    case store::Capture::full: return 2;
+  }
+  return 1;
+}
+
+/// `uris: prefix`: what is read must carry the URI that was asked for.
+std::string prefix_contents(std::string raw, const std::string& prefix) {
+  auto document = json::Document::parse(raw, json::kUpstream);
+  const auto contents = document ? document->root().find("contents") : std::nullopt;
+  if (!contents) return raw;
+  std::string list = "[";
+  for (const json::Value item : contents->elements()) {
+    if (list.size() > 1) list += ',';
+    const auto uri = item.find("uri");
+    list += uri ? mcp::rebuild_object(item, {{"uri", json::quote(prefix + uri->string().value_or(""))}}, {}) : std::string(item.raw());
+  }
+  return mcp::rebuild_object(document->root(), {{"contents", list + "]"}}, {});
+}
+
+/// Makes a legacy call findable for notifications/cancelled while it runs.
+class Registered {
+ public:
+  Registered(ShardState& here, std::string key, Cancel& cancel) : here_(here), key_(std::move(key)) {
+    if (!key_.empty()) here_.calls[key_] = &cancel;
+  }
+  ~Registered() {
+    if (!key_.empty()) here_.calls.erase(key_);
+  }
+  Registered(const Registered&) = delete;
+  Registered& operator=(const Registered&) = delete;
+
+ private:
+  ShardState& here_;
+  const std::string key_;
+};
+
+}  // namespace
+
+Result<void> McpService::find_session(Call& call, std::optional<std::string_view> header) const {
+  if (!header) {
+    return client_error(Code::bad_envelope, "Mcp-Session-Id is missing: send initialize first and repeat the header of its answer, or use protocol version 2026-07-28.");
+  }
+  auto session = open_session(sealer_, *header, call.bound(), clock_.now());
+  if (!session || call.here.sessions.deleted(session->nonce)) {
+    call.refusal = "session_mismatch";
+    return client_error(Code::not_found, "Session not found: it ended, expired or is not yours. Send initialize again.");
+  }
+  call.version = session->version;
+  call.session = std::move(*session);
+  return {};
+}
+
+bool McpService::allowed(Call& call, policy::Object object, std::string_view canonical) const {
+  if (call.endpoint->anonymous) {
+    call.rule = "virtual-server:" + call.endpoint->name;
+    return true;
+  }
+  const policy::Decision& decision = call.here.access(call.principal).decide(object, canonical);
+  call.rule = decision.rule;
+  return decision.allowed();
+}
+
+Task<Result<Answer>> McpService::perform(Call& call) {
+  const mcp::Envelope& message = call.message.message;
+  if (message.kind == mcp::Envelope::Kind::notification) {
+    take_notification(call);
+    co_return Accepted{};
+  }
+  // Answers to questions that we asked: nothing asks yet, so nobody waits for them.
+  if (message.kind != mcp::Envelope::Kind::request) co_return Accepted{};
+
+  switch (message.method) {
+    case mcp::Method::initialize: co_return initialize(call);
+    case mcp::Method::discover: co_return discover(call);
+    case mcp::Method::ping: co_return RpcResult{"{}"};
+    case mcp::Method::tools_list:
+    case mcp::Method::prompts_list:
+    case mcp::Method::resources_list:
+    case mcp::Method::resources_templates_list: co_return co_await list(call);
+    case mcp::Method::tools_call: co_return co_await call_tool(call);
+    case mcp::Method::prompts_get: co_return co_await get_prompt(call);
+    case mcp::Method::resources_read: co_return co_await read_resource(call);
+    case mcp::Method::completion_complete: co_return co_await complete(call);
+    case mcp::Method::logging_set_level: co_return co_await set_log_level(call);
+    default: co_return client_error(Code::method_not_found, "Method not found: " + mcp::escaped(message.method_text.substr(0, 100)));
+  }
+}
+
+Task<Result<Answer>> McpService::call_tool(Call& call) {
+  const auto& params = call.message.message.params;
+  const std::string name = text_member(params, "name");
+  const Export* tool = call.endpoint->tools.find(name);
+  if (!tool || !allowed(call, policy::Object::tool, tool->definition->canonical)) {
+    call.target = tool ? tool->definition->canonical : "";
+    call.refusal = tool ? "denied" : "unknown_tool";
+    co_return unknown("tool", name);
+  }
+  const auto arguments = params->find("arguments");
+  if (call.modern) {
+    const auto& headers = call.exchange.request().headers;
+    const auto find = [&](std::string_view header) -> Result<std::optional<std::string_view>> {
+      if (headers.count(header) > 1) return client_error(Code::header_mismatch, std::string(header) + " stands more than once.");
+      return headers.find(header);
+    };
+    if (auto same = mcp::check_param_headers(tool->definition->header_params, arguments, find); !same) co_return Failure(same.error());
+  }
+  UpstreamCall upstream{.method = mcp::Method::tools_call, .params = params};
+  upstream.name = tool->definition->name;
+  upstream.replace.emplace_back("name", json::quote(tool->definition->name));
+  upstream.param_headers = mcp::make_param_headers(tool->definition->header_params, arguments);
+  co_return co_await forward(call, *tool, std::move(upstream), std::nullopt);
+}
+
+Task<Result<Answer>> McpService::get_prompt(Call& call) {
+  const auto& params = call.message.message.params;
+  const std::string name = text_member(params, "name");
+  const Export* prompt = call.endpoint->prompts.find(name);
+  if (!prompt || !allowed(call, policy::Object::prompt, prompt->definition->canonical)) {
+    call.target = prompt ? prompt->definition->canonical : "";
+    call.refusal = prompt ? "denied" : "unknown_prompt";
+    co_return unknown("prompt", name);
+  }
+  UpstreamCall upstream{.method = mcp::Method::prompts_get, .params = params};
+  upstream.name = prompt->definition->name;
+  upstream.replace.emplace_back("name", json::quote(prompt->definition->name));
+  co_return co_await forward(call, *prompt, std::move(upstream), std::nullopt);
+}
+
+Task<Result<Answer>> McpService::read_resource(Call& call) {
+  const auto& params = call.message.message.params;
+  const std::string uri = text_member(params, "uri");
+  const auto hit = call.endpoint->resource(uri);
+  const auto missing = [&] {
+    Error error{.code = Code::invalid_params, .blame = Blame::client, .what = "unknown resource", .hint = "Resource not found: " + mcp::escaped(uri)};
+    error.data = "{\"uri\":" + json::quote(uri) + "}";
+    return error;
+  };
+  std::string original = uri;
+  if (hit && hit->entry->rewrites_uri) original = uri.substr(hit->entry->server->config->document.name.size() + 1);
+  const std::string canonical = hit ? mcp::canonical_name(hit->entry->server->config->document.name, original) : "";
+  if (!hit || !allowed(call, policy::Object::resource, canonical)) {
+    call.target = canonical;
+    call.refusal = hit ? "denied" : "unknown_resource";
+    // 2025 clients know this case by a code of its own.
+    if (!call.modern) co_return RpcError{-32002, "Resource not found", "{\"uri\":" + json::quote(uri) + "}"};
+    co_return Failure(missing());
+  }
+  call.target = canonical;
+  UpstreamCall upstream{.method = mcp::Method::resources_read, .params = params};
+  upstream.name = original;
+  upstream.replace.emplace_back("uri", json::quote(original));
+  co_return co_await forward(call, *hit->entry, std::move(upstream), mcp::CacheHints{});
+}
+
+Task<Result<Answer>> McpService::complete(Call& call) {
+  const auto& params = call.message.message.params;
+  const auto ref = params ? params->find("ref") : std::nullopt;
+  const std::string type = text_member(ref, "type");
+  const Export* target = nullptr;
+  policy::Object object = policy::Object::prompt;
+  std::string name;
+  UpstreamCall upstream{.method = mcp::Method::completion_complete, .params = params};
+  if (type == "ref/prompt") {
+    name = text_member(ref, "name");
+    target = call.endpoint->prompts.find(name);
+    if (target) upstream.replace.emplace_back("ref", mcp::rebuild_object(*ref, {{"name", json::quote(target->definition->name)}}, {}));
+  } else if (type == "ref/resource") {
+    object = policy::Object::resource;
+    name = text_member(ref, "uri");
+    target = call.endpoint->templates.find(name);
+    if (!target) target = call.endpoint->resources.find(name);
+    if (target) upstream.replace.emplace_back("ref", mcp::rebuild_object(*ref, {{"uri", json::quote(target->definition->name)}}, {}));
+  } else {
+    co_return client_error(Code::invalid_params, "completion/complete needs params.ref of type ref/prompt or ref/resource.");
+  }
+  if (!target || !allowed(call, object, target->definition->canonical)) {
+    call.target = target ? target->definition->canonical : "";
+    call.refusal = target ? "denied" : "unknown_reference";
+    co_return unknown(object == policy::Object::prompt ? "prompt" : "resource", name);
+  }
+  co_return co_await forward(call, *target, std::move(upstream), std::nullopt);
+}
+
+Task<Result<Answer>> McpService::forward(Call& call, const Export& target, UpstreamCall upstream, std::optional<mcp::CacheHints> hints) {
+  const ServerConfig& config = *target.server->config;
+  if (call.target.empty()) call.target = target.definition->canonical;
+  call.capture = capture_of(config.document.capture);
+
+  Slot<Result<void>> durable;
+  const auto arguments = upstream.params ? upstream.params->find("arguments") : std::nullopt;
+  call.here.journal.intent({.call = call.id,
+                            .principal = call.principal->name(),
+                            .key_id = call.key_id,
+                            .endpoint = call.endpoint_path,
+                            .era = mcp::text_of(call.version),
+                            .method = call.method,
+                            .target = call.target,
+                            .rule = call.rule,
+                            .policy_generation = call.snapshot->generation,
+                            .arguments = arguments ? arguments->raw() : std::string_view(),
+                            .capture = call.capture,
+                            .client = call.exchange.peer().ip},
+                           [&durable](Result<void> written) { durable.deliver(std::move(written)); });
+  call.here.commit_soon();
+  if (auto written = co_await durable; !written) {
+    // No record, no side effect: nothing has left this process.
+    Error error = written.error();
+    error.code = Code::unavailable;
+    error.retry = true;
+    error.hint = "The call could not be recorded, so it was not made. Try again later.";
+    co_return Failure(std::move(error));
+  }
+  call.intent_written = true;
+
+  std::string isolation;
+  if (config.document.isolation != store::Isolation::shared) isolation = call.principal->name();
+  if (config.document.isolation == store::Isolation::session && call.session) isolation = call.session->nonce;
+
+  upstream.carried = call.message.meta.carried;
+  upstream.deadline = std::chrono::steady_clock::now() + config.document.timeout;
+  upstream.cancel = &call.cancel;
+  upstream.wants_progress = !call.message.meta.progress_token.empty();
+  if (call.modern) upstream.log_level = call.message.meta.log_level.value_or("");
+  if (call.session) upstream.log_level = call.here.sessions.log_level(call.session->nonce);
+  upstream.on_notification = [this, &call](const UpstreamNotification& notification) { relay(call, notification); };
+
+  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "", call.cancel);
+  auto answer = co_await target.server->upstream->call(std::move(upstream), std::move(isolation));
+  if (!answer) co_return Failure(answer.error());
+
+  if (answer->is_error) {
+    const auto code = answer->payload.is(json::Kind::object) ? answer->payload.find("code") : std::nullopt;
+    const auto data = answer->payload.is(json::Kind::object) ? answer->payload.find("data") : std::nullopt;
+    RpcError error{.code = code ? code->integer().value_or(-32603) : -32603,
+                   .message = text_member(answer->payload, "message"),
+                   .data = data ? std::string(data->raw()) : std::string()};
+    // -32002 and -32042 do not exist in the modern era.
+    if (call.modern && error.code == -32002) error.code = -32602;
+    if (call.modern && error.code == -32042) error.code = -32603;
+    co_return error;
+  }
+  const auto is_error = answer->payload.is(json::Kind::object) ? answer->payload.find("isError") : std::nullopt;
+  call.tool_error = is_error && is_error->boolean().value_or(false);
+  const std::string info = call.modern ? call.endpoint->server_info : std::string();
+  std::string raw = mcp::adapt_result(answer->payload, call.version, hints, info);
+  if (target.rewrites_uri) raw = prefix_contents(std::move(raw), config.document.name + "+");
+  co_return RpcResult{std::move(raw)};
+}
+
+void McpService::relay(Call& call, const UpstreamNotification& notification) const {
+  if (notification.method == mcp::Method::n_progress) {
+    if (call.message.meta.progress_token.empty() || !open_stream(call)) return;
+    const std::string params = mcp::rebuild_object(notification.params, {{"progressToken", std::string(call.message.meta.progress_token)}}, {});
+    call.stream->push(mcp::sse_frame(mcp::notification_message("notifications/progress", params)));
+    return;
+  }
+  if (notification.method != mcp::Method::n_message) return;
+  // Modern clients get log messages only where they asked for them; 2025 clients get all until they set a level.
+  const std::string wanted = call.modern ? call.message.meta.log_level.value_or("") : call.session ? call.here.sessions.log_level(call.session->nonce) : "";
+  if (call.modern && wanted.empty()) return;
+  const auto level = notification.params.find("level");
+  if (!wanted.empty() && log_severity(level ? level->string().value_or("") : "") < log_severity(wanted)) return;
+  if (!open_stream(call)) return;
+  call.stream->push(mcp::sse_frame(mcp::notification_message("notifications/message", notification.params.raw())));
+}
+
+Task<Result<Answer>> McpService::set_log_level(Call& call) {
+  const std::string level = text_member(call.message.message.params, "level");
+  if (log_severity(level) < 0) co_return client_error(Code::invalid_params, "logging/setLevel needs params.level: debug, info, notice, warning, error, critical, alert or emergency.");
+  tell_sessions(call.session->nonce, {.deleted = false, .log_level = level, .expires = call.session->expires});
+  co_return RpcResult{"{}"};
+}
+
+Task<Result<Answer>> McpService::end_session(Call& call) {
+  const SessionTable::Entry entry{.deleted = true, .log_level = {}, .expires = call.session->expires};
+  // Answered when every shard knows: no request that follows may find the session alive.
+  for (int i = 0; i < shards_.size(); ++i) {
+    auto told = co_await net::run_on<Result<bool>>(shards_[i], [this, i, nonce = call.session->nonce, entry]() -> Task<Result<bool>> {
+      return [](ShardState& state, std::string n, SessionTable::Entry e) -> Task<Result<bool>> {
+        state.sessions.set(n, std::move(e));
+        co_return true;
+      }(*states_[static_cast<std::size_t>(i)], nonce, entry);
+    });
+    if (!told) co_return Failure(told.error());
+  }
+  co_return net::Reply{.status = 204};
+}
+
+void McpService::tell_sessions(const std::string& nonce, SessionTable::Entry entry) {
+  for (int i = 0; i < shards_.size(); ++i) {
+    ShardState* state = states_[static_cast<std::size_t>(i)].get();
+    if (shards_[i].is_current()) {
+      state->sessions.set(nonce, entry);
+    } else {
+      (void)shards_[i].post([state, nonce, entry] { state->sessions.set(nonce, entry); });
+    }
+  }
+}
+
+void McpService::take_notification(Call& call) {
+  if (call.message.message.method != mcp::Method::n_cancelled || !call.session) return;
+  const auto& params = call.message.message.params;
+  const auto id = params ? params->find("requestId") : std::nullopt;
+  if (!id) return;
+  // The call may have come in on any shard.
+  const std::string key = call.session->nonce + "\n" + std::string(id->raw());
+  for (int i = 0; i < shards_.size(); ++i) {
+    ShardState* state = states_[static_cast<std::size_t>(i)].get();
+    (void)shards_[i].post([state, key] {
+      if (const auto it = state->calls.find(key); it != state->calls.end()) it->second->request();
+    });
+  }
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,47 @@
+#pragma once
+/// The MCP methods: what a checked message does. Everything here has passed authentication and classification.
+
+#include "call.hpp"
+#include "sallyport/identity/sealed_id.hpp"
+#include "sallyport/mcp/compose.hpp"
+
+namespace sallyport::gateway {
+
+/// Threads: used from every shard; holds nothing that changes.
+class McpService {
+ public:
+  McpService(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, const identity::Sealer& sealer, const Clock& clock, std::string start)
+      : shards_(shards), states_(states), sealer_(sealer), clock_(clock), start_(std::move(start)) {}
+
+  /// The session that a legacy request names; none for what needs none. Errors: bad_envelope (missing), not_found.
+  Result<void> find_session(Call& call, std::optional<std::string_view> header) const;
+  /// Runs one request or takes one notification.
+  Task<Result<Answer>> perform(Call& call);
+  /// DELETE: the session ends and stays ended.
+  Task<Result<Answer>> end_session(Call& call);
+
+ private:
+  Result<Answer> initialize(Call& call) const;
+  Result<Answer> discover(Call& call) const;
+  Task<Result<Answer>> list(Call& call);
+  Task<Result<Answer>> call_tool(Call& call);
+  Task<Result<Answer>> get_prompt(Call& call);
+  Task<Result<Answer>> read_resource(Call& call);
+  Task<Result<Answer>> complete(Call& call);
+  Task<Result<Answer>> set_log_level(Call& call);
+  void take_notification(Call& call);
+
+  /// Journal intent, upstream, answer: the way of everything that leaves this process.
+  Task<Result<Answer>> forward(Call& call, const Export& target, UpstreamCall upstream, std::optional<mcp::CacheHints> hints);
+  bool allowed(Call& call, policy::Object object, std::string_view canonical) const;
+  void tell_sessions(const std::string& nonce, SessionTable::Entry entry);
+  void relay(Call& call, const UpstreamNotification& notification) const;
+
+  net::Shards& shards_;
+  std::vector<std::unique_ptr<ShardState>>& states_;
+  const identity::Sealer& sealer_;
+  const Clock& clock_;
+  const std::string start_;
+};
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,75 @@
+#pragma once
+/// What one shard keeps between requests. Threads: its shard's, throughout.
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "sallyport/core/cancel.hpp"
+#include "sallyport/gateway/snapshot.hpp"
+#include "sallyport/gateway/upstream.hpp"
+#include "sallyport/net/shard.hpp"
+#include "sallyport/store/journal.hpp"
+#include "session.hpp"
+
+namespace sallyport::gateway {
+
+/// Decisions already made for one principal under one snapshot. Rules without conditions depend on nothing else.
+class Access {
+ public:
+  explicit Access(std::shared_ptr<const policy::RuleSet::View> view) : view_(std::move(view)) {}
+  const policy::Decision& decide(policy::Object object, std::string_view target) {
+    std::string key(1, static_cast<char>('0' + static_cast<int>(object)));
+    key += target;
+    if (const auto it = memo_.find(key); it != memo_.end()) return it->second;
+    if (memo_.size() >= kBound) memo_.clear();
+    return memo_.emplace(std::move(key), view_->decide(object, target)).first->second;
+  }
+
+ private:
+  static constexpr std::size_t kBound = 20000;
+  std::shared_ptr<const policy::RuleSet::View> view_;
+  std::unordered_map<std::string, policy::Decision> memo_;
+};
+
+class ShardState {
+ public:
+  ShardState(net::Shard& s, store::JournalWriter& j, std::string call_prefix) : shard(s), journal(j), call_prefix_(std::move(call_prefix)) {}
+
+  net::Shard& shard;
+  store::JournalWriter& journal;
+  std::shared_ptr<const Snapshot> snapshot;
+  SessionTable sessions;
+  /// Legacy calls under way, by session and request id, so that notifications/cancelled finds them.
+  std::unordered_map<std::string, Cancel*> calls;
+
+  void swap(std::shared_ptr<const Snapshot> next) {
+    snapshot = std::move(next);
+    access_.clear();
+  }
+
+  Access& access(const std::shared_ptr<const policy::Principal>& principal) {
+    const auto it = access_.find(principal.get());
+    if (it != access_.end()) return it->second;
+    return access_.emplace(principal.get(), Access(snapshot->rules->view(*principal))).first->second;
+  }
+
+  std::string next_call() { return call_prefix_ + std::to_string(++calls_made_); }
+
+  /// One write covers every record of this turn of the loop.
+  void commit_soon() {
+    if (std::exchange(commit_scheduled_, true)) return;
+    shard.at_turn_end([this] {
+      commit_scheduled_ = false;
+      journal.commit();
+    });
+  }
+
+ private:
+  const std::string call_prefix_;
+  std::uint64_t calls_made_ = 0;
+  bool commit_scheduled_ = false;
+  std::unordered_map<const policy::Principal*, Access> access_;
+};
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,240 @@
+#include "sallyport/gateway/snapshot.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "sallyport/core/limits.hpp"
+#include "sallyport/mcp/compose.hpp"
+#include "sallyport/mcp/names.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+enum class Sort { tool, prompt, resource, resource_template };
+
+const std::vector<Definition>& definitions(const Catalogue& catalogue, Sort sort) {
+  switch (sort) {
+    case Sort::tool: return catalogue.tools;
+    case Sort::prompt: return catalogue.prompts;
+    case Sort::resource: return catalogue.resources;
+    case Sort::resource_template: return catalogue.templates;
+  }
+  return catalogue.tools;
+}
+
+std::string_view member_of(Sort sort) {
+  switch (sort) {
+    case Sort::tool:
+    case Sort::prompt: return "name";
+    case Sort::resource: return "uri";
+    case Sort::resource_template: return "uriTemplate";
+  }
+  return "name";
+}
+
+bool is_uri(Sort sort) { return sort == Sort::resource || sort == Sort::resource_template; }
+
+/// Collects what sources export into one table and settles collisions.
+class Composer {
+ public:
+  explicit Composer(Endpoint& endpoint) : endpoint_(endpoint) {}
+
+  void add(const ServerEntry& server, const store::VirtualServer::Source& source, Sort sort) {
+    if (!server.catalogue) return;
+    for (const Definition& definition : definitions(*server.catalogue, sort)) {
+      if (!chosen(source, definition.name)) continue;
+      Export out;
+      out.server = &server;
+      out.definition = &definition;
+      const std::string& server_name = server.config->document.name;
+      if (is_uri(sort)) {
+        out.rewrites_uri = server.config->document.uri_prefix;
+        out.name = out.rewrites_uri ? server_name + "+" + definition.name : definition.name;
+      } else if (!source.as.empty()) {
+        out.name = source.as;
+      } else {
+        out.name = mcp::exported_name(server_name, definition.name, source.prefix);
+      }
+      const std::vector<std::pair<std::string_view, std::string>> renamed{{member_of(sort), json::quote(out.name)}};
+      out.legacy = mcp::rebuild_object(definition.object, renamed, {});
+      // 2025-11-25 task support does not interoperate with the modern extension, so it is not offered there.
+      out.modern = sort == Sort::tool ? mcp::rebuild_object(definition.object, renamed, {"execution"}) : out.legacy;
+      table(sort).items.push_back(std::move(out));
+    }
+  }
+
+  /// A name that two definitions claim belongs to neither, so that no call can reach the wrong one.
+  void settle() {
+    for (Exports* exports : {&endpoint_.tools, &endpoint_.prompts, &endpoint_.resources, &endpoint_.templates}) {
+      auto& items = exports->items;
+      std::sort(items.begin(), items.end(), [](const Export& a, const Export& b) {
+        return std::tie(a.name, a.definition->canonical) < std::tie(b.name, b.definition->canonical);
+      });
+      std::vector<Export> kept;
+      for (std::size_t i = 0; i < items.size();) {
+        std::size_t end = i + 1;
+        while (end < items.size() && items[end].name == items[i].name) ++end;
+        const bool same = std::all_of(items.begin() + static_cast<std::ptrdiff_t>(i), items.begin() + static_cast<std::ptrdiff_t>(end),
+                                      [&](const Export& e) { return e.definition == items[i].definition; });
+        if (same) {
+          kept.push_back(std::move(items[i]));
+        } else {
+          std::string claims;
+          for (std::size_t k = i; k < end; ++k) claims += (k > i ? ", " : "") + items[k].definition->canonical;
+          endpoint_.problems.push_back("'" + mcp::escaped(items[i].name) + "' is claimed by " + mcp::escaped(claims) +
+                                       "; it is left out until one of them is renamed");
+        }
+        i = end;
+      }
+      items = std::move(kept);
+      exports->index();
+    }
+  }
+
+ private:
+  static bool chosen(const store::VirtualServer::Source& source, const std::string& name) {
+    if (!source.tool.empty()) return source.tool == name;
+    return std::any_of(source.include.begin(), source.include.end(),
+                       [&](const std::string& glob) { return policy::glob_match(glob, name); });
+  }
+  Exports& table(Sort sort) {
+    switch (sort) {
+      case Sort::tool: return endpoint_.tools;
+      case Sort::prompt: return endpoint_.prompts;
+      case Sort::resource: return endpoint_.resources;
+      case Sort::resource_template: return endpoint_.templates;
+    }
+    return endpoint_.tools;
+  }
+  Endpoint& endpoint_;
+};
+
+std::string server_info(const Endpoint& endpoint) {
+  std::string out = "{\"name\":" + json::quote(endpoint.name) + ",\"version\":\"" SALLYPORT_VERSION "\"";
+  if (!endpoint.title.empty()) out += ",\"title\":" + json::quote(endpoint.title);
+  return out + "}";
+}
+
+std::unique_ptr<Endpoint> merged_endpoint(const Snapshot& snapshot) {
+  auto endpoint = std::make_unique<Endpoint>();
+  endpoint->path = "/mcp";
+  endpoint->name = "sallyport";
+  endpoint->title = "Sallyport";
+  Composer composer(*endpoint);
+  const store::VirtualServer::Source everything{};
+  for (const auto& server : snapshot.servers) {
+    endpoint->servers.push_back(server.get());
+    for (const Sort sort : {Sort::tool, Sort::prompt, Sort::resource, Sort::resource_template}) composer.add(*server, everything, sort);
+  }
+  composer.settle();
+  endpoint->server_info = server_info(*endpoint);
+  return endpoint;
+}
+
+std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store::VirtualServer& document) {
+  auto endpoint = std::make_unique<Endpoint>();
+  endpoint->path = "/mcp/" + document.name;
+  endpoint->name = document.name;
+  endpoint->title = document.title;
+  endpoint->instructions = document.instructions;
+  endpoint->anonymous = document.access == store::VirtualServer::Access::anonymous;
+  Composer composer(*endpoint);
+  std::set<const ServerEntry*> used;
+  const auto add = [&](const std::vector<store::VirtualServer::Source>& sources, std::initializer_list<Sort> sorts) {
+    for (const auto& source : sources) {
+      const ServerEntry* server = snapshot.server(source.from);
+      if (!server) {
+        endpoint->problems.push_back("server '" + source.from + "' does not exist or is disabled");
+        continue;
+      }
+      used.insert(server);
+      for (const Sort sort : sorts) composer.add(*server, source, sort);
+    }
+  };
+  add(document.tools, {Sort::tool});
+  add(document.prompts, {Sort::prompt});
+  add(document.resources, {Sort::resource, Sort::resource_template});
+  composer.settle();
+  endpoint->servers.assign(used.begin(), used.end());
+  endpoint->server_info = server_info(*endpoint);
+  return endpoint;
+}
+
+policy::Policy to_policy(const store::PolicyDocument& document) {
+  policy::Policy out{.name = document.name, .subjects = document.subjects, .rules = {}};
+  for (const auto& rule : document.rules) {
+    out.rules.push_back({.effect = rule.allow ? policy::Effect::allow : policy::Effect::deny,
+                         .tools = rule.tools,
+                         .prompts = rule.prompts,
+                         .resources = rule.resources,
+                         .models = rule.models});
+  }
+  return out;
+}
+
+}  // namespace
+
+const Export* Exports::find(std::string_view name) const {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? nullptr : &items[it->second];
+}
+
+void Exports::index() {
+  by_name_.clear();
+  for (std::size_t i = 0; i < items.size(); ++i) by_name_.emplace(items[i].name, i);
+}
+
+std::optional<Endpoint::ResourceHit> Endpoint::resource(std::string_view uri) const {
+  if (const Export* exact = resources.find(uri)) return ResourceHit{exact, false};
+  const Export* hit = nullptr;
+  for (const Export& candidate : templates.items) {
+    if (!mcp::template_matches(candidate.name, uri)) continue;
+    // Two servers whose templates both fit: nobody can say whose resource this is.
+    if (hit && hit->server != candidate.server) return std::nullopt;
+    if (!hit) hit = &candidate;
+  }
+  if (!hit) return std::nullopt;
+  return ResourceHit{hit, true};
+}
+
+const Endpoint* Snapshot::endpoint(std::string_view path) const {
+  const auto it = endpoints.find(std::string(path));
+  return it == endpoints.end() ? nullptr : it->second.get();
+}
+
+const ServerEntry* Snapshot::server(std::string_view name) const {
+  for (const auto& entry : servers) {
+    if (entry->config->document.name == name) return entry.get();
+  }
+  return nullptr;
+}
+
+Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->generation = parts.generation;
+  snapshot->keys = identity::KeyTable::build(parts.keys, parts.documents);
+
+  std::vector<policy::Policy> policies;
+  for (const auto& document : parts.documents) {
+    if (const auto* policy = std::get_if<store::PolicyDocument>(&document)) policies.push_back(to_policy(*policy));
+  }
+  auto rules = policy::RuleSet::compile(std::move(policies));
+  if (!rules) return Failure(rules.error());
+  snapshot->rules = std::move(*rules);
+
+  std::sort(parts.servers.begin(), parts.servers.end(),
+            [](const ServerEntry& a, const ServerEntry& b) { return a.config->document.name < b.config->document.name; });
+  for (ServerEntry& entry : parts.servers) snapshot->servers.push_back(std::make_unique<ServerEntry>(std::move(entry)));
+
+  auto merged = merged_endpoint(*snapshot);
+  snapshot->endpoints.emplace(merged->path, std::move(merged));
+  for (const auto& document : parts.documents) {
+    if (const auto* composed = std::get_if<store::VirtualServer>(&document)) {
+      auto endpoint = virtual_endpoint(*snapshot, *composed);
+      snapshot->endpoints.emplace(endpoint->path, std::move(endpoint));
+    }
+  }
+  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+}
+
+}  // namespace sallyport::gateway
