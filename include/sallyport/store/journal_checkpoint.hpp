@@ -1,0 +1,87 @@
+#pragma once
+/// Checkpoints: signed lines that tie the heads of all chains together and name the open intents.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/core/crypto.hpp"
+#include "sallyport/core/error.hpp"
+#include "sallyport/store/journal_calls.hpp"
+#include "sallyport/store/journal_files.hpp"
+#include "sallyport/store/journal_line.hpp"
+
+namespace sallyport::store {
+
+/// What a checkpoint says about one chain.
+struct ChainClaim {
+  std::string chain;         ///< "<start>-<shard>"
+  std::string file;          ///< the segment in which `head` stands
+  std::uint64_t offset = 0;  ///< behind the head's line
+  ChainHead head;
+  bool sealed = false;  ///< nothing was or will be added after the head
+  std::vector<OpenCall> open{};
+};
+
+/// Bytes that no record owns: what a crash or a disk left behind the last whole line.
+struct Torn {
+  std::string file;
+  std::uint64_t offset = 0, bytes = 0;
+  Digest digest{};
+  bool damaged = false;  ///< whole lines stand among them: this is no mere interrupted write
+};
+
+struct Checkpoint {
+  std::uint64_t seq = 0;    ///< counts from 1 over all starts
+  std::int64_t millis = 0;  ///< Unix
+  std::int64_t start = 0;   ///< of the process that wrote it
+  std::vector<ChainClaim> chains{};
+  std::optional<Torn> torn{};  ///< an unfinished checkpoint before this one
+  Digest prev{};               ///< SHA-256 of the checkpoint line before; zeros for the first
+};
+
+/// One line without newline. The signature covers the bytes before `,"sig":"`.
+std::string encode_checkpoint(const Checkpoint& checkpoint, const SigningKey& key);
+/// Errors: bad_request when it is no checkpoint or not signed by `public_key`.
+Result<Checkpoint> decode_checkpoint(std::string_view line, std::string_view public_key);
+
+/// The file of checkpoints, to append to. Threads: one at a time.
+class CheckpointLog {
+ public:
+  /// Reads the last line only. Borrows: `calls`. Errors: storage.
+  static Result<CheckpointLog> open(const std::string& folder, const std::string& public_key,
+                                    const FileCalls& calls);
+  /// The last checkpoint when it is whole and signed by the key.
+  const std::optional<Checkpoint>& last() const { return last_; }
+  /// A last line that is there but not to be trusted.
+  bool distrusted() const { return distrusted_; }
+  /// Fills seq, prev and torn, signs, appends and syncs. Errors: storage; then nothing was added.
+  Result<void> append(Checkpoint checkpoint, const SigningKey& key);
+
+ private:
+  std::shared_ptr<AppendFile> file_;
+  std::optional<Checkpoint> last_{};
+  std::optional<Torn> torn_{};
+  bool distrusted_ = false;
+  std::uint64_t seq_ = 0;
+  Digest head_{};
+};
+
+/// What the starts before this one left.
+struct Recovered {
+  struct Unknown {
+    std::string chain;
+    OpenCall call;
+  };
+  std::vector<ChainClaim> sealed{};  ///< where their chains end
+  std::vector<Unknown> unknown{};    ///< intents without an outcome
+  std::vector<Torn> torn{};
+  std::int64_t last_start = 0;
+};
+/// Reads what follows `last`, or everything when there is none. Errors: storage.
+Result<Recovered> recover_journal(const std::string& folder, const std::optional<Checkpoint>& last);
+
+}  // namespace sallyport::store

@@ -1,0 +1,213 @@
+#include <fmt/core.h>
+
+#include <chrono>
+#include <utility>
+
+#include "sallyport/core/limits.hpp"
+#include "sallyport/store/journal_writer.hpp"
+
+namespace sallyport::store {
+namespace {
+
+// What a disk that refuses makes us keep: about ten thousand outcomes per shard.
+constexpr std::size_t kKeptBytes = 4 * limits::MiB;
+constexpr std::size_t kKeptPayload = 16 * limits::MiB;
+// A buffer that one large payload blew up is given back.
+constexpr std::size_t kIdleBuffer = limits::MiB;
+
+void forget(std::string& buffer) {
+  if (buffer.capacity() > kIdleBuffer) {
+    std::string().swap(buffer);
+  } else {
+    buffer.clear();
+  }
+}
+
+}  // namespace
+
+Result<void> ChainWriter::begin() {
+  const std::lock_guard lock(mutex_);
+  if (auto opened = open_segment(1); !opened) return opened;
+  return write_batch();
+}
+
+Result<void> ChainWriter::close() {
+  const std::lock_guard lock(mutex_);
+  waiting_.clear();
+  take_back(nullptr);
+  add_counts(INT64_MAX);
+  if (!std::exchange(stopped_, true)) {
+    begin_record(Kind::other, "stop");
+    end_record();
+  }
+  return write_batch();
+}
+
+Result<void> ChainWriter::open_segment(int segment) {
+  SegmentName name = name_;
+  name.segment = segment;
+  auto file = AppendFile::open(setup_.folder + "/" + name.file(), setup_.calls);
+  if (!file) return Failure(file.error());
+  if ((*file)->size() != 0) {
+    return fail(Code::storage, Blame::admin, fmt::format("{} exists already", (*file)->path()));
+  }
+  if (setup_.group) {
+    if (auto done = sync_directory(setup_.folder); !done) return done;
+  }
+  name_ = name;
+  file_ = std::move(*file);
+  payload_file_.reset();
+  rotate_ = false;
+  torn_named_ = false;
+  return {};
+}
+
+Result<void> ChainWriter::write_files() {
+  if (rotate_ || file_->size() >= setup_.segment_bytes) {
+    auto opened = open_segment(name_.segment + 1);
+    if (!opened && rotate_) return opened;
+  }
+  std::uint64_t payload_before = 0;
+  if (!payload_.empty()) {
+    if (!payload_file_) {
+      auto file = AppendFile::open(setup_.folder + "/" + name_.payload(), setup_.calls);
+      if (!file) return Failure(file.error());
+      payload_file_ = std::move(*file);
+    }
+    payload_before = payload_file_->size();
+    if (auto written = payload_file_->append(payload_); !written) return written;
+  }
+  auto written = file_->append(buffer_);
+  if (!written && !payload_.empty()) payload_file_->cut(payload_before);
+  return written;
+}
+
+Result<void> ChainWriter::write_batch() {
+  const auto began = std::chrono::steady_clock::now();
+  if (auto written = write_files(); !written) {
+    take_back(&written.error());
+    return written;
+  }
+  const auto took = std::chrono::steady_clock::now() - began;
+  accept_batch(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  if (failed_since_ != 0) {
+    add_gap();
+    if (auto written = write_files(); written) {
+      accept_batch(last_micros_);
+    } else {
+      take_back(&written.error());
+    }
+  }
+  return {};
+}
+
+void ChainWriter::accept_batch(std::int64_t micros) {
+  const std::string_view lines = buffer_;
+  const auto text = [lines](Range range) { return lines.substr(range.begin, range.size); };
+  std::uint64_t seq = committed_.seq;
+  for (const Mark& mark : marks_) {
+    ++seq;
+    if (mark.kind == Kind::intent) open_.add(text(mark.call), text(mark.target), seq, mark.millis);
+    if (mark.kind == Kind::outcome) open_.remove(text(mark.call));
+  }
+  committed_ = head_;
+  records_ += marks_.size();
+  bytes_ += buffer_.size() + payload_.size();
+  last_micros_ = micros;
+  if (!setup_.group) healthy_ = true;
+  marks_.clear();
+  forget(buffer_);
+  forget(payload_);
+  pending_.store(false, std::memory_order_relaxed);
+}
+
+// The batch did not reach the file, or not wholly, and was cut off again: intents are void, everything else
+// is kept and takes its new place in the chain.
+void ChainWriter::take_back(const Error* error) {
+  const std::string lines = std::exchange(buffer_, {});
+  const std::string payloads = std::exchange(payload_, {});
+  const std::vector<Mark> marks = std::exchange(marks_, {});
+  head_ = committed_;
+  if (error) {
+    healthy_ = false;
+    problem_ = error->what;
+    if (failed_since_ == 0) failed_since_ = millis_;
+  }
+  for (const Mark& mark : marks) {
+    if (mark.kind == Kind::intent) {
+      ++refused_;
+      continue;
+    }
+    if (buffer_.size() + mark.line.size > kKeptBytes || payload_.size() + mark.payload.size > kKeptPayload) {
+      ++lost_;
+      continue;
+    }
+    const auto body = body_of(std::string_view(lines).substr(mark.line.begin, mark.line.size));
+    const auto old_body = static_cast<std::size_t>(body.data() - lines.data());
+    Mark kept = mark;
+    kept.line.begin = static_cast<std::uint32_t>(buffer_.size());
+    kept.payload.begin = static_cast<std::uint32_t>(payload_.size());
+    repeat_line(buffer_, body, head_);
+    kept.line.size = static_cast<std::uint32_t>(buffer_.size()) - kept.line.begin;
+    const auto new_body = body_of(std::string_view(buffer_).substr(kept.line.begin)).data() - buffer_.data();
+    if (mark.call.size > 0) {
+      kept.call.begin =
+          static_cast<std::uint32_t>(static_cast<std::size_t>(new_body) + mark.call.begin - old_body);
+    }
+    payload_.append(payloads, mark.payload.begin, mark.payload.size);
+    marks_.push_back(kept);
+  }
+  if (payload_file_ && payload_file_->broken()) rotate_ = true;
+  if (file_ && file_->broken() && !std::exchange(torn_named_, true)) {
+    rotate_ = true;
+    // Part of the batch stands behind the last good record and cannot be cut off: name it, go on in a new
+    // segment.
+    const std::string_view residue = std::string_view(lines).substr(0, file_->residue());
+    begin_record(Kind::other, "torn");
+    add_text(buffer_, "file", name_.file());
+    add_number(buffer_, "offset", static_cast<std::int64_t>(file_->size()));
+    add_number(buffer_, "bytes", static_cast<std::int64_t>(residue.size()));
+    add_hex(buffer_, "sha256", view(sha256(residue)));
+    end_record();
+  }
+  pending_.store(!marks_.empty(), std::memory_order_relaxed);
+}
+
+void ChainWriter::add_gap() {
+  begin_record(Kind::other, "note");
+  add_text(buffer_, "note", "storage_recovered");
+  buffer_ += ",\"with\":{\"failed_since\":";
+  buffer_ += fmt::format("{},\"intents_refused\":{},\"records_lost\":{}}}", std::exchange(failed_since_, 0),
+                         std::exchange(refused_, 0), std::exchange(lost_, 0));
+  end_record();
+}
+
+void ChainWriter::synced(const Result<void>& result, std::uint64_t first, std::uint64_t last) {
+  const std::lock_guard lock(mutex_);
+  if (result) {
+    healthy_ = failed_since_ == 0;
+    return;
+  }
+  // After a failed fdatasync(2) the kernel forgets what it could not write: this file cannot be trusted
+  // further. The intents stand in it, but their calls are refused, and the record says so.
+  healthy_ = false;
+  problem_ = result.error().what;
+  rotate_ = true;
+  std::vector<std::string> refused;
+  open_.each([&](const OpenCall& call) {
+    if (call.seq >= first && call.seq <= last) refused.push_back(call.call);
+  });
+  for (const std::string& call : refused) {
+    begin_record(Kind::outcome, "outcome");
+    buffer_ += R"(,"call":")";
+    marks_.back().call = {static_cast<std::uint32_t>(buffer_.size()),
+                          static_cast<std::uint32_t>(call.size())};
+    buffer_ += call;
+    buffer_ += '"';
+    add_text(buffer_, "status", "error");
+    add_text(buffer_, "code", name_of(Code::storage));
+    end_record();
+  }
+}
+
+}  // namespace sallyport::store

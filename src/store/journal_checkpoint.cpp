@@ -1,0 +1,212 @@
+#include "sallyport/store/journal_checkpoint.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/limits.hpp"
+#include "sallyport/json/document.hpp"
+
+namespace sallyport::store {
+namespace {
+
+constexpr std::string_view kSignature = R"(,"sig":")";
+
+void append_claim(std::string& out, const ChainClaim& claim) {
+  out += "{\"chain\":\"" + claim.chain + '"';
+  add_text(out, "file", claim.file);
+  add_number(out, "offset", static_cast<std::int64_t>(claim.offset));
+  add_number(out, "seq", static_cast<std::int64_t>(claim.head.seq));
+  add_hex(out, "hash", view(claim.head.hash));
+  if (claim.sealed) out += R"(,"sealed":true)";
+  out += R"(,"open":[)";
+  for (const OpenCall& call : claim.open) {
+    if (out.back() != '[') out += ',';
+    // Already escaped: these texts were cut out of records.
+    out += fmt::format(R"({{"call":"{}","target":"{}","seq":{},"t":{}}})", call.call, call.target, call.seq,
+                       call.millis);
+  }
+  out += "]}";
+}
+
+std::optional<Digest> digest_from(const std::optional<std::string>& text) {
+  const auto raw = unhex(text.value_or(""));
+  if (!raw || raw->size() != Digest().size()) return std::nullopt;
+  Digest digest;
+  std::ranges::copy(*raw, digest.begin());
+  return digest;
+}
+
+template <class T>
+T integer(const json::Value& object, std::string_view key) {
+  const auto value = object.find(key);
+  return static_cast<T>(value ? value->integer().value_or(0) : 0);
+}
+
+std::string text(const json::Value& object, std::string_view key) {
+  const auto value = object.find(key);
+  return value ? value->string().value_or("") : "";
+}
+
+std::string raw_text(const json::Value& object, std::string_view key) {
+  const auto value = object.find(key);
+  if (!value || !value->is(json::Kind::string)) return {};
+  return std::string(value->raw().substr(1, value->raw().size() - 2));
+}
+
+Failure no_checkpoint(std::string_view why) {
+  return fail(Code::bad_request, Blame::admin, fmt::format("not a checkpoint of this journal: {}", why));
+}
+
+}  // namespace
+
+std::string encode_checkpoint(const Checkpoint& checkpoint, const SigningKey& key) {
+  std::string out;
+  begin_line(out, ChainHead{.seq = checkpoint.seq - 1}, checkpoint.millis, "checkpoint");
+  add_number(out, "start", checkpoint.start);
+  out += R"(,"chains":[)";
+  for (const ChainClaim& claim : checkpoint.chains) {
+    if (out.back() != '[') out += ',';
+    append_claim(out, claim);
+  }
+  out += ']';
+  if (checkpoint.torn) {
+    out +=
+        fmt::format(R"(,"torn":{{"offset":{},"bytes":{})", checkpoint.torn->offset, checkpoint.torn->bytes);
+    add_hex(out, "sha256", view(checkpoint.torn->digest));
+    out += '}';
+  }
+  add_hex(out, "prev", view(checkpoint.prev));
+  const std::string signature = sign(key, out);
+  out += kSignature;
+  out += base64url(signature);
+  out += "\"}";
+  return out;
+}
+
+Result<Checkpoint> decode_checkpoint(std::string_view line, std::string_view public_key) {
+  const auto at = line.rfind(kSignature);
+  if (at == std::string_view::npos) return no_checkpoint("it has no signature");
+  auto encoded = line.substr(at + kSignature.size());
+  if (!encoded.ends_with("\"}")) return no_checkpoint("it is cut off");
+  encoded.remove_suffix(2);
+  const auto signature = unbase64url(encoded);
+  if (!signature || !verify(public_key, line.substr(0, at), *signature)) {
+    return no_checkpoint("its signature is not by this journal's key");
+  }
+  const auto document = json::Document::parse(std::string(line));
+  if (!document) return no_checkpoint("it is not JSON");
+  const json::Value root = document->root();
+  Checkpoint out{.seq = integer<std::uint64_t>(root, "seq"),
+                 .millis = integer<std::int64_t>(root, "t"),
+                 .start = integer<std::int64_t>(root, "start")};
+  const auto prev = digest_from(text(root, "prev"));
+  const auto chains = root.find("chains");
+  if (text(root, "type") != "checkpoint" || !prev || !chains) return no_checkpoint("members are missing");
+  out.prev = *prev;
+  for (const json::Value chain : chains->elements()) {
+    const auto hash = digest_from(text(chain, "hash"));
+    if (!hash) return no_checkpoint("a chain has no hash");
+    const auto sealed = chain.find("sealed");
+    ChainClaim claim{.chain = text(chain, "chain"),
+                     .file = text(chain, "file"),
+                     .offset = integer<std::uint64_t>(chain, "offset"),
+                     .head = {integer<std::uint64_t>(chain, "seq"), *hash},
+                     .sealed = sealed && sealed->boolean().value_or(false)};
+    if (const auto open = chain.find("open")) {
+      for (const json::Value call : open->elements()) {
+        claim.open.push_back({raw_text(call, "call"), raw_text(call, "target"),
+                              integer<std::uint64_t>(call, "seq"), integer<std::int64_t>(call, "t")});
+      }
+    }
+    out.chains.push_back(std::move(claim));
+  }
+  if (const auto torn = root.find("torn")) {
+    out.torn = Torn{.file = std::string(kCheckpointFile),
+                    .offset = integer<std::uint64_t>(*torn, "offset"),
+                    .bytes = integer<std::uint64_t>(*torn, "bytes"),
+                    .digest = digest_from(text(*torn, "sha256")).value_or(Digest{})};
+  }
+  return out;
+}
+
+namespace {
+
+// The end of a file, from the beginning of its last whole line; `offset` says where that is.
+Result<std::string> last_line_and_rest(const std::string& path, std::uint64_t size, std::uint64_t& offset) {
+  for (std::uint64_t want = 64 * limits::KiB;; want *= 2) {
+    offset = size > want ? size - want : 0;
+    auto reader = LineReader::open(path, offset);
+    if (!reader) return Failure(reader.error());
+    std::string tail;
+    while (const auto line = reader->next()) tail.append(*line).append("\n");
+    tail += reader->rest();
+    if (reader->failed()) return fail(Code::storage, Blame::admin, "cannot read " + path);
+    const auto end = tail.rfind('\n');
+    if (end == std::string::npos) {
+      if (offset == 0) return tail;
+      continue;
+    }
+    const auto before = end == 0 ? std::string::npos : tail.rfind('\n', end - 1);
+    if (before == std::string::npos && offset > 0) continue;
+    const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+    offset += begin;
+    return tail.substr(begin);
+  }
+}
+
+}  // namespace
+
+Result<CheckpointLog> CheckpointLog::open(const std::string& folder, const std::string& public_key,
+                                          const FileCalls& calls) {
+  const std::string path = folder + "/" + std::string(kCheckpointFile);
+  auto file = AppendFile::open(path, calls);
+  if (!file) return Failure(file.error());
+  CheckpointLog log;
+  log.file_ = std::move(*file);
+  if (log.file_->size() == 0) return log;
+  std::uint64_t offset = 0;
+  const auto tail = last_line_and_rest(path, log.file_->size(), offset);
+  if (!tail) return Failure(tail.error());
+  const auto newline = tail->find('\n');
+  const std::string_view line = std::string_view(*tail).substr(0, newline == std::string::npos ? 0 : newline);
+  const std::string_view rest =
+      std::string_view(*tail).substr(newline == std::string::npos ? 0 : newline + 1);
+  if (!line.empty()) {
+    log.head_ = sha256(line);
+    if (auto last = decode_checkpoint(line, public_key)) {
+      log.seq_ = last->seq;
+      log.last_ = std::move(*last);
+    } else {
+      log.distrusted_ = true;
+    }
+  }
+  if (!rest.empty()) {
+    log.torn_ = Torn{.file = std::string(kCheckpointFile),
+                     .offset = offset + line.size() + (line.empty() ? 0 : 1),
+                     .bytes = rest.size(),
+                     .digest = sha256(rest)};
+  }
+  return log;
+}
+
+Result<void> CheckpointLog::append(Checkpoint checkpoint, const SigningKey& key) {
+  checkpoint.seq = seq_ + 1;
+  checkpoint.prev = head_;
+  checkpoint.torn = torn_;
+  const std::string line = encode_checkpoint(checkpoint, key);
+  // An unfinished line before gets its newline now, and the signed line names it.
+  if (auto written = file_->append((torn_ ? "\n" : "") + line + "\n"); !written) return written;
+  torn_.reset();
+  seq_ = checkpoint.seq;
+  head_ = sha256(line);
+  last_ = std::move(checkpoint);
+  return file_->sync();
+}
+
+}  // namespace sallyport::store

@@ -1,0 +1,138 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "sallyport/store/journal_checkpoint.hpp"
+
+namespace sallyport::store {
+namespace {
+
+// Follows one chain of an earlier start from where the last checkpoint left it. Only the shape of the lines
+// is looked at: whether every line is the one that was written is verify_journal's question.
+class ChainScan {
+ public:
+  ChainScan(const std::string& folder, std::set<std::string>& closed) : folder_(folder), closed_(closed) {}
+
+  Result<void> run(const std::vector<SegmentName>& segments, const ChainClaim* from) {
+    claim_.chain = segments.front().chain();
+    if (from) {
+      claim_ = *from;
+      for (const OpenCall& call : from->open) open_.add(call.call, call.target, call.seq, call.millis);
+    } else {
+      claim_.file = segments.front().file();
+    }
+    claim_.sealed = true;
+    claim_.open.clear();
+    for (const SegmentName& segment : segments) {
+      const std::string file = segment.file();
+      if (from && file < from->file) continue;
+      if (auto read = read_segment(file, from && file == from->file ? from->offset : 0); !read) return read;
+    }
+    if (!last_.empty()) claim_.head.hash = sha256(last_);
+    return {};
+  }
+
+  void add_to(Recovered& out) {
+    open_.each([&](const OpenCall& call) { out.unknown.push_back({claim_.chain, call}); });
+    for (Torn& torn : torn_) {
+      if (!named_.contains(torn.file)) out.torn.push_back(std::move(torn));
+    }
+    out.sealed.push_back(std::move(claim_));
+  }
+
+ private:
+  Result<void> read_segment(const std::string& file, std::uint64_t offset) {
+    auto reader = LineReader::open(folder_ + "/" + file, offset);
+    if (!reader) return Failure(reader.error());
+    std::optional<std::uint64_t> damage;
+    while (const auto line = reader->next()) {
+      const auto record = parse_line(*line);
+      if (record) note_calls(*record);
+      if (damaged_) continue;
+      if (!record || record->seq != claim_.head.seq + 1) {
+        damage = reader->offset();
+        damaged_ = true;
+        continue;
+      }
+      claim_.head.seq = record->seq;
+      claim_.file = file;
+      claim_.offset = reader->offset() + line->size() + 1;
+      last_.assign(*line);
+    }
+    if (reader->failed())
+      return fail(Code::storage, Blame::admin, fmt::format("cannot read {}/{}", folder_, file));
+    if (damage) return note_damage(file, *damage);
+    if (!reader->rest().empty() && !damaged_) {
+      torn_.push_back({.file = file,
+                       .offset = reader->offset(),
+                       .bytes = reader->rest().size(),
+                       .digest = sha256(reader->rest())});
+    }
+    return {};
+  }
+
+  Result<void> note_damage(const std::string& file, std::uint64_t offset) {
+    auto reader = LineReader::open(folder_ + "/" + file, offset);
+    if (!reader) return Failure(reader.error());
+    std::string bytes;
+    while (const auto line = reader->next()) bytes.append(*line).append("\n");
+    bytes += reader->rest();
+    torn_.push_back(
+        {.file = file, .offset = offset, .bytes = bytes.size(), .digest = sha256(bytes), .damaged = true});
+    return {};
+  }
+
+  void note_calls(const LineView& record) {
+    if (record.type == "intent") {
+      open_.add(record.member("call"), record.member("target"), record.seq, record.millis);
+    } else if (record.type == "outcome") {
+      open_.remove(record.member("call"));
+    } else if (record.type == "unknown") {
+      closed_.emplace(record.member("call"));
+    } else if (record.type == "torn") {
+      named_.emplace(record.member("file"));
+    }
+  }
+
+  const std::string& folder_;
+  std::set<std::string>& closed_;
+  std::set<std::string> named_;
+  ChainClaim claim_;
+  OpenCalls open_;
+  std::vector<Torn> torn_;
+  std::string last_;
+  bool damaged_ = false;
+};
+
+}  // namespace
+
+Result<Recovered> recover_journal(const std::string& folder, const std::optional<Checkpoint>& last) {
+  const auto segments = list_segments(folder);
+  if (!segments) return Failure(segments.error());
+  Recovered out;
+  std::map<std::pair<std::int64_t, int>, std::vector<SegmentName>> chains;
+  for (const SegmentName& segment : *segments) {
+    out.last_start = std::max(out.last_start, segment.start);
+    if (!last || segment.start >= last->start) chains[{segment.start, segment.shard}].push_back(segment);
+  }
+  std::set<std::string> closed;
+  for (const auto& [id, files] : chains) {
+    const ChainClaim* from = nullptr;
+    if (last) {
+      const auto claim = std::ranges::find(last->chains, files.front().chain(), &ChainClaim::chain);
+      if (claim != last->chains.end()) from = &*claim;
+    }
+    ChainScan scan(folder, closed);
+    if (auto done = scan.run(files, from); !done) return Failure(done.error());
+    scan.add_to(out);
+  }
+  std::erase_if(out.unknown,
+                [&](const Recovered::Unknown& unknown) { return closed.contains(unknown.call.call); });
+  std::ranges::sort(out.unknown, {}, [](const Recovered::Unknown& unknown) { return unknown.call.millis; });
+  return out;
+}
+
+}  // namespace sallyport::store
