@@ -24,6 +24,7 @@ int status_of(std::int64_t code, bool modern) {
 Shown show(const Error& error, const Call& call) {
   const mcp::WireError wire = mcp::wire_error(error.code, call.modern);
   Shown out{.http = wire.http, .code = wire.code, .message = error.hint.empty() ? std::string(wire.message) : error.hint, .data = error.data};
+  if (call.dispatched && error.code == Code::invalid_params) out.http = 200;
   if (out.data.empty()) {
     out.data = "{\"call\":" + json::quote(call.id) + ",\"reason\":" + json::quote(name_of(error.code)) + (error.retry ? ",\"retry\":true}" : "}");
   }

@@ -54,6 +54,7 @@ struct Call {
   // For the record.
   std::string endpoint_path, method, target, rule, refusal;
   int capture = 1;
+  bool dispatched = false;  ///< the envelope was sound: what is wrong from here on is no HTTP error
   bool intent_written = false;
   bool tool_error = false;
 

@@ -166,6 +166,7 @@ class GatewayImpl final : public Gateway {
     if (call.message.way == mcp::Classified::Way::legacy || call.message.way == mcp::Classified::Way::response) {
       if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
     }
+    call.dispatched = true;
     co_return co_await mcp_.perform(call);
   }
 

@@ -29,8 +29,8 @@ bool waits_for_first_contact(const Endpoint& endpoint) {
 
 }  // namespace
 
-Task<Result<Answer>> McpService::list(Call& call) {
-  // A server that was never reached may delay the first list a little, so that a client started together with us sees its tools.
+Task<Result<void>> McpService::first_contact(Call& call) const {
+  // A server that was never reached may delay the first requests a little, so that a client started together with us sees its tools.
   const auto patience = std::chrono::steady_clock::now() + limits::kFirstList;
   while (waits_for_first_contact(*call.endpoint) && std::chrono::steady_clock::now() < patience) {
     co_await net::sleep_for(call.here.shard, std::chrono::milliseconds(20));
@@ -38,7 +38,10 @@ Task<Result<Answer>> McpService::list(Call& call) {
     call.endpoint = call.snapshot->endpoint(call.endpoint_path);
     if (!call.endpoint) co_return client_error(Code::not_found, "This endpoint no longer exists.");
   }
+  co_return Result<void>{};
+}
 
+Task<Result<Answer>> McpService::list(Call& call) {
   const ListKind kind = kind_of(call.message.message.method);
   const std::string bound = call.bound() + "\n" + std::string(kind.member);
   std::string after;

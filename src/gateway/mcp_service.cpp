@@ -87,6 +87,21 @@ bool McpService::allowed(Call& call, policy::Object object, std::string_view can
   return decision.allowed();
 }
 
+bool McpService::known(const Call& call) {
+  const auto& params = call.message.message.params;
+  const Endpoint& endpoint = *call.endpoint;
+  switch (call.message.message.method) {
+    case mcp::Method::tools_list:
+    case mcp::Method::prompts_list:
+    case mcp::Method::resources_list:
+    case mcp::Method::resources_templates_list: return false;
+    case mcp::Method::tools_call: return endpoint.tools.find(text_member(params, "name")) != nullptr;
+    case mcp::Method::prompts_get: return endpoint.prompts.find(text_member(params, "name")) != nullptr;
+    case mcp::Method::resources_read: return endpoint.resource(text_member(params, "uri")).has_value();
+    default: return true;
+  }
+}
+
 Task<Result<Answer>> McpService::perform(Call& call) {
   const mcp::Envelope& message = call.message.message;
   if (message.kind == mcp::Envelope::Kind::notification) {
@@ -96,6 +111,9 @@ Task<Result<Answer>> McpService::perform(Call& call) {
   // Answers to questions that we asked: nothing asks yet, so nobody waits for them.
   if (message.kind != mcp::Envelope::Kind::request) co_return Accepted{};
 
+  if (!known(call)) {
+    if (auto there = co_await first_contact(call); !there) co_return Failure(there.error());
+  }
   switch (message.method) {
     case mcp::Method::initialize: co_return initialize(call);
     case mcp::Method::discover: co_return discover(call);

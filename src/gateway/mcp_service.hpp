@@ -23,6 +23,10 @@ class McpService {
  private:
   Result<Answer> initialize(Call& call) const;
   Result<Answer> discover(Call& call) const;
+  /// Waits, briefly, while a server of the endpoint is being reached for the first time. Errors: not_found, when the endpoint went meanwhile.
+  Task<Result<void>> first_contact(Call& call) const;
+  /// True unless the answer may depend on a catalogue that is still being fetched.
+  static bool known(const Call& call);
   Task<Result<Answer>> list(Call& call);
   Task<Result<Answer>> call_tool(Call& call);
   Task<Result<Answer>> get_prompt(Call& call);

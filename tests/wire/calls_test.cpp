@@ -20,7 +20,7 @@ TEST_CASE("a tools/call travels from either client era to either upstream era an
     CHECK(!legacy.json()["result"].contains("resultType"));
 
     CHECK(upstream.call_count() == 2);
-    CHECK(gateway.count("intent", {{"method", "tools/call"}, {"target", "up/echo"}, {"principal", "agent:bot"}}) == 2);
-    CHECK(gateway.count("outcome", {{"status", "ok"}}) == 2);
+    CHECK(gateway.recorded("intent", {{"method", "tools/call"}, {"target", "up/echo"}, {"principal", "agent:bot"}}, 2));
+    CHECK(gateway.recorded("outcome", {{"status", "ok"}}, 2));
   }
 }

@@ -165,6 +165,14 @@ class GatewayFixture {
     }
     return n;
   }
+  /// count(), waiting for records that are on their way: an answer does not wait for its outcome to be written.
+  bool recorded(const std::string& type, const Json& members, std::size_t wanted = 1) const {
+    for (int i = 0; i < 500; ++i) {
+      if (count(type, members) >= wanted) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return count(type, members) == wanted;
+  }
   /// All bytes of the journal's files, for canaries.
   std::string journal_bytes() const {
     std::string out;
