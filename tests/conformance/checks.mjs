@@ -76,7 +76,7 @@ async function checkFixture(session, target, call, check) {
       assert.deepEqual(steps, [1, 2, 3, 4]);
     });
   if (target.guarded)
-    await check('cannot call what is denied', async () => {
+    await check('cannot call what is denied (N46)', async () => {
       let answer;
       try {
         answer = await call('fixture', 'forbidden', {});

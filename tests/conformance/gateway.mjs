@@ -71,7 +71,7 @@ export async function startGateway({ binary, node, modules }) {
   const file = join(folder, 'note.txt');
   await writeFile(file, 'ink and paper\n');
   const [fixtureUrl, everythingUrl] = await Promise.all([startFixture(node), startEverything(node, modules)]);
-  const config = join(home, 'servers.json');
+  const config = join(home, 'servers.yaml');
   const all = documents({ node, modules, folder, fixtureUrl, everythingUrl });
   await writeFile(config, all.map((one) => JSON.stringify(one)).join('\n---\n') + '\n');
 
@@ -84,6 +84,8 @@ export async function startGateway({ binary, node, modules }) {
   const { key } = JSON.parse(await command('key', 'create', '--agent', 'conformance', '-o', 'json'));
   const gateway = start(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0']);
   const [, base] = await printed(gateway, READY);
+  // The first list does not wait for a server that is slow to start; here each must have answered.
+  for (const name of Object.keys(ALLOWED)) await command('server', 'test', name);
   return {
     target: {
       url: `${base}/mcp`,

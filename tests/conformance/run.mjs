@@ -60,4 +60,11 @@ async function main() {
   return failures === 0 ? 0 : 1;
 }
 
-process.exitCode = await main().finally(killAll);
+try {
+  process.exitCode = await main();
+} catch (problem) {
+  console.error(`conformance: ${options.verbose ? problem.stack : problem.message}`);
+  process.exitCode = 1;
+} finally {
+  killAll();
+}
