@@ -20,16 +20,17 @@ std::uint64_t word_at(const char* p, std::size_t length) {
 /// Cheap and not secret: equal keys have equal marks, and unequal ones seldom do. `readable` bytes may be
 /// read.
 std::uint64_t mark(std::string_view key, std::size_t readable) {
-  if (key.size() < 8) {
+  const char* const first = key.data();
+  const std::size_t length = key.size();
+  if (length < 8) {
     // One load of eight bytes and a mask costs less than a copy of a length that is not known.
-    const std::uint64_t word = readable < 8
-                                   ? word_at(key.data(), key.size())
-                                   : word_at(key.data(), 8) & ((std::uint64_t{1} << 8 * key.size()) - 1);
-    return word | std::uint64_t{key.size()} << 56;
+    const std::uint64_t word =
+        readable < 8 ? word_at(first, length) : word_at(first, 8) & ((std::uint64_t{1} << 8 * length) - 1);
+    return word | std::uint64_t{length} << 56;
   }
-  const std::uint64_t head = word_at(key.data(), 8);
-  const std::uint64_t tail = word_at(key.data() + key.size() - 8, 8);
-  return (head * 0x9E3779B97F4A7C15U ^ std::rotl(tail, 23)) + key.size();
+  const std::uint64_t head = word_at(first, 8);
+  const std::uint64_t tail = word_at(first + length - 8, 8);
+  return (head * 0x9E3779B97F4A7C15U ^ std::rotl(tail, 23)) + length;
 }
 
 __extension__ typedef unsigned __int128 Wide;

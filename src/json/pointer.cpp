@@ -9,14 +9,18 @@ namespace {
 /// One reference token with ~1 and ~0 decoded; nullopt when another byte follows a tilde.
 std::optional<std::string> unescape(std::string_view token) {
   std::string out;
-  for (std::size_t i = 0; i < token.size(); ++i) {
-    if (token[i] != '~') {
-      out += token[i];
-    } else if (++i == token.size() || (token[i] != '0' && token[i] != '1')) {
+  while (!token.empty()) {
+    const auto plain = token.substr(0, token.find('~'));
+    out += plain;
+    token.remove_prefix(plain.size());
+    if (token.empty()) break;
+    if (token.starts_with("~0"))
+      out += '~';
+    else if (token.starts_with("~1"))
+      out += '/';
+    else
       return std::nullopt;
-    } else {
-      out += token[i] == '0' ? '~' : '/';
-    }
+    token.remove_prefix(2);
   }
   return out;
 }
