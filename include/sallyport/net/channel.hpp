@@ -25,12 +25,13 @@ struct SocketAddress {
 /// TLS settings made once and shared by the connections of one listener or client. Immutable.
 class TlsContext;
 /// Errors name the file and OpenSSL's reason.
-Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file, const std::string& key_file);
+Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file,
+                                                    const std::string& key_file);
 /// System CAs, or `ca_file` where not empty; verifies chain and host name.
 Result<std::shared_ptr<TlsContext>> make_client_tls(const std::string& ca_file);
 
-/// Threads: its shard's. One read and one write may be under way at once. There is no timer inside: whoever waits sets
-/// a Deadline that calls close(), and the pending operation ends with an error.
+/// Threads: its shard's. One read and one write may be under way at once. There is no timer inside: whoever
+/// waits sets a Deadline that calls close(), and the pending operation ends with an error.
 class Channel {
  public:
   /// Takes a connected, non-blocking socket.
@@ -52,7 +53,8 @@ class Channel {
   class Read;
   class Write;
   Read read(std::span<char> into);
-  /// All of the pieces, in order (gathered into as few system calls as possible). The bytes must stay until it ends.
+  /// All of the pieces, in order (gathered into as few system calls as possible). The bytes must stay until
+  /// it ends.
   Write write(std::span<const std::string_view> pieces);
   Write write(std::string_view bytes);
 
@@ -60,7 +62,8 @@ class Channel {
   Task<bool> wait_gone();
   /// Ends a wait_gone() under way (it returns false).
   void end_wait();
-  /// Without waiting: closed by the peer, broken, or holding unexpected bytes (an idle pooled connection must be quiet).
+  /// Without waiting: closed by the peer, broken, or holding unexpected bytes (an idle pooled connection must
+  /// be quiet).
   bool stale();
 
   /// A read under way and every later one answers 0, as if the peer had half-closed; writing goes on.

@@ -30,7 +30,7 @@ std::string_view name_of(Method m);
 
 /// Who is on the other end of a connection.
 struct Peer {
-  std::string ip;           ///< textual address; "unix" for a local socket
+  std::string ip;  ///< textual address; "unix" for a local socket
   std::uint16_t port = 0;
   bool loopback = false;
   bool tls = false;
@@ -43,12 +43,16 @@ struct Request {
   Request(Request&&) = default;
   Request& operator=(Request&&) = default;
 
-  std::vector<char> head;   ///< owns the bytes that the views below point into
+  std::vector<char> head;  ///< owns the bytes that the views below point into
   Method method = Method::other;
   std::string_view target;  ///< as it came
-  std::string_view path;    ///< before '?'; checked: begins with '/', no "//", no dot segments, no '%', ';', '\\'
-  std::string_view query;   ///< after '?', may be empty
+  std::string_view
+      path;  ///< before '?'; checked: begins with '/', no "//", no dot segments, no '%', ';', '\\'
+  std::string_view query;  ///< after '?', may be empty
   Headers headers;
+  /// Forwarded and X-Forwarded-* lines, which are never among `headers`: only a peer that settings name as a
+  /// trusted proxy may be believed. Spellings with '_' are dropped altogether.
+  Headers forwarded;
   bool keep_alive = true;
   std::optional<std::uint64_t> content_length;
   bool chunked = false;

@@ -3,28 +3,33 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/core/error.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/core/task.hpp"
 #include "sallyport/net/http.hpp"
 #include "sallyport/net/shard.hpp"
 
 namespace sallyport::net {
 
-/// A stream of server-sent events to one client. Writes never wait: what a slow reader does not take is queued up to
-/// limits::kSseQueue bytes, then the stream is cut. Threads: the request's shard.
+/// A stream of server-sent events to one client. Writes never wait: what a slow reader does not take is
+/// queued up to limits::kSseQueue bytes, then the stream is cut. Threads: the request's shard.
 class EventStream {
  public:
   virtual ~EventStream() = default;
-  /// `frame` is one whole event with its blank line. False when the stream has ended (client gone, queue full).
+  /// `frame` is one whole event with its blank line. False when the stream has ended (client gone, queue
+  /// full).
   virtual bool push(std::string frame) = 0;
   virtual bool open() const = 0;
 };
 
-/// One request and the one answer to it. The handler runs as soon as the head has passed the strict check, before any
-/// byte of the body was read, so that it can refuse early; a body that it did not read closes the connection.
+/// One request and the one answer to it. The handler runs as soon as the head has passed the strict check,
+/// before any byte of the body was read, so that it can refuse early; a body that it did not read closes the
+/// connection.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -33,19 +38,21 @@ class Exchange {
   virtual const Peer& peer() const = 0;
   virtual SteadyTime started() const = 0;
 
-  /// Reads the whole body (sends 100-continue where asked). Counted against limits::kBytesInFlight until the exchange ends.
-  /// Errors: too_large, bad_request (framing), upstream of nothing: cancelled when the client went away.
+  /// Reads the whole body (sends 100-continue where asked). Counted against limits::kBytesInFlight until the
+  /// exchange ends. Errors: too_large, bad_request (framing), upstream of nothing: cancelled when the client
+  /// went away.
   virtual Task<Result<std::string>> read_body(std::size_t cap) = 0;
 
   /// Exactly one of reply() and stream() is called, once.
   virtual Task<> reply(Reply reply) = 0;
-  /// Sends the head of a text/event-stream answer (`head.body` is ignored) and returns the stream, which lives as long
-  /// as the exchange. Comment keep-alives are sent on a silent stream. The stream ends, cleanly, when the handler returns.
+  /// Sends the head of a text/event-stream answer (`head.body` is ignored) and returns the stream, which
+  /// lives as long as the exchange. Comment keep-alives are sent on a silent stream. The stream ends,
+  /// cleanly, when the handler returns.
   virtual EventStream& stream(Reply head) = 0;
   virtual bool answered() const = 0;
 
-  /// Fires when the client went away, or when the server stops and the grace is over. The watch on the socket is armed
-  /// once the exchange is older than limits::kWatchAfter; a stream notices at once.
+  /// Fires when the client went away, or when the server stops and the grace is over. The watch on the socket
+  /// is armed once the exchange is older than limits::kWatchAfter; a stream notices at once.
   virtual Cancel& cancel() = 0;
   /// Bytes of the answer so far, head excluded; for records.
   virtual std::size_t bytes_sent() const = 0;
@@ -65,16 +72,39 @@ struct ListenerTls {
   std::string key_file;
 };
 
-struct ListenerOptions {
-  std::string address;            ///< "127.0.0.1:8080", "[::1]:0", "unix:/path" (mode 0600)
-  std::optional<ListenerTls> tls{};
-  Handler handler;
-  std::function<void(const HeadRefusal&)> on_refusal{};  ///< on the connection's shard
-  int inherited_fd = -1;          ///< a listening socket handed over (LISTEN_FDS); then `address` only names it
+/// What one connection may take and how long. Tests shorten it; the program leaves it as it is.
+struct ConnectionBounds {
+  Duration head = limits::kHeadDeadline;
+  Duration idle = limits::kIdleKeepAlive;
+  Duration body = limits::kBodyDeadline;
+  std::size_t body_rate = limits::kBodyRate;  ///< bytes that earn the body another second
+  Duration write_stall = limits::kWriteStall;
+  Duration watch_after = limits::kWatchAfter;
+  Duration sse_keep_alive = limits::kSseKeepAlive;
+  std::size_t sse_queue = limits::kSseQueue;
+  Duration linger =
+      std::chrono::seconds(1);  ///< reading on after an early answer, so that it is not lost to a reset
+  std::size_t linger_bytes = 256 * limits::KiB;  ///< and at most so much
+  Duration cancel_grace =
+      std::chrono::seconds(1);  ///< from a cancelled exchange at stop() to the closed socket
+  std::size_t connections = limits::kConnections;
 };
 
-/// Accepts on one thread (shard 0) and deals sockets to the shards in turn. Accepting pauses at limits::kConnections
-/// and when descriptors run out.
+struct ListenerOptions {
+  std::string address{};///< "127.0.0.1:8080", "[::1]:0", "unix:/path" (mode 0600)
+  std::optional<ListenerTls> tls{};
+  Handler handler{};
+  std::function<void(const HeadRefusal&)> on_refusal{};  ///< on the connection's shard
+  int inherited_fd = -1;  ///< a listening socket handed over (LISTEN_FDS); then `address` only names it
+  ConnectionBounds bounds{};
+};
+
+/// Bytes of request bodies held by all exchanges of the process, against limits::kBytesInFlight. Threads:
+/// any.
+std::size_t body_bytes_in_flight();
+
+/// Accepts on one thread (shard 0) and deals sockets to the shards in turn. Accepting pauses at
+/// limits::kConnections and when descriptors run out.
 class Listener {
  public:
   /// Binds now. Errors: Code::unavailable with what could not be bound and why.
@@ -83,14 +113,15 @@ class Listener {
   /// "127.0.0.1:43121" as bound.
   virtual std::string local_address() const = 0;
   virtual std::uint16_t port() const = 0;
-  /// Stops accepting, closes idle connections, lets exchanges end within `grace`, then cancels and closes the rest.
-  /// Threads: not a shard's. Returns when no connection is left.
+  /// Stops accepting, closes idle connections, lets exchanges end within `grace`, then cancels and closes the
+  /// rest. Threads: not a shard's. Returns when no connection is left.
   virtual void stop(Duration grace) = 0;
   /// Open connections, for gauges. Threads: any.
   virtual std::size_t connections() const = 0;
 };
 
-/// File descriptors handed over by the service manager (sd_listen_fds(3)), in order; the variables are cleared.
+/// File descriptors handed over by the service manager (sd_listen_fds(3)), in order; the variables are
+/// cleared.
 std::vector<int> inherited_sockets();
 
 }  // namespace sallyport::net

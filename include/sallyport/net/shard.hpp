@@ -1,5 +1,6 @@
 #pragma once
-/// A shard: one thread with its own event loop, pools and deadlines. A request stays on the shard that accepted it.
+/// A shard: one thread with its own event loop, pools and deadlines. A request stays on the shard that
+/// accepted it.
 
 #include <cstddef>
 #include <functional>
@@ -29,7 +30,8 @@ class Shard {
   int index() const { return index_; }
   boost::asio::io_context& io();
 
-  /// Threads: any. Runs `work` on this shard. False when the mailbox is full (limits::kMailbox) or the shard has ended.
+  /// Threads: any. Runs `work` on this shard. False when the mailbox is full (limits::kMailbox) or the shard
+  /// has ended.
   [[nodiscard]] bool post(Work work);
   /// Threads: own. Runs after everything that is ready in this turn of the loop.
   void at_turn_end(Work work);
@@ -76,7 +78,8 @@ Task<> sleep_for(Shard& shard, Duration time);
 /// Goes on at the end of this turn of the shard's loop.
 Task<> turn_end(Shard& shard);
 
-/// The shards of the process: `count` threads, each pinned to nothing. Shard 0 also hosts the signal handling.
+/// The shards of the process: `count` threads, each pinned to nothing. Shard 0 also hosts the signal
+/// handling.
 class Shards {
  public:
   explicit Shards(int count);
@@ -92,9 +95,9 @@ class Shards {
   std::vector<std::thread> threads_;
 };
 
-/// Runs `make()` (which returns Task<T>) on `target` and resumes here, on the caller's shard, with its result.
-/// `make` is kept alive until the task has ended. When a mailbox is full the result is Code::limited; T is Result<U>.
-/// Requires: called on a shard's thread.
+/// Runs `make()` (which returns Task<T>) on `target` and resumes here, on the caller's shard, with its
+/// result. `make` is kept alive until the task has ended. When a mailbox is full the result is Code::limited;
+/// T is Result<U>. Requires: called on a shard's thread.
 template <class T, class F>
 Task<T> run_on(Shard& target, F make);
 

@@ -1,0 +1,136 @@
+#include "event_stream.hpp"
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace sallyport::net {
+
+namespace {
+// More than this is not kept for the end of the turn; and a buffer that grew past it is given back once it is
+// empty.
+constexpr std::size_t kGathered = 16 * limits::KiB;
+constexpr std::size_t kKept = 2 * limits::KiB;
+}  // namespace
+
+EventWriter::EventWriter(Channel& channel, const ConnectionBounds& bounds, bool chunked,
+                         std::function<void()> broken)
+    : channel_(channel),
+      bounds_(bounds),
+      chunked_(chunked),
+      broken_(std::move(broken)),
+      stall_(channel.shard()),
+      keep_alive_(channel.shard()) {}
+
+void EventWriter::start(std::string head) {
+  waiting_ = std::move(head);
+  flush_soon();
+}
+
+bool EventWriter::push(std::string frame) {
+  if (!open_) return false;
+  if (frame.empty()) return true;
+  // One frame may be bigger than the bound; what may not grow is the heap of frames behind a reader that does
+  // not read.
+  if (waiting_.size() + sending_.size() > bounds_.sse_queue) {
+    open_ = false;
+    channel_.close();  // the write under way fails, and that tells everyone
+    return false;
+  }
+  payload_ += frame.size();
+  enqueue(frame);
+  return open_;
+}
+
+void EventWriter::enqueue(std::string_view frame) {
+  if (chunked_) {
+    std::array<char, 16> size;
+    const auto end = std::to_chars(size.data(), size.data() + size.size(), frame.size(), 16).ptr;
+    waiting_.append(size.data(), end).append("\r\n").append(frame).append("\r\n");
+  } else {
+    waiting_.append(frame);
+  }
+  if (writing_) return;
+  if (waiting_.size() > kGathered) {
+    spawn(drain());
+  } else {
+    flush_soon();
+  }
+}
+
+void EventWriter::flush_soon() {
+  if (std::exchange(flush_planned_, true)) return;
+  channel_.shard().at_turn_end([self = weak_from_this()] {
+    const std::shared_ptr<EventWriter> alive = self.lock();
+    if (!alive || alive->ended_) return;
+    alive->flush_planned_ = false;
+    if (!alive->writing_) spawn(alive->drain());
+  });
+}
+
+void EventWriter::guard() {
+  guarded_at_ = channel_.bytes_written();
+  stall_.set(bounds_.write_stall, [this] {
+    if (channel_.bytes_written() != guarded_at_) {
+      guard();
+    } else {
+      channel_.close();
+    }
+  });
+}
+
+void EventWriter::keep_alive_later() {
+  keep_alive_.set(bounds_.sse_keep_alive, [this] {
+    if (open_) enqueue(":\n\n");
+  });
+}
+
+Task<> EventWriter::drain() {
+  writing_ = true;
+  keep_alive_.clear();
+  while (!waiting_.empty() && !failed_) {
+    std::swap(waiting_, sending_);
+    guard();
+    failed_ = !(co_await channel_.write(std::string_view(sending_))).has_value();
+    stall_.clear();
+    sending_.clear();
+  }
+  if (sending_.capacity() > kKept) sending_ = std::string();
+  if (waiting_.empty() && waiting_.capacity() > kKept) waiting_ = std::string();
+  if (failed_) {
+    waiting_ = std::string();
+    abandon();
+    if (!ended_) broken_();
+  } else if (open_) {
+    keep_alive_later();
+  }
+  writing_ = false;
+  if (auto h = std::exchange(drained_, {})) h.resume();
+}
+
+void EventWriter::abandon() {
+  open_ = false;
+  keep_alive_.clear();
+}
+
+Task<bool> EventWriter::finish() {
+  const bool whole = std::exchange(open_, false);
+  ended_ = true;
+  keep_alive_.clear();
+  struct Drained {
+    EventWriter& self;
+    bool await_ready() const noexcept { return !self.writing_; }
+    void await_suspend(std::coroutine_handle<> h) { self.drained_ = h; }
+    void await_resume() const noexcept {}
+  };
+  if (whole && chunked_) waiting_.append("0\r\n\r\n");
+  co_await Drained{*this};
+  if (!whole || failed_ || !channel_.is_open()) co_return false;
+  if (waiting_.empty()) co_return true;
+  guard();
+  const bool sent = (co_await channel_.write(std::string_view(waiting_))).has_value();
+  stall_.clear();
+  co_return sent;
+}
+
+}  // namespace sallyport::net
