@@ -255,7 +255,7 @@ class Verifier {
 
   void note_digest(const LineView& record, std::string_view of) {
     const auto digest = record.member(of);
-    if (!digest.empty()) digests_[fmt::format("{} {}", of, record.member("call"))] = digest;
+    if (!digest.empty()) digests_.emplace(fmt::format("{} {}", of, record.member("call")), digest);
   }
 
   // Payloads may be erased; one that is there must be the one that its record names.
@@ -281,10 +281,11 @@ class Verifier {
       const auto raw = [](const auto& value) {
         return value ? value->raw().substr(1, value->raw().size() - 2) : "";
       };
-      const auto known = digests_.find(fmt::format("{} {}", raw(of), raw(call)));
-      if (known == digests_.end()) continue;
+      const auto [first, last] = digests_.equal_range(fmt::format("{} {}", raw(of), raw(call)));
+      if (first == last) continue;
       const std::string salt = unhex(text("salt").value_or("")).value_or("");
-      if (hex(view(salted_digest(salt, *payload, scratch))) != known->second) {
+      const std::string digest = hex(view(salted_digest(salt, *payload, scratch)));
+      if (std::none_of(first, last, [&](const auto& known) { return known.second == digest; })) {
         problem(fmt::format("{}:{}: the payload was changed: it has not the digest that its record names",
                             file, reader->line()));
       }
@@ -316,7 +317,7 @@ class Verifier {
   OpenCalls open_;
   std::set<std::string> named_;
   std::vector<Rest> rests_;
-  std::unordered_map<std::string, std::string> digests_;  // of the segment in hand
+  std::unordered_multimap<std::string, std::string> digests_;  // of the segment in hand
 };
 
 }  // namespace

@@ -1,0 +1,162 @@
+#include "sallyport/admin/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace sallyport::admin {
+namespace {
+
+using gateway::Cell;
+using gateway::Counters;
+using gateway::ShardCounters;
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+constexpr double kSecond = 1e6;  // microseconds
+
+MetricFamily family(const char* name, const char* help, MetricType type) {
+  MetricFamily out;
+  out.name = name;
+  out.help = help;
+  out.type = type;
+  return out;
+}
+
+void add(MetricFamily& to, double value, Labels labels = {}) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  (to.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  to.metric.push_back(std::move(metric));
+}
+
+MetricFamily single(const char* name, const char* help, MetricType type, double value) {
+  MetricFamily out = family(name, help, type);
+  add(out, value);
+  return out;
+}
+
+MetricFamily requests(const Counters& counters) {
+  MetricFamily out =
+      family("sallyport_requests_total", "Requests by method and outcome.", MetricType::Counter);
+  for (std::size_t method = 0; method < gateway::kCountedMethods.size(); ++method) {
+    for (std::size_t outcome = 0; outcome < gateway::kOutcomes; ++outcome) {
+      const auto n =
+          counters.sum([&](const ShardCounters& s) -> const Cell& { return s.requests[method][outcome]; });
+      if (n == 0) continue;
+      add(out, static_cast<double>(n),
+          {{"method", std::string(gateway::kCountedMethods[method])},
+           {"outcome", std::string(gateway::outcome_name(outcome))}});
+    }
+  }
+  return out;
+}
+
+MetricFamily latency(const Counters& counters) {
+  MetricFamily out =
+      family("sallyport_request_duration_seconds", "Duration of requests.", MetricType::Histogram);
+  ClientMetric metric;
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i <= gateway::kLatencyBounds.size(); ++i) {
+    seen += static_cast<std::uint64_t>(
+        counters.sum([i](const ShardCounters& s) -> const Cell& { return s.latency.buckets[i]; }));
+    const bool last = i == gateway::kLatencyBounds.size();
+    metric.histogram.bucket.push_back(
+        {seen, last ? std::numeric_limits<double>::infinity()
+                    : static_cast<double>(gateway::kLatencyBounds[i]) / kSecond});
+  }
+  metric.histogram.sample_count = seen;
+  metric.histogram.sample_sum = static_cast<double>(counters.sum(
+                                    [](const ShardCounters& s) -> const Cell& { return s.latency.micros; })) /
+                                kSecond;
+  out.metric.push_back(std::move(metric));
+  return out;
+}
+
+void add_shards(std::vector<MetricFamily>& out, const Counters& counters) {
+  struct Row {
+    const char* name;
+    const char* help;
+    MetricType type;
+    Cell ShardCounters::* cell;
+  };
+  const Row rows[] = {
+      {"sallyport_connections", "Open client connections.", MetricType::Gauge, &ShardCounters::connections},
+      {"sallyport_streams", "Open event streams to clients.", MetricType::Gauge, &ShardCounters::streams},
+      {"sallyport_requests_in_flight", "Requests being served.", MetricType::Gauge,
+       &ShardCounters::in_flight},
+      {"sallyport_received_bytes_total", "Bytes of request bodies.", MetricType::Counter,
+       &ShardCounters::bytes_in},
+      {"sallyport_sent_bytes_total", "Bytes of answers.", MetricType::Counter, &ShardCounters::bytes_out},
+      {"sallyport_head_refusals_total", "Connections refused before they carried a request.",
+       MetricType::Counter, &ShardCounters::head_refusals},
+  };
+  for (const Row& row : rows) {
+    const auto n = counters.sum([&row](const ShardCounters& s) -> const Cell& { return s.*row.cell; });
+    out.push_back(single(row.name, row.help, row.type, static_cast<double>(n)));
+  }
+}
+
+void add_servers(std::vector<MetricFamily>& out, const Counters& counters) {
+  struct Row {
+    const char* name;
+    const char* help;
+    MetricType type;
+    Cell gateway::ServerCounters::* cell;
+    double unit;
+  };
+  using gateway::ServerCounters;
+  const Row rows[] = {
+      {"sallyport_upstream_calls_total", "Calls to an upstream.", MetricType::Counter, &ServerCounters::calls,
+       1},
+      {"sallyport_upstream_failures_total", "Calls to an upstream that failed.", MetricType::Counter,
+       &ServerCounters::failures, 1},
+      {"sallyport_upstream_seconds_total", "Time spent in calls to an upstream.", MetricType::Counter,
+       &ServerCounters::micros, kSecond},
+      {"sallyport_upstream_in_flight", "Calls to an upstream under way.", MetricType::Gauge,
+       &ServerCounters::in_flight, 1},
+      {"sallyport_upstream_up", "1 while the upstream is reachable.", MetricType::Gauge, &ServerCounters::up,
+       1},
+      {"sallyport_upstream_quarantined", "Definitions that wait for approval.", MetricType::Gauge,
+       &ServerCounters::quarantined, 1},
+  };
+  const auto names = counters.server_names();
+  for (const Row& row : rows) {
+    MetricFamily metrics = family(row.name, row.help, row.type);
+    for (std::size_t slot = 0; slot < names.size(); ++slot) {
+      const auto n =
+          counters.sum([&](const ShardCounters& s) -> const Cell& { return s.servers[slot].*row.cell; });
+      add(metrics, static_cast<double>(n) / row.unit, {{"server", names[slot]}});
+    }
+    if (!metrics.metric.empty()) out.push_back(std::move(metrics));
+  }
+}
+
+}  // namespace
+
+std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal) {
+  std::vector<MetricFamily> all;
+  MetricFamily build = family("sallyport_build_info", "The version that runs.", MetricType::Gauge);
+  add(build, 1, {{"version", SALLYPORT_VERSION}});
+  all.push_back(std::move(build));
+  all.push_back(requests(counters));
+  all.push_back(latency(counters));
+  add_shards(all, counters);
+  add_servers(all, counters);
+  all.push_back(single("sallyport_journal_healthy", "1 while records can be written.", MetricType::Gauge,
+                       journal.healthy ? 1 : 0));
+  all.push_back(single("sallyport_journal_records_total", "Records written since the start.",
+                       MetricType::Counter, static_cast<double>(journal.records)));
+  all.push_back(single("sallyport_journal_bytes_total", "Bytes written since the start.", MetricType::Counter,
+                       static_cast<double>(journal.bytes)));
+  all.push_back(single("sallyport_journal_commit_seconds", "Duration of the last write, the slowest shard's.",
+                       MetricType::Gauge, static_cast<double>(journal.last_commit_micros) / kSecond));
+  return prometheus::TextSerializer().Serialize(all);
+}
+
+}  // namespace sallyport::admin
