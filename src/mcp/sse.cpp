@@ -1,6 +1,7 @@
 #include "sallyport/mcp/sse.hpp"
 
 #include <charconv>
+#include <memory>
 
 namespace sallyport::mcp {
 
@@ -11,8 +12,8 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 std::optional<int> retry_from(std::string_view digits) {
   if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
   int milliseconds = 0;
-  const auto end = digits.data() + digits.size();
-  if (std::from_chars(digits.data(), end, milliseconds).ec != std::errc()) return std::nullopt;
+  const char* const begin = std::to_address(digits.begin());
+  if (std::from_chars(begin, begin + digits.size(), milliseconds).ec != std::errc()) return std::nullopt;
   return milliseconds;
 }
 
