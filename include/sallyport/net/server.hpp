@@ -91,7 +91,7 @@ struct ConnectionBounds {
 };
 
 struct ListenerOptions {
-  std::string address{};///< "127.0.0.1:8080", "[::1]:0", "unix:/path" (mode 0600)
+  std::string address{};  ///< "127.0.0.1:8080", "[::1]:0", "unix:/path" (mode 0600)
   std::optional<ListenerTls> tls{};
   Handler handler{};
   std::function<void(const HeadRefusal&)> on_refusal{};  ///< on the connection's shard
