@@ -1,10 +1,11 @@
 #pragma once
-/// What administrators can do, once: the CLI calls it in process on a data directory that no server holds, or through
-/// admin.sock and the admin listener on a running one. One JSON object in, one out.
+/// What administrators can do, once: the CLI calls it in process on a data directory that no server holds, or
+/// through admin.sock and the admin listener on a running one. One JSON object in, one out.
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -15,9 +16,11 @@ namespace sallyport::admin {
 
 /// What an operation may touch besides the registry when a server runs. Empty functions offline.
 struct Live {
-  /// Called after a committed change, before it is acknowledged: returns when every shard has swapped to the new snapshot.
+  /// Called after a committed change, before it is acknowledged: returns when every shard has swapped to the
+  /// new snapshot.
   std::function<Result<void>()> reload;
-  /// `server test NAME`: connects now; {ok, era, version, tools, prompts, resources, millis} or {ok:false, problem, hint}.
+  /// `server test NAME`: connects now; {ok, era, version, tools, prompts, resources, millis} or {ok:false,
+  /// problem, hint}.
   std::function<Result<std::string>(const std::string& server)> test_server;
   /// State of upstreams, journal and process for `get servers` and /readyz: JSON.
   std::function<std::string()> status;
@@ -28,9 +31,11 @@ struct Live {
 class Operations {
  public:
   Operations(store::Database& database, store::Vault& vault, store::Registry& registry, Live live);
-  /// `op`: apply, get, server.add, server.test, server.remove, key.create, key.list, key.revoke, agent.*, team.*, vault.rotate, backup ...
+  /// `op`: one of names(); docs/cli.md says what each takes and returns.
   /// Errors: bad_request (unknown op or arguments), and what the registry says.
   Result<nlohmann::json> run(const std::string& op, const nlohmann::json& arguments);
+  /// Every operation's name, in the order of the documentation.
+  static std::vector<std::string> names();
 
  private:
   store::Database& database_;

@@ -1,0 +1,90 @@
+#include "documents_check.hpp"
+
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sallyport/net/child.hpp"
+#include "sallyport/net/client.hpp"
+#include "sallyport/net/egress.hpp"
+#include "sallyport/policy/rules.hpp"
+
+namespace sallyport::admin {
+namespace {
+
+const std::string& text_of(const Error& error) { return error.hint.empty() ? error.what : error.hint; }
+
+void check_server(const store::Server& server, std::vector<std::string>& problems) {
+  if (const auto* http = std::get_if<store::HttpTransport>(&server.transport)) {
+    const auto url = net::parse_url(http->url);
+    if (!url) {
+      problems.push_back(fmt::format("transport.url: {}", text_of(url.error())));
+      return;
+    }
+    if (const auto allowed = net::check_egress(*url, http->allow_private); !allowed) {
+      problems.push_back(
+          fmt::format("transport.url: {}{}", text_of(allowed.error()),
+                      http->allow_private ? "" : "; if you mean it, set transport.allow_private: true"));
+    }
+    for (const auto& [name, value] : http->headers) {
+      std::string line;
+      if (!net::append_header(line, name, value)) {
+        problems.push_back(fmt::format("transport.headers: \"{}\" is not a header that can be sent", name));
+      }
+    }
+    return;
+  }
+  const auto& stdio = std::get<store::StdioTransport>(server.transport);
+  auto env = stdio.env;
+  for (const auto& [variable, credential] : stdio.credentials) {
+    if (!env.emplace(variable, "").second) {
+      problems.push_back(fmt::format("transport: {} stands under env and under credentials", variable));
+    }
+  }
+  if (const auto environment = net::minimal_environment(env); !environment) {
+    problems.push_back(fmt::format("transport.env: {}", text_of(environment.error())));
+  }
+}
+
+void check_exports(const store::VirtualServer& server, std::vector<std::string>& problems) {
+  const auto once = [&](const char* list, const std::vector<store::VirtualServer::Source>& sources) {
+    std::set<std::string_view> names;
+    for (const auto& source : sources) {
+      if (source.as.empty() || names.insert(source.as).second) continue;
+      problems.push_back(fmt::format("{}: two sources are exported as \"{}\"; give one of them another name",
+                                     list, source.as));
+    }
+  };
+  once("tools", server.tools);
+  once("prompts", server.prompts);
+}
+
+void check_policy(const store::PolicyDocument& document, std::vector<std::string>& problems) {
+  policy::Policy policy{.name = document.name, .subjects = document.subjects, .rules = {}};
+  for (const auto& rule : document.rules) {
+    policy.rules.push_back({.effect = rule.allow ? policy::Effect::allow : policy::Effect::deny,
+                            .tools = rule.tools,
+                            .prompts = rule.prompts,
+                            .resources = rule.resources,
+                            .models = rule.models});
+  }
+  std::vector<policy::Policy> one;
+  one.push_back(std::move(policy));
+  if (const auto compiled = policy::RuleSet::compile(std::move(one)); !compiled) {
+    problems.push_back(fmt::format("{}", text_of(compiled.error())));
+  }
+}
+
+}  // namespace
+
+Result<void> check_document(const store::AnyDocument& document) {
+  std::vector<std::string> problems;
+  if (const auto* server = std::get_if<store::Server>(&document)) check_server(*server, problems);
+  if (const auto* exports = std::get_if<store::VirtualServer>(&document)) check_exports(*exports, problems);
+  if (const auto* policy = std::get_if<store::PolicyDocument>(&document)) check_policy(*policy, problems);
+  if (problems.empty()) return {};
+  return client_error(Code::bad_request, fmt::format("{}", fmt::join(problems, "; ")));
+}
+
+}  // namespace sallyport::admin

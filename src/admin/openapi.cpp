@@ -1,0 +1,137 @@
+#include <nlohmann/json.hpp>
+
+#include "sallyport/admin/api.hpp"
+
+namespace sallyport::admin {
+namespace {
+
+using nlohmann::json;
+
+json text(const char* what) { return {{"type", "string"}, {"description", what}}; }
+json flag(const char* what) { return {{"type", "boolean"}, {"description", what}}; }
+json words() { return {{"type", "array"}, {"items", {{"type", "string"}}}}; }
+json pairs() { return {{"type", "object"}, {"additionalProperties", {{"type", "string"}}}}; }
+
+struct Description {
+  const char* summary;
+  json properties = json::object();
+  json required = json::array();
+};
+
+Description describe(const std::string& operation) {
+  if (operation == "apply") {
+    const json file{
+        {"type", "object"},
+        {"properties", {{"name", text("for messages")}, {"text", text("YAML or JSON documents")}}},
+        {"required", {"text"}}};
+    return {"Applies documents in one transaction, or shows what that would do",
+            {{"files", {{"type", "array"}, {"items", file}}},
+             {"dry_run", flag("change nothing")},
+             {"prune", flag("remove what came from the same origin and is not in the files")},
+             {"origin", text("what the documents belong to; default \"apply\"")}},
+            {"files"}};
+  }
+  if (operation == "get") {
+    return {
+        "Documents as they are stored; secrets never",
+        {{"kind", text("servers, virtual-servers, credentials, teams, agents, policies; all when absent")},
+         {"name", text("one document")},
+         {"format", text("json (default) or yaml")}}};
+  }
+  if (operation == "server.add") {
+    return {"Adds one upstream server",
+            {{"name", text("a-z 0-9 -")},
+             {"url", text("streamable HTTP endpoint; or a command")},
+             {"command", text("program that speaks MCP on its standard streams")},
+             {"args", words()},
+             {"env", pairs()},
+             {"credentials", pairs()},
+             {"directory", text("working directory of the command")},
+             {"credential", text("name of a Credential, for a url")},
+             {"description", text("for people")},
+             {"allow_private", flag("the url may lead to a private address")},
+             {"replace", flag("replace a server of that name")}},
+            {"name"}};
+  }
+  if (operation == "server.list") return {"Servers with what is known of their catalogues and state"};
+  if (operation == "server.test") {
+    return {"Connects to a server now and refreshes its catalogue", {{"name", text("server")}}, {"name"}};
+  }
+  if (operation == "server.remove") return {"Removes a server", {{"name", text("server")}}, {"name"}};
+  if (operation == "key.create") {
+    return {"Makes an API key; its text is shown in this answer only",
+            {{"agent", text("created where it does not exist")},
+             {"note", text("for people")},
+             {"admin", flag("opens the admin API instead of the data plane")},
+             {"expires", {{"type", "integer"}, {"description", "Unix milliseconds"}}}},
+            {"agent"}};
+  }
+  if (operation == "key.list") return {"Keys without their text", {{"agent", text("of this agent only")}}};
+  if (operation == "key.revoke")
+    return {"Revokes a key from the next request on", {{"id", text("id or text")}}, {"id"}};
+  if (operation == "agent.list") return {"Agents with their teams and active keys"};
+  if (operation == "team.list") return {"Teams with their members"};
+  if (operation == "vault.rotate") {
+    return {"Makes a new master key, or a new key in a ring",
+            {{"what", text("master or ring")}, {"ring", text("default sealed-ids")}},
+            {"what"}};
+  }
+  if (operation == "backup") {
+    return {"Writes a backup beside the server (admin.sock only)",
+            {{"directory", text("absolute path, new or empty")},
+             {"with_master_key", flag("also the key that opens the vault")}},
+            {"directory"}};
+  }
+  if (operation == "checkpoint") return {"Signs a checkpoint of the journal now"};
+  return {"State of the installation"};
+}
+
+json answers(const char* type) {
+  return {{"200", {{"description", "done"}, {"content", {{type, {{"schema", {{"type", "object"}}}}}}}}},
+          {"default", {{"$ref", "#/components/responses/error"}}}};
+}
+
+json reading(const char* summary, const char* type) {
+  return {{"get", {{"summary", summary}, {"responses", answers(type)}}}};
+}
+
+}  // namespace
+
+std::string openapi() {
+  json paths{{"/api/status", reading("State of the installation", "application/json")},
+             {"/metrics", reading("Prometheus text exposition", "text/plain")},
+             {"/healthz", reading("The process answers", "text/plain")},
+             {"/readyz", reading("It can serve", "text/plain")}};
+  for (const auto& name : Operations::names()) {
+    const auto description = describe(name);
+    json schema{{"type", "object"}, {"properties", description.properties}, {"additionalProperties", false}};
+    if (!description.required.empty()) schema["required"] = description.required;
+    paths["/api/op/" + name] = {
+        {"post",
+         {{"summary", description.summary},
+          {"operationId", name},
+          {"requestBody", {{"content", {{"application/json", {{"schema", std::move(schema)}}}}}}},
+          {"responses", answers("application/json")}}}};
+  }
+  const json error{{"type", "object"},
+                   {"properties",
+                    {{"error",
+                      {{"type", "object"},
+                       {"properties",
+                        {{"code", text("stable name")},
+                         {"message", text("what, where, what next")},
+                         {"problems", words()}}}}}}}};
+  const json document{{"openapi", "3.1.0"},
+                      {"info", {{"title", "Sallyport admin API"}, {"version", SALLYPORT_VERSION}}},
+                      {"security", json::array({{{"adminKey", json::array()}}})},
+                      {"paths", std::move(paths)},
+                      {"components",
+                       {{"securitySchemes", {{"adminKey", {{"type", "http"}, {"scheme", "bearer"}}}}},
+                        {"responses",
+                         {{"error",
+                           {{"description", "refused or failed"},
+                            {"content", {{"application/json", {{"schema", error}}}}}}}}}}}};
+  return document.dump(2) + "\n";
+}
+
+}  // namespace sallyport::admin

@@ -1,0 +1,69 @@
+#pragma once
+/// One administrative operation: what it may touch, how it reads its arguments. Private to this layer.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "sallyport/admin/operations.hpp"
+#include "sallyport/store/vault.hpp"
+
+namespace sallyport::admin {
+
+struct Context {
+  store::Database& database;
+  store::Vault& vault;
+  store::Registry& registry;
+  const Live& live;
+};
+
+/// Reads an operation's JSON object. Problems are collected; ask for everything, then check().
+class Arguments {
+ public:
+  explicit Arguments(const nlohmann::json& object) : object_(object) {}
+  std::string text(const char* key);  ///< required, not empty
+  std::string text_or(const char* key, std::string fallback);
+  bool flag(const char* key);  ///< false when absent
+  std::optional<std::int64_t> number(const char* key);
+  std::vector<std::string> list(const char* key);
+  std::map<std::string, std::string> map(const char* key);
+  const nlohmann::json* any(const char* key);  ///< null when absent
+  /// Errors: bad_request naming every wrong, missing or unknown argument.
+  Result<void> check(std::string_view op) const;
+
+ private:
+  const nlohmann::json* find(const char* key);
+  void problem(const char* key, const char* what);
+  const nlohmann::json& object_;
+  std::set<std::string> known_;
+  std::vector<std::string> problems_;
+};
+
+/// Several problems as one error: the hint has a line for each, `data` is {"problems":[...]}.
+Error problems_error(Code code, const std::vector<std::string>& problems);
+/// Makes a committed change take effect where a server runs.
+Result<void> reload(const Context& context);
+
+using Operation = Result<nlohmann::json> (*)(Context&, const nlohmann::json&);
+Result<nlohmann::json> apply_documents(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> get_documents(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> add_server(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_servers(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> test_server(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> remove_server(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> create_key(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_keys(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> revoke_key(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_agents(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_teams(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> rotate_vault(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> write_backup(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> write_checkpoint(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> show_status(Context& context, const nlohmann::json& arguments);
+
+}  // namespace sallyport::admin
