@@ -1,0 +1,271 @@
+/// sallyport apply, sallyport get, sallyport policy get.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "invocation.hpp"
+#include "sallyport/cli/program.hpp"
+#include "sallyport/cli/terminal.hpp"
+
+namespace sallyport::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kFileBytes = 4 * 1024 * 1024;  // what the reader of documents takes
+
+struct ApplyOptions {
+  std::vector<std::string> files;
+  std::string origin = "apply";
+  bool dry_run = false, prune = false, verbose = false;
+};
+
+bool is_document(const fs::path& path) {
+  const auto extension = path.extension();
+  return extension == ".yaml" || extension == ".yml" || extension == ".json";
+}
+
+/// The documents of a folder and of those in it, in order of their paths; hidden ones are left out.
+Result<std::vector<fs::path>> documents_in(const fs::path& folder) {
+  std::vector<fs::path> out;
+  std::error_code problem;
+  for (auto it = fs::recursive_directory_iterator(folder, problem); !problem && it != fs::end(it);
+       it.increment(problem)) {
+    const auto name = it->path().filename().string();
+    if (name.starts_with('.')) {
+      if (it->is_directory()) it.disable_recursion_pending();
+    } else if (it->is_regular_file() && is_document(it->path())) {
+      out.push_back(it->path());
+    }
+  }
+  if (problem)
+    return fail(Code::bad_request, Blame::admin,
+                fmt::format("cannot read {}: {}", folder.string(), problem.message()));
+  std::ranges::sort(out);
+  if (out.empty()) {
+    return client_error(Code::bad_request,
+                        fmt::format("{} holds no .yaml, .yml or .json file", folder.string()));
+  }
+  return out;
+}
+
+Result<void> read_into(nlohmann::json& files, const fs::path& path) {
+  std::error_code problem;
+  if (fs::file_size(path, problem) > kFileBytes && !problem) {
+    return client_error(Code::bad_request, fmt::format("{} is larger than 4 MiB; split it", path.string()));
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in.is_open() || in.bad())
+    return client_error(Code::bad_request, fmt::format("cannot read {}", path.string()));
+  files.push_back({{"name", path.string()}, {"text", std::move(text)}});
+  return {};
+}
+
+Result<nlohmann::json> read_files(const std::vector<std::string>& names, std::istream& in) {
+  auto files = nlohmann::json::array();
+  for (const auto& name : names) {
+    std::error_code problem;
+    if (name == "-") {
+      files.push_back({{"name", "stdin"}, {"text", std::string(std::istreambuf_iterator<char>(in), {})}});
+    } else if (fs::is_directory(name, problem)) {
+      const auto paths = documents_in(name);
+      if (!paths) return std::unexpected(paths.error());
+      for (const auto& path : *paths) {
+        if (auto ok = read_into(files, path); !ok) return std::unexpected(std::move(ok.error()));
+      }
+    } else if (auto ok = read_into(files, name); !ok) {
+      return std::unexpected(std::move(ok.error()));
+    }
+  }
+  return files;
+}
+
+std::string indented(const std::string& lines) {
+  std::string out, line;
+  for (std::size_t at = 0; at < lines.size();) {
+    const auto end = std::min(lines.find('\n', at), lines.size());
+    out += "    " + printable(lines.substr(at, end - at)) + "\n";
+    at = end + 1;
+  }
+  return out;
+}
+
+void print_changes(std::ostream& out, const nlohmann::json& result, bool differences) {
+  const bool dry = result.value("dry_run", false);
+  std::map<std::string, int> counts;
+  for (const auto& change : result.at("changes")) {
+    const auto what = change.value("what", "");
+    ++counts[what];
+    out << fmt::format("{:<9}  {} {}\n", what, printable(change.value("kind", "")),
+                       printable(change.value("name", "")));
+    if (differences) out << indented(change.value("difference", ""));
+  }
+  std::string summary;
+  for (const auto& [what, count] : counts)
+    summary += fmt::format("{}{} {}", summary.empty() ? "" : ", ", count, what);
+  if (summary.empty()) summary = "nothing to do";
+  out << summary << (dry ? " (dry run: nothing was changed)" : "") << '\n';
+}
+
+int apply(Invocation& invocation, const ApplyOptions& options) {
+  auto files = read_files(options.files, invocation.in);
+  if (!files) return invocation.failed(files.error());
+  const auto result = invocation.run("apply",
+                                     {{"files", std::move(*files)},
+                                      {"dry_run", options.dry_run},
+                                      {"prune", options.prune},
+                                      {"origin", options.origin}},
+                                     Backend::Wants::created);
+  if (!result) return invocation.failed(result.error());
+  if (invocation.json()) {
+    invocation.print(*result);
+  } else {
+    print_changes(invocation.out, *result, options.dry_run || options.verbose);
+  }
+  return kDone;
+}
+
+std::string joined(const nlohmann::json& list) {
+  std::string out;
+  for (const auto& item : list) {
+    if (item.is_string()) out += (out.empty() ? "" : ", ") + item.get<std::string>();
+  }
+  return out;
+}
+
+std::string text(const nlohmann::json& document, const char* key) {
+  const auto it = document.find(key);
+  return it != document.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+/// Heading and row for each kind that has more to show than its name.
+struct View {
+  std::vector<std::string> heading;
+  std::vector<std::string> (*row)(const nlohmann::json& document);
+};
+
+View view_of(const std::string& kind) {
+  using Json = nlohmann::json;
+  if (kind == "Credential") {
+    return {{"NAME", "FROM", "REFERENCE"}, [](const Json& d) {
+              for (const char* from : {"env", "file"}) {
+                if (d.contains(from)) return std::vector{text(d, "name"), std::string(from), text(d, from)};
+              }
+              return std::vector{text(d, "name"), std::string("vault"), std::string()};
+            }};
+  }
+  if (kind == "VirtualServer") {
+    return {{"NAME", "TITLE", "ACCESS", "FROM"}, [](const Json& d) {
+              std::vector<std::string> from;
+              for (const char* list : {"tools", "prompts", "resources"}) {
+                for (const auto& source : d.value(list, Json::array())) {
+                  const auto name = text(source, "from");
+                  if (std::ranges::find(from, name) == from.end()) from.push_back(name);
+                }
+              }
+              auto access = text(d, "access");
+              return std::vector{text(d, "name"), text(d, "title"), access.empty() ? "authenticated" : access,
+                                 fmt::format("{}", fmt::join(from, ", "))};
+            }};
+  }
+  if (kind == "Team") {
+    return {{"NAME", "MEMBERS"}, [](const Json& d) {
+              return std::vector{text(d, "name"), joined(d.value("members", Json::array()))};
+            }};
+  }
+  if (kind == "Agent") {
+    return {{"NAME", "STATE", "DESCRIPTION"}, [](const Json& d) {
+              return std::vector<std::string>{text(d, "name"),
+                                              d.value("disabled", false) ? "disabled" : "active",
+                                              text(d, "description")};
+            }};
+  }
+  if (kind == "Policy") {
+    return {{"NAME", "SUBJECTS", "RULES"}, [](const Json& d) {
+              return std::vector{text(d, "name"), joined(d.value("subjects", Json::array())),
+                                 std::to_string(d.value("rules", Json::array()).size())};
+            }};
+  }
+  return {{"KIND", "NAME"}, [](const Json& d) { return std::vector{text(d, "kind"), text(d, "name")}; }};
+}
+
+int get(Invocation& invocation, const std::string& kind, const std::string& name) {
+  // One document is read by people as what they wrote, many as a table.
+  const bool yaml = invocation.output == "yaml" || (invocation.output == "table" && !name.empty());
+  const auto result =
+      invocation.run("get", {{"kind", kind}, {"name", name}, {"format", yaml ? "yaml" : "json"}});
+  if (!result) return invocation.failed(result.error());
+  if (yaml) {
+    invocation.out << printable_lines(result->value("text", ""));
+    return kDone;
+  }
+  const auto& documents = result->at("documents");
+  if (invocation.json()) {
+    invocation.print(name.empty() || documents.empty() ? documents : documents[0]);
+    return kDone;
+  }
+  const auto view = view_of(result->value("kind", ""));
+  Table table(view.heading);
+  for (const auto& document : documents) table.add(view.row(document));
+  if (table.empty()) {
+    invocation.err << "there is nothing yet; `sallyport apply -f FILE` adds documents\n";
+  } else {
+    invocation.out << table.text();
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_apply(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("apply", "Apply documents in one transaction");
+  auto options = std::make_shared<ApplyOptions>();
+  command->add_option("-f,--file", options->files, "File, folder, or - for standard input; may be repeated")
+      ->required();
+  command->add_flag("--dry-run", options->dry_run, "Show what would change, change nothing");
+  command->add_flag("--prune", options->prune,
+                    "Remove what came from the same origin and is in none of the files");
+  command->add_option("--origin", options->origin, "Name of the set that these documents belong to")
+      ->capture_default_str();
+  command->add_flag("-v,--verbose", options->verbose, "Show differences");
+  command->callback([&invocation, options] {
+    invocation.action = [&invocation, options] { return apply(invocation, *options); };
+  });
+}
+
+void add_get(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand(
+      "get", "Show documents: servers, virtual-servers, credentials, teams, agents, policies, keys");
+  auto kind = std::make_shared<std::string>();
+  auto name = std::make_shared<std::string>();
+  command->add_option("KIND", *kind, "What to show; everything when absent");
+  command->add_option("NAME", *name, "One document");
+  command->callback([&invocation, kind, name] {
+    invocation.action = [&invocation, kind, name] {
+      const bool table = invocation.output == "table" && name->empty();
+      if (*kind == "keys") return show_keys(invocation, *name);
+      if (table && (*kind == "servers" || *kind == "server")) return show_servers(invocation);
+      return get(invocation, *kind, *name);
+    };
+  });
+
+  auto* policy = app.add_subcommand("policy", "Look at policies");
+  policy->require_subcommand(1);
+  auto* policy_get = policy->add_subcommand("get", "Show policies, or one");
+  auto policy_name = std::make_shared<std::string>();
+  policy_get->add_option("NAME", *policy_name, "One policy");
+  policy_get->callback([&invocation, policy_name] {
+    invocation.action = [&invocation, policy_name] { return get(invocation, "Policy", *policy_name); };
+  });
+}
+
+}  // namespace sallyport::cli

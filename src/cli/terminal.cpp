@@ -1,0 +1,135 @@
+#include "sallyport/cli/terminal.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/clock.hpp"
+
+namespace sallyport::cli {
+namespace {
+
+struct Letter {
+  std::uint32_t code = 0;
+  std::size_t size = 0;  ///< bytes; 0: not UTF-8 here
+};
+
+Letter letter_at(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  const std::size_t size = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  const auto bytes = text.substr(0, size);
+  if (bytes.size() < size || !is_utf8(bytes)) return {};
+  std::uint32_t code = size == 1 ? first : first & (0xffU >> (size + 1));
+  for (const char c : bytes.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  return {code, size};
+}
+
+struct Range {
+  std::uint32_t from, to;
+};
+
+template <std::size_t N>
+bool within(std::uint32_t code, const Range (&ranges)[N]) {
+  return std::ranges::any_of(ranges, [&](const Range& r) { return code >= r.from && code <= r.to; });
+}
+
+/// C0 and C1 controls, line separators, and what changes the direction or hides (Unicode categories Cc, Zl,
+/// Zp, Cf).
+bool obeyed(std::uint32_t code) {
+  static constexpr Range kRanges[] = {{0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},      {0x61c, 0x61c},
+                                      {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},  {0x2060, 0x206f},
+                                      {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+  return within(code, kRanges);
+}
+
+std::size_t width(std::uint32_t code) {
+  static constexpr Range kNone[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},
+                                    {0x64b, 0x65f},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
+                                    {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}};
+  static constexpr Range kWide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},  {0x3041, 0xa4cf},
+                                    {0xac00, 0xd7a3},   {0xf900, 0xfaff},  {0xfe30, 0xfe6f},
+                                    {0xff00, 0xff60},   {0xffe0, 0xffe6},  {0x1f300, 0x1f64f},
+                                    {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+  if (within(code, kNone)) return 0;
+  return within(code, kWide) ? 2 : 1;
+}
+
+std::string escaped(std::string_view text, bool keep_lines) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto letter = letter_at(text);
+    if (letter.size == 0) {
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+      text.remove_prefix(1);
+      continue;
+    }
+    if (letter.code == '\n') {
+      out += keep_lines ? "\n" : "\\n";
+    } else if (letter.code == '\t') {
+      out += keep_lines ? "\t" : "\\t";
+    } else if (obeyed(letter.code)) {
+      out += fmt::format("\\u{{{:x}}}", letter.code);
+    } else {
+      out += text.substr(0, letter.size);
+    }
+    text.remove_prefix(letter.size);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) { return escaped(text, false); }
+std::string printable_lines(std::string_view text) { return escaped(text, true); }
+
+std::size_t columns(std::string_view text) {
+  std::size_t out = 0;
+  while (!text.empty()) {
+    const auto letter = letter_at(text);
+    out += letter.size == 0 ? 1 : width(letter.code);
+    text.remove_prefix(std::max<std::size_t>(letter.size, 1));
+  }
+  return out;
+}
+
+Table::Table(std::vector<std::string> heading) { rows_.push_back(std::move(heading)); }
+
+void Table::add(std::vector<std::string> row) {
+  for (auto& cell : row) cell = cell.empty() ? "-" : printable(cell);
+  row.resize(rows_[0].size(), "-");
+  rows_.push_back(std::move(row));
+}
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths(rows_[0].size());
+  for (const auto& row : rows_) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
+  }
+  std::string out;
+  for (const auto& row : rows_) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out += row[i];
+      if (i + 1 < row.size()) out.append(widths[i] - columns(row[i]) + 2, ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string time_text(std::int64_t millis) {
+  auto text = rfc3339(SystemTime(std::chrono::milliseconds(millis)));
+  if (text.size() < 19) return text;
+  text[10] = ' ';
+  return text.substr(0, 19);
+}
+
+std::string duration_text(std::int64_t micros) {
+  if (micros < 1000) return fmt::format("{}us", micros);
+  if (micros < 1'000'000) return fmt::format("{}ms", micros / 1000);
+  return fmt::format("{:.1f}s", static_cast<double>(micros) / 1e6);
+}
+
+}  // namespace sallyport::cli
