@@ -154,3 +154,15 @@ TEST_CASE("durations have a unit") {
     CHECK_FALSE(parse_duration(wrong));
   }
 }
+
+TEST_CASE("docs/settings.md lists every setting with its key, variable and flag") {
+  const auto file = std::filesystem::path(__FILE__).parent_path() / "../../docs/settings.md";
+  std::ifstream in(file);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  REQUIRE(!text.empty());
+  for (const auto& setting : all_settings()) {
+    CAPTURE(std::string(setting.path));
+    CHECK(text.contains(std::string("| `") + setting.path + "` | `" + setting.variable + "` | `" +
+                        setting.flag + "` |"));
+  }
+}
