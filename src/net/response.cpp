@@ -196,8 +196,11 @@ bool ChunkDecoder::take(char c) {
       state_ = State::size;
       return c == '\n';
     case State::line:
-      state_ = c == '\r' ? State::end_lf : State::trailer;
+      state_ = c == '\r' ? State::end_lf : State::trailer_name;
       return c == '\r' || (is_token_byte(c) && ++line_ <= limits::kTrailerBytes);
+    case State::trailer_name:
+      if (c == ':') state_ = State::trailer;
+      return (c == ':' || is_token_byte(c)) && ++line_ <= limits::kTrailerBytes;
     case State::trailer:
       if (c == '\r') state_ = State::line_lf;
       return (c == '\r' || is_field_byte(c)) && ++line_ <= limits::kTrailerBytes;

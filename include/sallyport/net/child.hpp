@@ -24,7 +24,8 @@ struct ChildOptions {
   std::function<void(std::string how)> on_exit;
 };
 
-/// PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, USER of our own environment plus `extra`. LD_* and similar loader variables in `extra` are refused.
+/// PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, USER of our own environment plus `extra`. Variables in `extra` that make a program
+/// load foreign code before its own runs (LD_*, GLIBC_TUNABLES, BASH_ENV ...) are refused (N39). Errors: bad_request.
 Result<std::map<std::string, std::string>> minimal_environment(const std::map<std::string, std::string>& extra);
 
 /// The command is started by a guard process (our own executable again), which is its subreaper and leads its process group:
@@ -32,17 +33,24 @@ Result<std::map<std::string, std::string>> minimal_environment(const std::map<st
 /// Threads: its shard's; callbacks come there.
 class Child {
  public:
+  /// Errors: upstream_unreachable, readable by who wrote the configuration: no such program in PATH, no process left.
+  /// What only shows when the program is executed comes with on_exit ("cannot run 'x': Exec format error").
   static Result<std::unique_ptr<Child>> start(Shard& shard, ChildOptions options);
-  /// As stop(), without waiting.
+  /// As stop(), without waiting; no callback comes any more.
   virtual ~Child() = default;
-  /// Queues a line (newline is added). False when the child is gone or too much is waiting (limits::kChildLine).
+  /// Queues a line (newline is added; newlines inside, which JSON has only between its tokens, become spaces). False when the child is gone or too much is waiting (limits::kChildLine).
   virtual bool send(std::string line) = 0;
   /// Closes its standard input, SIGTERM to its group, SIGKILL after limits::kChildKillAfter. on_exit follows.
   virtual void stop() = 0;
+  /// Of the command itself; 0 until the guard has started it.
   virtual int pid() const = 0;
 };
 
 /// Entry of the guard: call first in main(). Returns only when `argv` is not a guard invocation.
 void guard_main_if_asked(int argc, char** argv);
+
+/// Another executable as the guard than the one that runs (/proc/self/exe); empty: that one again.
+/// For programs whose main() does not call guard_main_if_asked. Threads: before the first start().
+void set_guard_executable(std::string path);
 
 }  // namespace sallyport::net

@@ -29,7 +29,9 @@ struct ClientRequest {
   std::vector<std::string_view> body;  ///< sent in order, not copied; must stay until the response head is there
 };
 
-/// Appends a line; false (and nothing appended) when name or value has a byte that no header may carry.
+/// Appends a line; false (and nothing appended) when name or value has a byte that no header may carry, or when the name
+/// is one of those that frame a message or belong to the connection (Host, Content-Length, Transfer-Encoding, Connection ...),
+/// which the client writes itself.
 [[nodiscard]] bool append_header(std::string& out, std::string_view name, std::string_view value);
 
 /// A response whose head has arrived. Dropping it before the end closes the connection; read to the end returns it to the pool.
@@ -52,10 +54,17 @@ class ClientResponse {
   Task<Result<std::string>> whole(std::size_t cap);
 
  private:
+  friend class Client;
+  friend void finish_in_background(ClientResponse response, Duration within);
   std::unique_ptr<Impl> impl_;
 };
 
-/// Threads: its shard's. Idle connections are kept per origin (limits::kUpstreamIdleConnections, kUpstreamIdle).
+/// Reads the rest of a body away in the background, so that its connection can be used again; after `within` it is closed.
+/// From here on the request's own deadline and cancellation no longer matter to the response.
+void finish_in_background(ClientResponse response, Duration within);
+
+/// Threads: its shard's; it goes before its shard does. Idle connections are kept per origin
+/// (limits::kUpstreamIdleConnections, kUpstreamIdle, or what the upstream's own Keep-Alive header allows).
 class Client {
  public:
   explicit Client(Shard& shard);
@@ -64,7 +73,8 @@ class Client {
   /// Sends and waits for the response head, all within `deadline`. A pooled connection that turns out closed before a byte
   /// was written is replaced silently; after the first byte nothing is repeated.
   /// Errors: forbidden (egress), upstream_unreachable (nothing was sent, retry is safe), upstream_timeout, upstream_broken,
-  /// limited (limits::kUpstreamConnections), cancelled. `cancel` may be null.
+  /// limited (limits::kUpstreamConnections), cancelled. `cancel` may be null. SteadyTime::max() is no deadline, for streams
+  /// that their caller watches itself. `origin` and `cancel` must outlive the task, `cancel` the response too.
   Task<Result<ClientResponse>> send(const Origin& origin, ClientRequest request, SteadyTime deadline, Cancel* cancel);
 
   struct Gauges {

@@ -54,6 +54,7 @@ class ChunkDecoder {
     data_cr,
     data_lf,
     line,
+    trailer_name,
     trailer,
     line_lf,
     end_lf,

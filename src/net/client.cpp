@@ -1,0 +1,196 @@
+#include "sallyport/net/client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "dial.hpp"
+#include "exchange.hpp"
+#include "field_syntax.hpp"
+#include "pool.hpp"
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::net {
+
+struct Client::Impl {
+  std::shared_ptr<Pools> pools;
+};
+
+bool append_header(std::string& out, std::string_view name, std::string_view value) {
+  constexpr std::array<std::string_view, 10> kOurs{
+      "host",    "content-length", "transfer-encoding", "connection",      "te", "trailer",
+      "upgrade", "expect",         "keep-alive",        "proxy-connection"};
+  if (!is_token(name) || !is_field_value(value)) return false;
+  if (std::ranges::any_of(kOurs, [&](std::string_view n) { return equal_ignoring_case(n, name); }))
+    return false;
+  out.append(name).append(": ").append(value).append("\r\n");
+  return true;
+}
+
+Client::Client(Shard& shard) : impl_(std::make_unique<Impl>(std::make_shared<Pools>(shard))) {}
+Client::~Client() { impl_->pools->close(); }
+
+Client::Gauges Client::gauges() const { return impl_->pools->gauges; }
+void Client::forget(const Origin& origin) { impl_->pools->forget(origin); }
+
+Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest request, SteadyTime deadline,
+                                          Cancel* cancel) {
+  const std::shared_ptr<Pools> pools = impl_->pools;
+  Pool& pool = pools->find(origin);
+  // From here on every way out gives the exchange and its buffers back.
+  ClientResponse response(pools->take_exchange());
+  ClientResponse::Impl& x = *response.impl_;
+  x.pools = pools;
+  x.ticket = Ticket(pools, pool);
+  if (auto fine = x.compose(request, pool); !fine) co_return x.broke(std::move(fine.error()));
+  x.guard(deadline, cancel);
+  if (auto over = x.ended()) co_return x.broke(std::move(*over));
+
+  std::optional<Error> unsent;
+  for (bool written = false; !written;) {
+    x.channel = pools->take_idle(pool);
+    const bool reused = x.channel.has_value();
+    if (!reused) {
+      if (pool.busy > limits::kUpstreamConnections) {
+        co_return x.broke({.code = Code::limited,
+                           .blame = Blame::us,
+                           .what = "too many connections to " + origin.url.origin(),
+                           .retry = true});
+      }
+      x.dial = std::make_shared<Dial>();
+      spawn(dial_origin(x.dial, std::move(x.ticket), origin, deadline));
+      auto made = co_await x.dial->made;
+      x.dial.reset();
+      if (!made) co_return x.broke(std::move(made.error()));
+      x.channel = std::move(made->channel);
+      x.ticket = std::move(made->ticket);
+    }
+    const std::uint64_t before = x.channel->bytes_written();
+    x.sent = true;
+    auto wrote = co_await x.channel->write(x.pieces);
+    written = wrote.has_value();
+    if (written) {
+      pools->gauges.reused += reused ? 1 : 0;
+    } else if (x.channel->bytes_written() == before) {
+      // Nothing left, so nothing can act twice: the peer closed a pooled connection while it was picked.
+      x.sent = false;
+      if (reused && !x.ended()) continue;
+      co_return x.broke({.code = Code::upstream_unreachable,
+                         .blame = Blame::upstream,
+                         .what = std::move(wrote.error().what),
+                         .retry = true});
+    } else {
+      // A peer may refuse in the middle of a long request and close: its answer is worth more than our error.
+      x.reusable = false;
+      unsent = std::move(wrote.error());
+      break;
+    }
+  }
+
+  for (;;) {
+    auto whole = x.took_head(co_await x.channel->read(x.head_room()));
+    if (!whole) co_return x.broke(unsent ? std::move(*unsent) : std::move(whole.error()));
+    if (*whole) co_return response;
+  }
+}
+
+ClientResponse::ClientResponse(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ClientResponse::ClientResponse(ClientResponse&&) noexcept = default;
+
+ClientResponse& ClientResponse::operator=(ClientResponse&& other) noexcept {
+  ClientResponse before(std::move(*this));
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+
+ClientResponse::~ClientResponse() {
+  if (!impl_) return;
+  const auto pools = std::exchange(impl_->pools, nullptr);
+  impl_->reset();
+  if (pools) pools->give_back(std::move(impl_));
+}
+
+int ClientResponse::status() const { return impl_->head.status; }
+const Headers& ClientResponse::headers() const { return impl_->head.headers; }
+
+std::string ClientResponse::content_type() const {
+  for (const Header& h : impl_->head.headers.lines) {
+    if (equal_ignoring_case(h.name, "content-type")) return lower(trim(h.value.substr(0, h.value.find(';'))));
+  }
+  return {};
+}
+
+Task<Result<std::string_view>> ClientResponse::some() {
+  Impl& x = *impl_;
+  if (x.failed) co_return Failure(*x.failed);
+  if (auto over = x.ended()) co_return x.broke(std::move(*over));
+  while (!x.done) {
+    const auto run = x.next_run();
+    if (!run) co_return x.broke(run.error());
+    if (!run->empty()) co_return *run;
+    if (x.done) break;
+    const auto took = x.took_body(co_await x.channel->read(x.body_room()));
+    if (!took) co_return x.broke(took.error());
+  }
+  co_return std::string_view();
+}
+
+Task<Result<std::string>> ClientResponse::whole(std::size_t cap) {
+  constexpr std::uint64_t kDirect = 16 * limits::KiB;
+  Impl& x = *impl_;
+  if (x.failed) co_return Failure(*x.failed);
+  if (auto over = x.ended()) co_return x.broke(std::move(*over));
+  const Error too_large{.code = Code::too_large,
+                        .blame = Blame::upstream,
+                        .what = "response larger than " + std::to_string(cap) + " bytes"};
+  std::string out;
+  if (!x.done && x.head.body == BodyEnd::length) {
+    if (x.left > cap) co_return x.broke(too_large);
+    out.reserve(x.left);
+  }
+  while (!x.done) {
+    const auto run = x.next_run();
+    if (!run) co_return x.broke(run.error());
+    if (run->size() > cap - out.size()) co_return x.broke(too_large);
+    out.append(*run);
+    if (x.done) break;
+    if (!run->empty() && x.head.body == BodyEnd::chunked) continue;
+    if (x.head.body == BodyEnd::length && x.left >= kDirect) {
+      // What is large goes from the socket to its place.
+      const std::size_t have = out.size();
+      out.resize_and_overwrite(have + x.left, [](char*, std::size_t n) { return n; });
+      std::size_t at = have;
+      while (!x.done && at < out.size()) {
+        const auto n = co_await x.channel->read(std::span(out).subspan(at));
+        if (auto over = x.ended()) co_return x.broke(std::move(*over));
+        if (!n || *n == 0)
+          co_return x.broke({.code = Code::upstream_broken,
+                             .blame = Blame::upstream,
+                             .what = "the connection ended in the middle of a response"});
+        at += *n;
+        if (auto fine = x.passed(*n); !fine) co_return x.broke(std::move(fine.error()));
+      }
+      break;
+    }
+    const auto took = x.took_body(co_await x.channel->read(x.body_room()));
+    if (!took) co_return x.broke(took.error());
+  }
+  co_return out;
+}
+
+void finish_in_background(ClientResponse response, Duration within) {
+  if (!response.impl_ || response.impl_->done || response.impl_->failed) return;
+  ClientResponse::Impl& x = *response.impl_;
+  x.watch = {};
+  x.guard(std::chrono::steady_clock::now() + within, nullptr);
+  spawn([](ClientResponse rest) -> Task<> {
+    for (std::size_t read = 0; read <= limits::kUpstreamBody;) {
+      const auto run = co_await rest.some();
+      if (!run || run->empty()) break;
+      read += run->size();
+    }
+  }(std::move(response)));
+}
+
+}  // namespace sallyport::net

@@ -1,0 +1,107 @@
+#include "pool.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "exchange.hpp"
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::net {
+namespace {
+
+constexpr auto kSweep = std::chrono::seconds(5);
+constexpr std::size_t kSpareExchanges = 64;
+
+}  // namespace
+
+Pools::Pools(Shard& shard) : shard_(shard), sweep_(shard) {}
+Pools::~Pools() = default;
+
+std::size_t Pools::Hash::operator()(const Origin& o) const {
+  const std::hash<std::string_view> hash;
+  return hash(o.url.host) * 31 + o.url.port + hash(o.ca_file) * 17 + (o.allow_private ? 1 : 0) +
+         o.url.scheme.size() * 2;
+}
+
+bool Pools::Same::operator()(const Origin& a, const Origin& b) const {
+  return a.url.port == b.url.port && a.allow_private == b.allow_private && a.url.host == b.url.host &&
+         a.url.scheme == b.url.scheme && a.ca_file == b.ca_file;
+}
+
+Pool& Pools::find(const Origin& origin) {
+  const auto it = pools_.find(origin);
+  if (it != pools_.end()) return it->second;
+  Pool pool{.origin = origin, .host_line = "Host: " + origin.url.host_header() + "\r\n"};
+  return pools_.emplace(origin, std::move(pool)).first->second;
+}
+
+std::optional<Channel> Pools::take_idle(Pool& pool) {
+  if (pool.idle.empty()) return std::nullopt;
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!pool.idle.empty()) {
+    IdleConnection last = std::move(pool.idle.back());
+    pool.idle.pop_back();
+    --gauges.idle;
+    if (last.until > now && !last.channel.stale()) return std::move(last.channel);
+  }
+  return std::nullopt;
+}
+
+void Pools::give_back(Pool& pool, Channel channel, Duration idle_for) {
+  if (closed_ || idle_for <= Duration::zero() || pool.idle.size() >= limits::kUpstreamIdleConnections) return;
+  pool.idle.push_back({std::move(channel), std::chrono::steady_clock::now() + idle_for});
+  ++gauges.idle;
+  arm_sweep();
+}
+
+Result<std::shared_ptr<TlsContext>> Pools::tls(const std::string& ca_file) {
+  if (const auto it = contexts_.find(ca_file); it != contexts_.end()) return it->second;
+  auto made = make_client_tls(ca_file);
+  if (made) contexts_.emplace(ca_file, *made);
+  return made;
+}
+
+void Pools::forget(const Origin& origin) {
+  contexts_.erase(origin.ca_file);
+  const auto it = pools_.find(origin);
+  if (it == pools_.end()) return;
+  gauges.idle -= it->second.idle.size();
+  it->second.idle.clear();
+  ++it->second.version;
+}
+
+std::unique_ptr<ClientResponse::Impl> Pools::take_exchange() {
+  if (spare_.empty()) return std::make_unique<ClientResponse::Impl>(shard_);
+  auto exchange = std::move(spare_.back());
+  spare_.pop_back();
+  return exchange;
+}
+
+void Pools::give_back(std::unique_ptr<ClientResponse::Impl> exchange) {
+  if (!closed_ && spare_.size() < kSpareExchanges) spare_.push_back(std::move(exchange));
+}
+
+void Pools::close() {
+  closed_ = true;
+  sweep_.clear();
+  for (auto& [origin, pool] : pools_) pool.idle.clear();
+  gauges.idle = 0;
+  spare_.clear();
+}
+
+void Pools::arm_sweep() {
+  if (!sweep_.armed()) sweep_.set(kSweep, [this] { sweep(); });
+}
+
+void Pools::sweep() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  for (auto it = pools_.begin(); it != pools_.end();) {
+    Pool& pool = it->second;
+    gauges.idle -=
+        std::erase_if(pool.idle, [&](IdleConnection& c) { return c.until <= now || c.channel.stale(); });
+    it = pool.idle.empty() && pool.busy == 0 ? pools_.erase(it) : std::next(it);
+  }
+  if (gauges.idle > 0) arm_sweep();
+}
+
+}  // namespace sallyport::net

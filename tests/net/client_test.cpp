@@ -1,0 +1,705 @@
+#include "sallyport/net/client.hpp"
+
+#include <future>
+
+#include "fake_upstream.hpp"
+#include "sallyport/core/limits.hpp"
+
+using namespace sallyport;
+using namespace sallyport::net;
+using namespace sallyport::net::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+
+/// Status and body, or the error's name.
+Task<std::string> outcome(Client& client, const Origin& origin, ClientRequest request = post(),
+                          Duration within = 10s, std::size_t cap = limits::MiB) {
+  auto response = co_await client.send(origin, std::move(request), soon(within), nullptr);
+  if (!response) co_return std::string(name_of(response.error().code));
+  auto body = co_await response->whole(cap);
+  if (!body) co_return std::string(name_of(body.error().code));
+  co_return std::to_string(response->status()) + " " + *body;
+}
+
+/// The same, read piece by piece.
+Task<std::string> outcome_in_pieces(Client& client, const Origin& origin) {
+  auto response = co_await client.send(origin, post(), soon(), nullptr);
+  if (!response) co_return std::string(name_of(response.error().code));
+  std::string out = std::to_string(response->status()) + " ";
+  for (;;) {
+    auto run = co_await response->some();
+    if (!run) co_return std::string(name_of(run.error().code));
+    if (run->empty()) co_return out;
+    out += *run;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a request goes out in one piece as it was given, framed by the client") {
+  std::promise<std::string> seen;
+  FakeUpstream upstream([&](RawSocket& socket, int) {
+    seen.set_value(read_request(socket));
+    socket.send(kOk);
+    socket.rest();
+  });
+  with_client([&](Shard&, Client& client) -> Task<> {
+    ClientRequest request = post();
+    CHECK(append_header(request.headers, "Authorization", "Bearer upstream-own"));
+    request.path = "/mcp?x=1";
+    request.body = {"{\"a\":", "", "[1,2,", "3]}"};
+    const Origin origin = upstream.origin();
+    auto response = co_await client.send(origin, std::move(request), soon(), nullptr);
+    REQUIRE(response.has_value());
+    CHECK(response->status() == 200);
+    CHECK(response->content_type() == "application/json");
+    REQUIRE(response->headers().lines.size() == 2);
+    CHECK(response->headers().lines[1].value == "2");
+    CHECK((co_await response->whole(100)).value() == "{}");
+    // The head stays readable after the connection has gone back.
+    CHECK(response->headers().lines[0].name == "Content-Type");
+    CHECK(client.gauges().idle == 1);
+  });
+  CHECK(seen.get_future().get() ==
+        "POST /mcp?x=1 HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(upstream.port) +
+            "\r\nContent-Type: application/json\r\nAuthorization: Bearer upstream-own\r\n"
+            "Content-Length: 13\r\n\r\n{\"a\":[1,2,3]}");
+}
+
+TEST_CASE("a request without a body says so only where a body is usual") {
+  std::vector<std::string> seen;
+  {
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      for (std::string request = read_request(socket); !request.empty(); request = read_request(socket)) {
+        seen.push_back(request);
+        socket.send(request.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" : kOk);
+      }
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      for (const char* method : {"GET", "HEAD", "DELETE", "POST"}) {
+        const Origin origin = upstream.origin();
+        CHECK(
+            (co_await outcome(client, origin, {.method = method, .path = "/x", .headers = "", .body = {}})) ==
+            (std::string_view(method) == "HEAD" ? "200 " : "200 {}"));
+      }
+      CHECK(client.gauges().dialled == 1);
+    });
+  }
+  REQUIRE(seen.size() == 4);
+  for (const std::string& request : seen) {
+    CHECK((request.find("Content-Length: 0\r\n") != std::string::npos) == request.starts_with("POST"));
+  }
+}
+
+TEST_CASE("N33: no header, path or method can carry a second message or a token of its own") {
+  std::string out = "A: b\r\n";
+  struct Row {
+    std::string why;
+    std::string name;
+    std::string value;
+  };
+  const Row rows[] = {
+      {"CRLF in value", "X", "a\r\nAuthorization: Bearer stolen"},
+      {"LF in value", "X", "a\nb"},
+      {"NUL in value", "X", std::string("a\0b", 3)},
+      {"DEL in value", "X", "a\x7f"},
+      {"empty name", "", "a"},
+      {"space in name", "X Y", "a"},
+      {"colon in name", "X:", "a"},
+      {"CRLF in name", "X\r\nY", "a"},
+      {"byte outside ASCII in name", "X\xc3\xbc", "a"},
+      {"Host", "host", "evil"},
+      {"Content-Length", "Content-Length", "0"},
+      {"Transfer-Encoding", "TRANSFER-ENCODING", "chunked"},
+      {"Connection", "Connection", "close"},
+      {"Upgrade", "Upgrade", "h2c"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.why);
+    CHECK_FALSE(append_header(out, row.name, row.value));
+    CHECK(out == "A: b\r\n");
+  }
+  CHECK(append_header(out, "X-Name", "caf\xc3\xa9 \t x"));
+
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    const ClientRequest bad[] = {
+        {.method = "GET /x HTTP/1.1\r\nA: b", .path = "/", .headers = "", .body = {}},
+        {.method = "", .path = "/", .headers = "", .body = {}},
+        {.method = "GET", .path = "/ HTTP/1.1\r\nA:b", .headers = "", .body = {}},
+        {.method = "GET", .path = "http://other/", .headers = "", .body = {}},
+        {.method = "GET", .path = "", .headers = "", .body = {}},
+        {.method = "GET", .path = "/", .headers = "A: b", .body = {}},
+    };
+    for (const ClientRequest& request : bad) {
+      ClientRequest copy = request;
+      CHECK((co_await outcome(client, origin, std::move(copy))) == "internal");
+    }
+    CHECK(client.gauges().dialled == 0);
+  });
+  CHECK(upstream.connections == 0);
+}
+
+TEST_CASE("a connection serves one request after the other, the one used last first") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    for (int i = 0; i < 20; ++i) CHECK((co_await outcome(client, origin)) == "200 {}");
+    CHECK(client.gauges().dialled == 1);
+    CHECK(client.gauges().reused == 19);
+    CHECK(client.gauges().idle == 1);
+    client.forget(origin);
+    CHECK(client.gauges().idle == 0);
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    CHECK(client.gauges().dialled == 2);
+  });
+  CHECK(upstream.connections == 2);
+}
+
+TEST_CASE("a connection that was busy when its origin was forgotten does not come back") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    auto response = co_await client.send(origin, post(), soon(), nullptr);
+    REQUIRE(response.has_value());
+    client.forget(origin);
+    CHECK((co_await response->whole(100)).value() == "{}");
+    CHECK(client.gauges().idle == 0);
+  });
+}
+
+TEST_CASE("pools do not mix: other permissions or another CA are another origin") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    Origin strict = origin;
+    strict.allow_private = false;
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    CHECK((co_await outcome(client, strict)) == "forbidden");
+    Origin other = origin;
+    other.ca_file = "/nowhere.pem";
+    CHECK((co_await outcome(client, other)) == "200 {}");
+    CHECK(client.gauges().dialled == 2);
+  });
+}
+
+TEST_CASE("an idle connection that the upstream closed is replaced unnoticed") {
+  std::promise<void> closed;
+  FakeUpstream upstream([&](RawSocket& socket, int index) {
+    if (index > 0) return always(kOk)(socket, index);
+    read_request(socket);
+    socket.send(kOk);
+    socket.close();
+    closed.set_value();
+  });
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    closed.get_future().wait();
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    CHECK(client.gauges().dialled == 2);
+    CHECK(client.gauges().reused == 0);
+  });
+}
+
+TEST_CASE("after the first byte nothing is sent twice, however the connection ends") {
+  for (const bool reset : {false, true}) {
+    CAPTURE(reset);
+    std::atomic<int> requests = 0;
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      read_request(socket);
+      ++requests;
+      socket.send(kOk);
+      if (read_request(socket).empty()) return;
+      ++requests;
+      if (reset) socket.reset();
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      CHECK((co_await outcome(client, origin)) == "200 {}");
+      auto response = co_await client.send(origin, post(), soon(), nullptr);
+      REQUIRE_FALSE(response.has_value());
+      CHECK(response.error().code == Code::upstream_broken);
+      CHECK_FALSE(response.error().retry);
+      CHECK(client.gauges().idle == 0);
+    });
+    CHECK(requests == 2);
+    CHECK(upstream.connections == 1);
+  }
+}
+
+TEST_CASE("an upstream that announces how long it keeps a connection is believed") {
+  FakeUpstream upstream(
+      always("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1, max=5\r\nContent-Length: 2\r\n\r\n{}"));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    CHECK(client.gauges().idle == 0);
+  });
+}
+
+TEST_CASE("a port where nobody listens is unreachable, and trying again cannot act twice") {
+  std::uint16_t port = 0;
+  {
+    port = FakeUpstream([](RawSocket&, int) {}).port;
+  }
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin{.url = *parse_url("http://127.0.0.1:" + std::to_string(port) + "/"),
+                        .allow_private = true};
+    auto response = co_await client.send(origin, post(), soon(), nullptr);
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Code::upstream_unreachable);
+    CHECK(response.error().retry);
+  });
+}
+
+TEST_CASE("of several addresses the next one is tried, and the checked ones are the dialled ones (N36)") {
+  FakeUpstream upstream(always(kOk));
+  std::atomic<int> asked = 0;
+  set_resolver_for_test([&](const std::string&, std::uint16_t port) -> Result<std::vector<SocketAddress>> {
+    // The second answer would be another address: a second look-up would show.
+    if (++asked > 1) return std::vector{*address_of("127.0.0.99", port)};
+    return std::vector{*address_of("169.254.169.254", port), *address_of("127.0.0.77", port),
+                       *address_of("127.0.0.1", port)};
+  });
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const std::string text = "http://mcp.example.com:" + std::to_string(upstream.port) + "/";
+    const Origin origin{.url = *parse_url(text), .allow_private = true};
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    const Origin strict{.url = *parse_url(text)};
+    CHECK((co_await outcome(client, strict)) == "forbidden");
+  });
+  set_resolver_for_test({});
+  CHECK(asked == 1);
+  CHECK(upstream.connections == 1);
+}
+
+TEST_CASE("N45: an answer that is not framed as HTTP has it is broken and its connection is not used again") {
+  struct Row {
+    std::string why;
+    std::string bytes;
+  };
+  const Row rows[] = {
+      {"too long", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{}"},
+      {"too short", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}"},
+      {"a second response behind it", kOk + kOk},
+      {"bytes after no content", "HTTP/1.1 204 No Content\r\n\r\n{}"},
+      {"not HTTP", "220 mail.example.com ESMTP\r\n"},
+      {"HTTP/2", "HTTP/2 200\r\n\r\n"},
+      {"HTTP/1.2", "HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n"},
+      {"status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n"},
+      {"status 600", "HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n"},
+      {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}"},
+      {"list of lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}"},
+      {"signed length", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}"},
+      {"empty length", "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n{}"},
+      {"huge length", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}"},
+      {"both framings",
+       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+      {"two codings",
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"chunks in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"folded header", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n"},
+      {"space before colon", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\n{}"},
+      {"bare LF", "HTTP/1.1 200 OK\nContent-Length: 2\n\n{}"},
+      {"NUL in a value", std::string("HTTP/1.1 200 OK\r\nA: ") + '\0' + "\r\nContent-Length: 0\r\n\r\n"},
+      {"no colon", "HTTP/1.1 200 OK\r\nABC\r\nContent-Length: 0\r\n\r\n"},
+      {"switching protocols", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"},
+      {"closed in the head", "HTTP/1.1 200 OK\r\nContent-Le"},
+      {"closed at once", ""},
+      {"chunk size missing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n{}\r\n"},
+      {"chunk size signed", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n"},
+      {"chunk size with 0x", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n"},
+      {"chunk size too large",
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}"},
+      {"chunk not ended", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n"},
+      {"chunk with bare LF", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\n{}\n0\n\n"},
+      {"cut in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}"},
+      {"no last chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"},
+      {"bytes behind the last chunk",
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nx"},
+      {"bad trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nA b: c\r\n\r\n"},
+      {"long chunk extension", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;" +
+                                   std::string(300, 'x') + "\r\n{}\r\n0\r\n\r\n"},
+      {"endless trailers",
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + std::string(5000, 'x')},
+      {"head too large", "HTTP/1.1 200 OK\r\nA: " + std::string(40000, 'x') + "\r\n\r\n"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.why);
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      read_request(socket);
+      socket.send(row.bytes);
+      socket.shutdown_send();
+      socket.rest();
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      CHECK((co_await outcome(client, origin)) == "upstream_broken");
+      CHECK((co_await outcome_in_pieces(client, origin)) == "upstream_broken");
+      CHECK(client.gauges().idle == 0);
+    });
+    CHECK(upstream.connections == 2);
+  }
+}
+
+TEST_CASE("N45: bytes that follow a finished answer later end the connection, not the next call") {
+  std::promise<void> late;
+  FakeUpstream upstream([&](RawSocket& socket, int index) {
+    if (index > 0) return always(kOk)(socket, index);
+    read_request(socket);
+    socket.send(kOk);
+    socket.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    late.set_value();
+    socket.rest();
+  });
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    const std::string first = co_await outcome(client, origin);
+    // The two may have arrived together, which is broken as well.
+    CHECK((first == "200 {}" || first == "upstream_broken"));
+    late.get_future().wait();
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+  });
+  CHECK(upstream.connections == 2);
+}
+
+TEST_CASE("answers of every framing are read whole and in pieces") {
+  struct Row {
+    std::string why;
+    std::string bytes;
+    std::string outcome;
+    bool reused;
+  };
+  const std::string large(300000, 'x');
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const Row rows[] = {
+      {"length", kOk, "200 {}", true},
+      {"length 0", "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", "202 ", true},
+      {"no content", "HTTP/1.1 204 No Content\r\n\r\n", "204 ", true},
+      {"not modified with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", "304 ", true},
+      {"no reason", "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}", "200 {}", true},
+      {"obs-text in reason and value", "HTTP/1.1 200 \xc3\xbc\r\nA: \xff\r\nContent-Length: 2\r\n\r\n{}",
+       "200 {}", true},
+      {"interim first", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + kOk,
+       "200 {}", true},
+      {"large", "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + large, "200 " + large, true},
+      {"chunks", chunked + "2\r\n{}\r\n0\r\n\r\n", "200 {}", true},
+      {"no chunks", chunked + "0\r\n\r\n", "200 ", true},
+      {"chunks, extensions, trailers", chunked + "01;a=b\r\n{\r\n1 \r\n}\r\n0\r\nX: y\r\nZ:\r\n\r\n",
+       "upstream_broken", false},
+      {"chunks, extensions and trailers",
+       chunked + "01;a=b\r\n{\r\n1;c=\"d\"\r\n}\r\n000;e\r\nX: y\r\nAuthorization: z\r\n\r\n", "200 {}",
+       true},
+      {"large chunk", chunked + "493E0\r\n" + large + "\r\n0\r\n\r\n", "200 " + large, true},
+      {"until close", "HTTP/1.1 200 OK\r\n\r\n{}", "200 {}", false},
+      {"until close in HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\n" + large, "200 " + large, false},
+      {"connection: close", "HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 2\r\n\r\n{}",
+       "200 {}", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.why);
+    const bool until_close = row.why.starts_with("until");
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      while (!read_request(socket).empty()) {
+        socket.send(row.bytes);
+        if (until_close) return;
+      }
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      CHECK((co_await outcome(client, origin)) == row.outcome);
+      CHECK(client.gauges().idle == (row.reused ? 1 : 0));
+      CHECK((co_await outcome_in_pieces(client, origin)) == row.outcome);
+      CHECK(client.gauges().dialled == (row.reused ? 1 : 2));
+    });
+  }
+}
+
+TEST_CASE("a chunked answer is read right wherever the network cuts it") {
+  const std::string bytes =
+      "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: u\r\n\r\n";
+  FakeUpstream upstream([&](RawSocket& socket, int index) {
+    const auto on = 1;
+    ::setsockopt(socket.fd(), IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof on);
+    for (std::size_t cut = static_cast<std::size_t>(index); !read_request(socket).empty(); ++cut) {
+      socket.send(bytes.substr(0, cut));
+      std::this_thread::yield();
+      if (cut % 3 == 0) {
+        for (const char c : bytes.substr(cut)) socket.send(std::string_view(&c, 1));
+      } else {
+        socket.send(bytes.substr(cut));
+      }
+    }
+  });
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+      CAPTURE(cut);
+      CHECK((co_await outcome_in_pieces(client, origin)) == "200 abc0123456789");
+    }
+    CHECK(client.gauges().dialled == 1);
+  });
+}
+
+TEST_CASE("a body beyond its cap is refused, announced or not") {
+  const std::string rows[] = {
+      "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n{}",
+      "HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x'),
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" + std::string(101, 'x') + "\r\n",
+      "HTTP/1.1 200 OK\r\n\r\n" + std::string(101, 'x'),
+  };
+  for (const std::string& bytes : rows) {
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      read_request(socket);
+      socket.send(bytes);
+      CHECK(socket.at_end());
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      CHECK((co_await outcome(client, origin, post(), 10s, 100)) == "too_large");
+      CHECK(client.gauges().idle == 0);
+    });
+  }
+}
+
+TEST_CASE("F05: silence, half a head, half a body and single bytes all end at the one deadline") {
+  struct Row {
+    std::string why;
+    std::string first;
+    bool drip;
+  };
+  const Row rows[] = {
+      {"silence", "", false},
+      {"half a head", "HTTP/1.1 200 OK\r\nConte", false},
+      {"half a body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", false},
+      {"half a large body", "HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf", false},
+      {"half a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf", false},
+      {"interim responses", "HTTP/1.1 100 Continue\r\n\r\n", false},
+      {"a head byte by byte", "HTTP/1.1 200 OK\r\nX: ", true},
+      {"a body byte by byte", "HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n", true},
+      {"an unframed body byte by byte", "HTTP/1.1 200 OK\r\n\r\n", true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.why);
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      read_request(socket);
+      socket.send(row.first);
+      while (row.drip && !socket.more(5ms) && socket.send("x")) {
+        char byte;
+        const ssize_t n = ::recv(socket.fd(), &byte, 1, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) return;
+      }
+      // The client closes: that is the only way on from here.
+      CHECK(socket.rest().empty());
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      const auto begin = std::chrono::steady_clock::now();
+      CHECK((co_await outcome(client, origin, post(), 100ms)) == "upstream_timeout");
+      CHECK(std::chrono::steady_clock::now() - begin >= 100ms);
+      CHECK(std::chrono::steady_clock::now() - begin < 2s);
+      CHECK(client.gauges().idle == 0);
+      CHECK(client.gauges().busy == 0);
+    });
+  }
+}
+
+TEST_CASE("F05: the deadline also holds while the request itself does not get through") {
+  std::promise<void> over;
+  const auto gate = over.get_future().share();
+  FakeUpstream upstream([&](RawSocket&, int) { gate.wait(); });
+  const std::string body(32 * limits::MiB, 'x');
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    auto response = co_await client.send(origin, post(body), soon(100ms), nullptr);
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Code::upstream_timeout);
+    CHECK_FALSE(response.error().retry);
+  });
+  over.set_value();
+}
+
+TEST_CASE("F05: the deadline holds while a name is resolved, and says that nothing was sent") {
+  std::promise<void> over;
+  const auto gate = over.get_future().share();
+  set_resolver_for_test([&, gate](const std::string&, std::uint16_t) -> Result<std::vector<SocketAddress>> {
+    gate.wait();
+    return std::vector<SocketAddress>{};
+  });
+  with_client([&](Shard& shard, Client& client) -> Task<> {
+    const Origin origin{.url = *parse_url("http://slow.example.com/")};
+    auto response = co_await client.send(origin, post(), soon(50ms), nullptr);
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Code::upstream_timeout);
+    CHECK(response.error().retry);
+    over.set_value();
+    while (client.gauges().busy > 0) co_await sleep_for(shard, 10ms);
+  });
+  set_resolver_for_test({});
+}
+
+TEST_CASE("a deadline that has passed ends the call, without a deadline it runs as long as it takes") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    auto response = co_await client.send(origin, post(), SteadyTime::max(), nullptr);
+    REQUIRE(response.has_value());
+    CHECK((co_await response->whole(100)).value() == "{}");
+  });
+}
+
+TEST_CASE("cancelling closes the upstream connection, whatever is under way") {
+  struct Row {
+    std::string why;
+    std::string bytes;
+  };
+  const Row rows[] = {
+      {"waiting for the head", ""},
+      {"in the middle of the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.why);
+    std::promise<void> noticed;
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      read_request(socket);
+      socket.send(row.bytes);
+      CHECK(socket.at_end());
+      noticed.set_value();
+    });
+    with_client([&](Shard& shard, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      Cancel cancel;
+      Deadline later(shard);
+      later.set(30ms, [&] { cancel.request(); });
+      auto response = co_await client.send(origin, post(), soon(), &cancel);
+      if (response) {
+        auto body = co_await response->whole(100);
+        REQUIRE_FALSE(body.has_value());
+        CHECK(body.error().code == Code::cancelled);
+        // Asked again it says the same.
+        CHECK((co_await response->some()).error().code == Code::cancelled);
+      } else {
+        CHECK(response.error().code == Code::cancelled);
+      }
+      CHECK(response.has_value() == !row.bytes.empty());
+      CHECK(client.gauges().busy == 0);
+    });
+    noticed.get_future().wait();
+  }
+}
+
+TEST_CASE("a call that was cancelled before it began dials nobody") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    Cancel cancel;
+    cancel.request();
+    auto response = co_await client.send(origin, post(), soon(), &cancel);
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Code::cancelled);
+    CHECK(response.error().retry);
+  });
+  CHECK(upstream.connections == 0);
+}
+
+TEST_CASE("a cancellation after the end of the answer leaves the connection alone") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    Cancel cancel;
+    auto response = co_await client.send(origin, post(), soon(), &cancel);
+    CHECK((co_await response->whole(100)).value() == "{}");
+    cancel.request();
+    CHECK(client.gauges().idle == 1);
+    CHECK((co_await outcome(client, origin)) == "200 {}");
+    CHECK(client.gauges().dialled == 1);
+  });
+}
+
+TEST_CASE("dropping an answer before its end closes the connection") {
+  std::promise<void> noticed;
+  FakeUpstream upstream([&](RawSocket& socket, int) {
+    read_request(socket);
+    socket.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n");
+    CHECK(socket.at_end());
+    noticed.set_value();
+  });
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    {
+      auto response = co_await client.send(origin, post(), soon(), nullptr);
+      REQUIRE(response.has_value());
+      CHECK(response->content_type() == "text/event-stream");
+      CHECK((co_await response->some()).value() == "data: x\n\n");
+      CHECK(client.gauges().busy == 1);
+    }
+    CHECK(client.gauges().busy == 0);
+  });
+  noticed.get_future().wait();
+}
+
+TEST_CASE("an answer that nobody reads on is read away in the background, for a while") {
+  std::promise<void> go;
+  const auto gate = go.get_future().share();
+  FakeUpstream upstream([&](RawSocket& socket, int index) {
+    read_request(socket);
+    socket.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
+    if (index == 0) {
+      gate.wait();
+      socket.send("0\r\n\r\n");
+    }
+    socket.rest();
+  });
+  with_client([&](Shard& shard, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    auto first = co_await client.send(origin, post(), soon(), nullptr);
+    REQUIRE(first.has_value());
+    finish_in_background(std::move(*first), 10s);
+    auto second = co_await client.send(origin, post(), soon(), nullptr);
+    REQUIRE(second.has_value());
+    finish_in_background(std::move(*second), 30ms);
+    go.set_value();
+    while (client.gauges().busy > 0) co_await sleep_for(shard, 10ms);
+    CHECK(client.gauges().idle == 1);
+  });
+}
+
+TEST_CASE("a refusal in the middle of a long request reaches the caller") {
+  FakeUpstream upstream([&](RawSocket& socket, int) {
+    socket.until("\r\n\r\n");
+    socket.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    socket.shutdown_send();
+    // Reads on without keeping: a reset would take the answer with it.
+    while (socket.more()) socket.exactly(1);
+  });
+  const std::string body(8 * limits::MiB, 'x');
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    CHECK((co_await outcome(client, origin, post(body))) == "413 ");
+    CHECK(client.gauges().idle == 0);
+  });
+}
+
+TEST_CASE("many calls at once each get their own connection, and all of those come back") {
+  FakeUpstream upstream(always(kOk));
+  with_client([&](Shard& shard, Client& client) -> Task<> {
+    const Origin origin = upstream.origin();
+    int fine = 0;
+    for (int i = 0; i < 40; ++i) {
+      spawn([](Client& c, const Origin& o, int& good) -> Task<> {
+        if ((co_await outcome(c, o)) == "200 {}") ++good;
+      }(client, origin, fine));
+    }
+    while (fine < 40) co_await sleep_for(shard, 10ms);
+    CHECK(client.gauges().busy == 0);
+    CHECK(client.gauges().idle == client.gauges().dialled);
+    CHECK(client.gauges().dialled <= 40);
+  });
+}
