@@ -1,5 +1,6 @@
 #pragma once
-/// SQLite, opened the one way we trust: WAL, one writer, migrations in one transaction, busy time-outs bounded.
+/// SQLite, opened the one way we trust: WAL, one writer, migrations in one transaction, busy time-outs
+/// bounded.
 
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,8 @@ struct sqlite3_stmt;
 
 namespace sallyport::store {
 
-/// A prepared statement; bind in order, then step. Errors: Code::storage (retry when busy).
+/// A prepared statement; bind in order, then step. After the last row it is ready for the next round.
+/// Errors: Code::storage (retry when busy).
 class Statement {
  public:
   Statement(Statement&&) noexcept;
@@ -45,24 +47,30 @@ class Statement {
 class Database {
  public:
   enum class Open : std::uint8_t { server, offline, read_only };
-  /// Creates the directory (0700) and applies migrations; server and offline take the lock file.
-  /// Errors: conflict (another server holds it; says which pid), storage.
+  /// Creates the directory (0700) and applies migrations; server and offline take the lock file. read_only
+  /// looks at an existing registry beside whoever holds it, and neither migrates nor checkpoints. Errors:
+  /// conflict (another server holds it; says which pid), unavailable (the schema is newer than this program),
+  /// not_found (read_only and nothing there), storage.
   static Result<std::unique_ptr<Database>> open(const std::string& directory, Open how);
   ~Database();
 
   Result<Statement> prepare(std::string_view sql);
   Result<void> execute(std::string_view sql);
-  /// BEGIN IMMEDIATE ... COMMIT; rolled back when `work` fails.
+  /// BEGIN IMMEDIATE ... COMMIT; rolled back when `work` fails. Within `work` another call joins the same
+  /// transaction: its failure must be passed on.
   Result<void> transaction(const std::function<Result<void>()>& work);
-  /// A consistent copy while in use (SQLite's backup API) into `file`.
+  /// A consistent copy while in use (SQLite's backup API) into `file` (0600, one file, durable when this
+  /// returns). The master key is not part of it. Errors: conflict when the file exists, storage.
   Result<void> backup_to(const std::string& file);
   const std::string& directory() const { return directory_; }
+  bool read_only() const { return read_only_; }
 
  private:
   Database() = default;
   std::string directory_;
   sqlite3* db_ = nullptr;
   int lock_fd_ = -1;
+  bool read_only_ = false;
 };
 
 }  // namespace sallyport::store

@@ -1,8 +1,8 @@
 #pragma once
 /// The registry's documents as checked types, and the reader that makes them from YAML or JSON text.
 
-#include <cstdint>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,12 +15,13 @@
 
 namespace sallyport::store {
 
-/// `kind: Credential`. Static in this version: a value (sealed in the vault), a variable of our environment, or a file.
+/// `kind: Credential`. Static in this version: a value (sealed in the vault), a variable of our environment,
+/// or a file.
 struct Credential {
   std::string name;
   enum class From : std::uint8_t { value, env, file } from = From::env;
-  std::string reference;       ///< variable or path; empty for `value`
-  Secret value{};              ///< only on its way into the vault
+  std::string reference;                 ///< variable or path; empty for `value`
+  Secret value{};                        ///< only on its way into the vault
   std::string header = "Authorization";  ///< where it goes on HTTP
   std::string scheme = "Bearer";         ///< prefix before the value ("" for none)
 };
@@ -39,8 +40,8 @@ struct HttpTransport {
 struct StdioTransport {
   std::string command;
   std::vector<std::string> args{};
-  std::map<std::string, std::string> env{};             ///< not secret
-  std::map<std::string, std::string> credentials{};     ///< variable -> Credential name
+  std::map<std::string, std::string> env{};          ///< not secret
+  std::map<std::string, std::string> credentials{};  ///< variable -> Credential name
   std::string directory{};
 };
 
@@ -54,19 +55,20 @@ struct Server {
   Capture capture = Capture::digest;
   Trust trust = Trust::follow;
   Era era = Era::automatic;
-  bool uri_prefix = false;                ///< `uris: prefix`
+  bool uri_prefix = false;  ///< `uris: prefix`
   std::chrono::milliseconds timeout{60000};
   bool disabled = false;
 };
 
-/// `kind: VirtualServer` (sources, include, prefix, access; the rest of its keys is refused as not implemented yet).
+/// `kind: VirtualServer` (sources, include, prefix, access; the rest of its keys is refused as not
+/// implemented yet).
 struct VirtualServer {
   struct Source {
-    std::string from;                         ///< Server name
-    std::vector<std::string> include{"*"};    ///< globs over the upstream's own names
-    std::optional<std::string> prefix{};      ///< nullopt: "server__"; "" is explicit
-    std::string tool{};                       ///< exactly one, instead of include
-    std::string as{};                         ///< its exported name; never prefixed
+    std::string from;                       ///< Server name
+    std::vector<std::string> include{"*"};  ///< globs over the upstream's own names
+    std::optional<std::string> prefix{};    ///< nullopt: "server__"; "" is explicit
+    std::string tool{};                     ///< exactly one, instead of include
+    std::string as{};                       ///< its exported name; never prefixed
   };
   std::string name;
   std::string title{};
@@ -105,17 +107,20 @@ using AnyDocument = std::variant<Credential, Server, VirtualServer, Team, Agent,
 std::string_view kind_of(const AnyDocument& document);
 const std::string& name_of(const AnyDocument& document);
 
-/// Reads every document of a file. All errors of the file are collected, each "FILE:LINE:COLUMN: what, and what to do".
-/// Unknown keys, duplicate keys, keys of a later version, wrong types, anchors/aliases and files over 4 MiB are errors.
+/// Reads every document of a file. All errors of the file are collected, each "FILE:LINE:COLUMN: what, and
+/// what to do". Unknown keys, duplicate keys, keys of a later version, wrong types, anchors/aliases and files
+/// over 4 MiB are errors.
 struct ReadProblem {
   std::string file;
   int line = 0, column = 0;
   std::string what;
   std::string text() const;
 };
-std::expected<std::vector<AnyDocument>, std::vector<ReadProblem>> read_documents(std::string_view text, const std::string& file);
+std::expected<std::vector<AnyDocument>, std::vector<ReadProblem>> read_documents(std::string_view text,
+                                                                                 const std::string& file);
 
-/// Canonical JSON of a document, as the registry stores it and `get -o json` shows it. Never contains a secret value.
+/// Canonical JSON of a document, as the registry stores it and `get -o json` shows it. Never contains a
+/// secret value.
 std::string to_json(const AnyDocument& document);
 /// Reads what to_json wrote. Errors: storage (the registry is damaged).
 Result<AnyDocument> from_json(std::string_view json);

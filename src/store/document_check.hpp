@@ -1,0 +1,31 @@
+#pragma once
+/// What single values of documents must be like. Each returns what is wrong with the value, or "".
+/// None repeats the value: it may be a secret in the wrong place.
+
+#include <string>
+#include <string_view>
+
+namespace sallyport::store::check {
+
+std::string name(std::string_view text);  ///< [a-z0-9][a-z0-9-]{0,62}
+std::string any(std::string_view text);   ///< prose
+std::string line(std::string_view text);  ///< one line, not empty
+std::string url(
+    std::string_view text);  ///< http(s) with a host; where it may lead is the egress guard's matter
+std::string path(std::string_view text);  ///< a file or directory, not empty
+std::string command(std::string_view text);
+std::string argument(std::string_view text);
+std::string variable(std::string_view text);        ///< a variable that the gateway reads
+std::string child_variable(std::string_view text);  ///< a variable that a child process gets
+std::string header(std::string_view text);          ///< where a credential may go
+std::string fixed_header(std::string_view text);    ///< a header that is not secret
+std::string header_value(std::string_view text);
+std::string scheme(std::string_view text);         ///< "" or a token
+std::string glob(std::string_view text);           ///< over an upstream's own names
+std::string target(std::string_view text);         ///< glob over SERVER/NAME
+std::string subject(std::string_view text);        ///< team:x, agent:x, user:x, *
+std::string member(std::string_view text);         ///< user:x, agent:x
+std::string exported_name(std::string_view text);  ///< [A-Za-z0-9_-]{1,64}
+std::string prefix(std::string_view text);         ///< [A-Za-z0-9_-]{0,32}
+
+}  // namespace sallyport::store::check

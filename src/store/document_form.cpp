@@ -1,0 +1,155 @@
+#include "document_form.hpp"
+
+#include <fmt/format.h>
+
+#include "document_reader.hpp"
+
+namespace sallyport::store {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Adds keys to an object; a value equal to its default only when the form is complete.
+class Form {
+ public:
+  explicit Form(bool complete) : complete_(complete) {}
+
+  template <class T>
+  Form& always(const char* key, const T& value) {
+    json_[key] = value;
+    return *this;
+  }
+  template <class T, class D>
+  Form& add(const char* key, const T& value, const D& standard) {
+    if (complete_ || value != standard) json_[key] = value;
+    return *this;
+  }
+  /// Absent means none, in both forms.
+  template <class T>
+  Form& optional(const char* key, const T& value) {
+    if (!value.empty()) json_[key] = value;
+    return *this;
+  }
+  bool complete() const { return complete_; }
+  Json take() { return std::move(json_); }
+
+ private:
+  bool complete_;
+  Json json_ = Json::object();
+};
+
+template <class E>
+std::string_view word(E value, std::initializer_list<std::string_view> names) {
+  return *(names.begin() + static_cast<std::ptrdiff_t>(value));
+}
+
+std::string duration_text(std::chrono::milliseconds value) {
+  const auto count = value.count();
+  if (count % 3'600'000 == 0) return fmt::format("{}h", count / 3'600'000);
+  if (count % 60'000 == 0) return fmt::format("{}m", count / 60'000);
+  if (count % 1000 == 0) return fmt::format("{}s", count / 1000);
+  return fmt::format("{}ms", count);
+}
+
+void describe(Form& form, const Credential& d) {
+  switch (d.from) {
+    case Credential::From::value:
+      form.always("value", kSealed);
+      break;
+    case Credential::From::env:
+      form.always("env", d.reference);
+      break;
+    case Credential::From::file:
+      form.always("file", d.reference);
+      break;
+  }
+  form.add("header", d.header, "Authorization").add("scheme", d.scheme, "Bearer");
+}
+
+Json transport_of(const HttpTransport& t, bool complete) {
+  Form form(complete);
+  form.always("type", "streamable-http").always("url", t.url).add("allow_private", t.allow_private, false);
+  return form.optional("ca_file", t.ca_file).optional("headers", t.headers).take();
+}
+
+Json transport_of(const StdioTransport& t, bool complete) {
+  Form form(complete);
+  form.always("type", "stdio").always("command", t.command).optional("args", t.args).optional("env", t.env);
+  return form.optional("credentials", t.credentials).optional("directory", t.directory).take();
+}
+
+void describe(Form& form, const Server& d) {
+  form.optional("description", d.description);
+  form.always("transport",
+              std::visit([&](const auto& t) { return transport_of(t, form.complete()); }, d.transport));
+  form.optional("credential", d.credential);
+  form.add("isolation", word(d.isolation, {"shared", "principal", "session"}), "shared");
+  form.add("capture", word(d.capture, {"none", "digest", "full"}), "digest");
+  form.add("trust", word(d.trust, {"follow", "pinned"}), "follow");
+  form.add("era", word(d.era, {"automatic", "modern", "legacy"}), "automatic");
+  form.add("uris", d.uri_prefix ? "prefix" : "unchanged", std::string_view("unchanged"));
+  form.add("timeout", duration_text(d.timeout), "1m");
+  form.add("disabled", d.disabled, false);
+}
+
+Json sources_of(const std::vector<VirtualServer::Source>& sources, const char* one, bool complete) {
+  Json list = Json::array();
+  for (const auto& source : sources) {
+    Form form(complete);
+    form.always("from", source.from);
+    if (!source.tool.empty()) {
+      form.always(one, source.tool);
+    } else {
+      form.add("include", source.include, std::vector<std::string>{"*"});
+    }
+    if (source.prefix) form.always("prefix", *source.prefix);
+    list.push_back(form.optional("as", source.as).take());
+  }
+  return list;
+}
+
+void describe(Form& form, const VirtualServer& d) {
+  form.optional("title", d.title)
+      .optional("description", d.description)
+      .optional("instructions", d.instructions);
+  form.add("access", word(d.access, {"authenticated", "anonymous"}), "authenticated");
+  form.optional("tools", sources_of(d.tools, "tool", form.complete()));
+  form.optional("prompts", sources_of(d.prompts, "prompt", form.complete()));
+  form.optional("resources", sources_of(d.resources, "resource", form.complete()));
+}
+
+void describe(Form& form, const Team& d) { form.optional("members", d.members); }
+
+void describe(Form& form, const Agent& d) {
+  form.optional("description", d.description).add("disabled", d.disabled, false);
+}
+
+void describe(Form& form, const PolicyDocument& d) {
+  Json rules = Json::array();
+  for (const auto& rule : d.rules) {
+    Form one(form.complete());
+    one.always("effect", rule.allow ? "allow" : "deny")
+        .optional("tools", rule.tools)
+        .optional("prompts", rule.prompts);
+    rules.push_back(one.optional("resources", rule.resources).optional("models", rule.models).take());
+  }
+  form.always("subjects", d.subjects).always("rules", rules);
+}
+
+}  // namespace
+
+Json form_of(const AnyDocument& document, bool complete) {
+  Form form(complete);
+  form.always("kind", kind_of(document)).always("name", name_of(document));
+  std::visit([&](const auto& d) { describe(form, d); }, document);
+  return form.take();
+}
+
+std::string to_json(const AnyDocument& document) {
+  // The plain tree keeps its keys sorted by bytes, which with compact output is RFC 8785 for what occurs
+  // here.
+  const nlohmann::json sorted = form_of(document, true);
+  return sorted.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace sallyport::store

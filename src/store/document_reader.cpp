@@ -1,0 +1,276 @@
+#include "document_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "document_check.hpp"
+#include "fields.hpp"
+#include "sallyport/core/bytes.hpp"
+
+namespace sallyport::store {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A sealed value may be a whole key file, not a data set.
+constexpr std::size_t kSecretBytes = std::size_t{64} * 1024;
+constexpr std::size_t kEntries = 10'000;  ///< of one list or map
+
+std::string document_name(Fields& fields) { return fields.checked("name", check::name, true); }
+
+void read_secret(Fields& fields, Credential& out) {
+  out.value = Secret(fields.checked("value", [](std::string_view text) -> std::string {
+    if (text.empty()) return "is empty";
+    return text.size() <= kSecretBytes ? "" : "is longer than 64 KiB";
+  }));
+  if (out.value.reveal() == kSealed) out.value = Secret();
+}
+
+Credential read_credential(Fields& fields) {
+  Credential out;
+  out.name = document_name(fields);
+  const int sources = fields.has("value") + fields.has("env") + fields.has("file");
+  if (sources != 1) {
+    fields.problem("kind", "a Credential needs exactly one of \"env\", \"file\" and \"value\"");
+  }
+  if (fields.has("value")) out.from = Credential::From::value;
+  if (fields.has("file")) out.from = Credential::From::file;
+  read_secret(fields, out);
+  const std::string variable = fields.checked("env", check::variable);
+  const std::string file = fields.checked("file", check::path);
+  out.reference = fields.has("file") ? file : variable;
+  out.header = fields.checked("header", check::header, false, out.header);
+  out.scheme = fields.checked("scheme", check::scheme, false, out.scheme);
+  fields.finish({"environments", "oauth"});
+  return out;
+}
+
+HttpTransport read_http(Fields& fields) {
+  HttpTransport out;
+  out.url = fields.checked("url", check::url, true);
+  out.allow_private = fields.flag("allow_private");
+  out.ca_file = fields.checked("ca_file", check::path);
+  out.headers = fields.text_map("headers", check::fixed_header, check::header_value);
+  for (auto at = out.headers.begin(); at != out.headers.end(); ++at) {
+    const bool twice = std::any_of(out.headers.begin(), at, [&](const auto& earlier) {
+      return equal_ignoring_case(earlier.first, at->first);
+    });
+    if (twice)
+      fields.problem("headers",
+                     fmt::format("header \"{}\" stands twice: case makes no difference", at->first));
+  }
+  fields.finish();
+  return out;
+}
+
+StdioTransport read_stdio(Fields& fields) {
+  StdioTransport out;
+  out.command = fields.checked("command", check::command, true);
+  out.args = fields.texts("args", check::argument);
+  out.env = fields.text_map("env", check::child_variable, check::argument);
+  out.credentials = fields.text_map("credentials", check::child_variable, check::name);
+  out.directory = fields.checked("directory", check::path);
+  for (const auto& [variable, credential] : out.credentials) {
+    if (out.env.contains(variable)) {
+      fields.problem("credentials",
+                     fmt::format("\"{}\" stands in \"env\" and in \"credentials\": keep one", variable));
+    }
+  }
+  fields.finish({"limits"});
+  return out;
+}
+
+std::variant<HttpTransport, StdioTransport> read_transport(const Node& node, Problems& problems) {
+  enum class Type : std::uint8_t { none, http, stdio };
+  Fields fields(node, "\"transport\"", problems);
+  if (!fields.usable()) return {};
+  const Type type =
+      fields.word<Type>("type", Type::none, {{"streamable-http", Type::http}, {"stdio", Type::stdio}},
+                        {"sse", "openapi", "websocket"}, true);
+  if (type == Type::http) return read_http(fields);
+  if (type == Type::stdio) return read_stdio(fields);
+  return {};
+}
+
+Server read_server(Fields& fields, Problems& problems) {
+  Server out{.name = document_name(fields), .transport = HttpTransport{}};
+  out.description = fields.checked("description", check::any);
+  const Node* transport = fields.take("transport", true);
+  if (transport) out.transport = read_transport(*transport, problems);
+  out.credential = fields.checked("credential", check::name);
+  if (!out.credential.empty() && std::holds_alternative<StdioTransport>(out.transport)) {
+    fields.problem("credential",
+                   "a stdio server gets its credentials as variables: move this to "
+                   "\"transport.credentials\" as VARIABLE: CREDENTIAL");
+  }
+  out.isolation = fields.word<Isolation>(
+      "isolation", out.isolation,
+      {{"shared", Isolation::shared}, {"principal", Isolation::principal}, {"session", Isolation::session}});
+  out.capture = fields.word<Capture>(
+      "capture", out.capture, {{"none", Capture::none}, {"digest", Capture::digest}, {"full", Capture::full}},
+      {"masked"});
+  out.trust = fields.word<Trust>("trust", out.trust, {{"follow", Trust::follow}, {"pinned", Trust::pinned}});
+  out.era = fields.word<Era>(
+      "era", out.era, {{"automatic", Era::automatic}, {"modern", Era::modern}, {"legacy", Era::legacy}});
+  out.uri_prefix = fields.word<bool>("uris", out.uri_prefix, {{"unchanged", false}, {"prefix", true}});
+  out.timeout = fields.duration("timeout", std::chrono::milliseconds(out.timeout), 1ms, 1h);
+  out.disabled = fields.flag("disabled");
+  fields.finish({"pin", "grants", "environments", "guardrails", "limits", "retry", "cache", "openapi"});
+  return out;
+}
+
+enum class Exports : std::uint8_t { tools, prompts, resources };
+
+VirtualServer::Source read_source(const Node& node, Exports kind, Problems& problems) {
+  static constexpr std::array<std::string_view, 3> kWhat = {
+      "an entry of \"tools\"", "an entry of \"prompts\"", "an entry of \"resources\""};
+  VirtualServer::Source out;
+  Fields fields(node, std::string(kWhat[static_cast<std::size_t>(kind)]), problems);
+  if (!fields.usable()) return out;
+  out.from = fields.checked("from", check::name, true);
+  const bool limited = fields.has("include");
+  auto include = fields.texts("include", check::glob);
+  if (limited && fields.list_is_empty("include"))
+    fields.problem("include", "\"include\" is empty: list at least one pattern");
+  if (limited) out.include = std::move(include);
+  if (kind != Exports::resources) {
+    const std::string_view one = kind == Exports::tools ? "tool" : "prompt";
+    if (fields.has("prefix")) out.prefix = fields.checked("prefix", check::prefix);
+    out.tool = fields.checked(one, check::glob);
+    out.as = fields.checked("as", check::exported_name);
+    if (fields.has(one) && limited) {
+      fields.problem("include", fmt::format("\"{}\" names exactly one: remove \"include\"", one));
+    }
+    if (fields.has("as") && !fields.has(one)) fields.problem("as", fmt::format("\"as\" needs \"{}\"", one));
+    if (fields.has("as") && fields.has("prefix")) {
+      fields.problem("prefix", "a name given with \"as\" is never prefixed: remove \"prefix\"");
+    }
+  }
+  fields.finish({"preset", "pin", "when", "grants", "environments"});
+  return out;
+}
+
+std::vector<VirtualServer::Source> read_sources(Fields& fields, std::string_view key, Exports kind,
+                                                Problems& problems) {
+  std::vector<VirtualServer::Source> out;
+  for (const Node& item : fields.list(key)) out.push_back(read_source(item, kind, problems));
+  return out;
+}
+
+VirtualServer read_virtual_server(Fields& fields, Problems& problems) {
+  using Access = VirtualServer::Access;
+  VirtualServer out{.name = document_name(fields)};
+  out.title =
+      fields.checked("title", [](std::string_view text) { return text.empty() ? "" : check::line(text); });
+  out.description = fields.checked("description", check::any);
+  out.instructions = fields.checked("instructions", check::any);
+  out.access = fields.word<Access>(
+      "access", out.access, {{"authenticated", Access::authenticated}, {"anonymous", Access::anonymous}});
+  out.tools = read_sources(fields, "tools", Exports::tools, problems);
+  out.prompts = read_sources(fields, "prompts", Exports::prompts, problems);
+  out.resources = read_sources(fields, "resources", Exports::resources, problems);
+  fields.finish({"grants", "environments", "pin", "preset", "guardrails", "limits"});
+  return out;
+}
+
+Team read_team(Fields& fields) {
+  Team out{.name = document_name(fields)};
+  out.members = fields.texts("members", check::member);
+  fields.finish({"grants", "environments", "limits"});
+  return out;
+}
+
+Agent read_agent(Fields& fields) {
+  Agent out{.name = document_name(fields)};
+  out.description = fields.checked("description", check::any);
+  out.disabled = fields.flag("disabled");
+  fields.finish({"grants", "environments", "limits"});
+  return out;
+}
+
+PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
+  PolicyDocument::Rule out;
+  Fields fields(node, "a rule", problems);
+  if (!fields.usable()) return out;
+  out.allow = fields.word<bool>("effect", false, {{"allow", true}, {"deny", false}}, {}, true);
+  out.tools = fields.texts("tools", check::target);
+  out.prompts = fields.texts("prompts", check::target);
+  out.resources = fields.texts("resources", check::target);
+  out.models = fields.texts("models", check::glob);
+  // A list whose entries were refused has been reported; only a rule that was written without any is idle.
+  const auto names_something = [&](std::string_view key) {
+    return fields.has(key) && !fields.list(key).empty();
+  };
+  if (!names_something("tools") && !names_something("prompts") && !names_something("resources") &&
+      !names_something("models")) {
+    fields.problem("effect",
+                   "the rule names nothing: give it \"tools\", \"prompts\", \"resources\" or \"models\"");
+  }
+  fields.finish({"when", "grants", "environments"});
+  return out;
+}
+
+PolicyDocument read_policy(Fields& fields, Problems& problems) {
+  PolicyDocument out{.name = document_name(fields)};
+  out.subjects = fields.texts("subjects", check::subject, true);
+  if (fields.list_is_empty("subjects")) {
+    fields.problem("subjects", "\"subjects\" is empty: whom does the policy concern? \"*\" is everybody");
+  }
+  for (const Node& item : fields.list("rules", true)) out.rules.push_back(read_rule(item, problems));
+  fields.finish({"when", "grants", "environments"});
+  return out;
+}
+
+/// A list or map so long that nothing real looks like it.
+bool is_too_long(const Node& node) {
+  return node.items.size() > kEntries || std::ranges::any_of(node.items, is_too_long);
+}
+
+enum class DocumentKind : std::uint8_t { none, credential, server, virtual_server, team, agent, policy };
+
+AnyDocument read_kind(DocumentKind kind, Fields& fields, Problems& problems) {
+  switch (kind) {
+    case DocumentKind::server:
+      return read_server(fields, problems);
+    case DocumentKind::virtual_server:
+      return read_virtual_server(fields, problems);
+    case DocumentKind::team:
+      return read_team(fields);
+    case DocumentKind::agent:
+      return read_agent(fields);
+    case DocumentKind::policy:
+      return read_policy(fields, problems);
+    case DocumentKind::none:
+    case DocumentKind::credential:
+      break;
+  }
+  return read_credential(fields);
+}
+
+}  // namespace
+
+std::optional<AnyDocument> read_document(const Node& root, Problems& problems) {
+  const std::size_t before = problems.size();
+  Fields fields(root, "a document", problems);
+  if (!fields.usable()) return std::nullopt;
+  if (is_too_long(root)) {
+    problems.add(root, fmt::format("a list of more than {} entries", kEntries));
+    return std::nullopt;
+  }
+  const auto kind = fields.word<DocumentKind>("kind", DocumentKind::none,
+                                              {{"Credential", DocumentKind::credential},
+                                               {"Server", DocumentKind::server},
+                                               {"VirtualServer", DocumentKind::virtual_server},
+                                               {"Team", DocumentKind::team},
+                                               {"Agent", DocumentKind::agent},
+                                               {"Policy", DocumentKind::policy}},
+                                              {"Provider", "Route", "Guardrail", "Limit", "Issuer"}, true);
+  if (kind == DocumentKind::none) return std::nullopt;
+  AnyDocument document = read_kind(kind, fields, problems);
+  if (problems.size() != before) return std::nullopt;
+  return document;
+}
+
+}  // namespace sallyport::store
