@@ -4,6 +4,7 @@
 
 #include "fake_upstream.hpp"
 #include "sallyport/core/limits.hpp"
+#include "server_fixture.hpp"
 
 using namespace sallyport;
 using namespace sallyport::net;
@@ -701,5 +702,90 @@ TEST_CASE("many calls at once each get their own connection, and all of those co
     CHECK(client.gauges().busy == 0);
     CHECK(client.gauges().idle == client.gauges().dialled);
     CHECK(client.gauges().dialled <= 40);
+  });
+}
+
+TEST_CASE("over TLS only the host that the certificate names is spoken to, and only under a known CA") {
+  const Certificate certificate("mcp.example.com");
+  const Certificate stranger("mcp.example.com");
+  TestServer upstream({}, {}, "127.0.0.1:0", ListenerTls{certificate.cert_file, certificate.key_file});
+  set_resolver_for_test([](const std::string&, std::uint16_t port) -> Result<std::vector<SocketAddress>> {
+    return std::vector{*address_of("127.0.0.1", port)};
+  });
+  const std::string port = ":" + std::to_string(upstream.listener().port());
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin good{.url = *parse_url("https://mcp.example.com" + port + "/"),
+                      .allow_private = true,
+                      .ca_file = certificate.cert_file};
+    for (int i = 0; i < 3; ++i) {
+      auto response = co_await client.send(good, post(), soon(), nullptr);
+      REQUIRE(response.has_value());
+      CHECK((co_await response->whole(limits::MiB)).has_value());
+    }
+    CHECK(client.gauges().dialled == 1);
+    CHECK(client.gauges().reused == 2);
+  });
+  const int before = upstream.handled;
+  with_client([&](Shard&, Client& client) -> Task<> {
+    struct Row {
+      std::string why;
+      std::string url;
+      std::string ca_file;
+    };
+    const Row rows[] = {
+        {"another host's certificate", "https://other.example.com", certificate.cert_file},
+        {"an address that it does not name", "https://127.0.0.2", certificate.cert_file},
+        {"an unknown CA", "https://mcp.example.com", stranger.cert_file},
+        {"not among the system's CAs", "https://mcp.example.com", ""},
+        {"no CA file", "https://mcp.example.com", "/nonexistent/ca.pem"},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.why);
+      const Origin origin{
+          .url = *parse_url(row.url + port + "/"), .allow_private = true, .ca_file = row.ca_file};
+      auto response = co_await client.send(origin, post(), soon(), nullptr);
+      REQUIRE_FALSE(response.has_value());
+      CHECK(response.error().code != Code::cancelled);
+      CHECK(client.gauges().dialled == 0);
+    }
+  });
+  set_resolver_for_test({});
+  CHECK(upstream.handled == before);
+}
+
+TEST_CASE("F05: a TLS handshake that is never answered ends at the deadline, and nothing was sent") {
+  std::promise<void> noticed;
+  FakeUpstream upstream([&](RawSocket& socket, int) {
+    socket.rest();
+    noticed.set_value();
+  });
+  with_client([&](Shard& shard, Client& client) -> Task<> {
+    const Origin origin{.url = *parse_url("https://127.0.0.1:" + std::to_string(upstream.port) + "/"),
+                        .allow_private = true};
+    auto response = co_await client.send(origin, post(), soon(100ms), nullptr);
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Code::upstream_timeout);
+    CHECK(response.error().retry);
+    while (client.gauges().busy > 0) co_await sleep_for(shard, 10ms);
+  });
+  noticed.get_future().wait();
+}
+
+TEST_CASE("cancelling while the connection is being made is noticed at once") {
+  FakeUpstream upstream([](RawSocket& socket, int) { socket.rest(); });
+  with_client([&](Shard& shard, Client& client) -> Task<> {
+    const Origin origin{.url = *parse_url("https://127.0.0.1:" + std::to_string(upstream.port) + "/"),
+                        .allow_private = true};
+    Cancel cancel;
+    Deadline later(shard);
+    later.set(30ms, [&] { cancel.request(); });
+    const auto begin = std::chrono::steady_clock::now();
+    auto response = co_await client.send(origin, post(), begin + 2s, &cancel);
+    REQUIRE_FALSE(response.has_value());
+    CHECK(response.error().code == Code::cancelled);
+    CHECK(std::chrono::steady_clock::now() - begin < 1s);
+    // The half-made connection still counts until it has gone.
+    CHECK(client.gauges().busy == 1);
+    while (client.gauges().busy > 0) co_await sleep_for(shard, 10ms);
   });
 }
