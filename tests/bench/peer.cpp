@@ -1,7 +1,8 @@
 /// The two ends of a benchmark, as cheap as they can be, so that what is measured is what stands between
 /// them.
 ///
-///   peer serve                  an MCP server (2026-07-28) with one tool; prints "ready: URL"
+///   peer serve                  an MCP server (2026-07-28) with one tool; prints "ready: URL". It answers a
+///   tools/call of an older session alike, and asks for no session
 ///   peer hold PORT N HEADER...  opens N connections with one request each, prints "held N", keeps them until
 ///   its input ends
 ///
