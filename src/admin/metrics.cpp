@@ -86,7 +86,12 @@ void add_shards(std::vector<MetricFamily>& out, const Counters& counters) {
     Cell ShardCounters::* cell;
   };
   const Row rows[] = {
-      {"sallyport_connections", "Open client connections.", MetricType::Gauge, &ShardCounters::connections},
+      {"sallyport_upstream_connections_idle", "Pooled upstream connections at rest.", MetricType::Gauge,
+       &ShardCounters::pool_idle},
+      {"sallyport_upstream_connections_busy", "Upstream connections in use.", MetricType::Gauge,
+       &ShardCounters::pool_busy},
+      {"sallyport_upstream_connections_dialled_total", "Upstream connections opened.", MetricType::Counter,
+       &ShardCounters::dialled},
       {"sallyport_streams", "Open event streams to clients.", MetricType::Gauge, &ShardCounters::streams},
       {"sallyport_requests_in_flight", "Requests being served.", MetricType::Gauge,
        &ShardCounters::in_flight},
@@ -139,13 +144,16 @@ void add_servers(std::vector<MetricFamily>& out, const Counters& counters) {
 
 }  // namespace
 
-std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal) {
+std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal,
+                           std::size_t connections) {
   std::vector<MetricFamily> all;
   MetricFamily build = family("sallyport_build_info", "The version that runs.", MetricType::Gauge);
   add(build, 1, {{"version", SALLYPORT_VERSION}});
   all.push_back(std::move(build));
   all.push_back(requests(counters));
   all.push_back(latency(counters));
+  all.push_back(single("sallyport_connections", "Open client connections.", MetricType::Gauge,
+                       static_cast<double>(connections)));
   add_shards(all, counters);
   add_servers(all, counters);
   all.push_back(single("sallyport_journal_healthy", "1 while records can be written.", MetricType::Gauge,

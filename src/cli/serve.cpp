@@ -218,7 +218,9 @@ Result<void> Server::Impl::on_database(std::function<Result<void>()> work) {
 Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
   operations = std::make_unique<admin::Operations>(*database, *vault, *registry, live());
   admin::ApiOptions options;
-  options.metrics = [this] { return admin::render_metrics(gateway->counters(), journal->state()); };
+  options.metrics = [this] {
+    return admin::render_metrics(gateway->counters(), journal->state(), public_listener->connections());
+  };
   options.not_ready = [this] { return not_ready(); };
   options.record = [this](net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {
     record(shard, operation, by, ok);

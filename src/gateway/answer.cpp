@@ -13,20 +13,27 @@ int status_of(std::int64_t code, bool modern) {
     case -32600:
     case -32020:
     case -32021:
-    case -32022: return 400;
-    case -32601: return 404;
-    default: return 200;
+    case -32022:
+      return 400;
+    case -32601:
+      return 404;
+    default:
+      return 200;
   }
 }
 
 }  // namespace
 
 Shown show(const Error& error, const Call& call) {
-  const mcp::WireError wire = mcp::wire_error(error.code, call.modern);
-  Shown out{.http = wire.http, .code = wire.code, .message = error.hint.empty() ? std::string(wire.message) : error.hint, .data = error.data};
-  if (call.dispatched && error.code == Code::invalid_params) out.http = 200;
+  const mcp::WireError wire = mcp::wire_error(
+      error.code, call.modern, call.dispatched ? mcp::Phase::dispatched : mcp::Phase::envelope);
+  Shown out{.http = wire.http,
+            .code = wire.code,
+            .message = error.hint.empty() ? std::string(wire.message) : error.hint,
+            .data = error.data};
   if (out.data.empty()) {
-    out.data = "{\"call\":" + json::quote(call.id) + ",\"reason\":" + json::quote(name_of(error.code)) + (error.retry ? ",\"retry\":true}" : "}");
+    out.data = "{\"call\":" + json::quote(call.id) + ",\"reason\":" + json::quote(name_of(error.code)) +
+               (error.retry ? ",\"retry\":true}" : "}");
   }
   return out;
 }
@@ -36,6 +43,7 @@ bool open_stream(Call& call) {
   if (!call.takes_stream || call.exchange.answered()) return false;
   net::Reply head{.status = 200, .content_type = "text/event-stream", .body = {}, .headers = call.cors};
   call.stream = &call.exchange.stream(std::move(head));
+  call.here.counters.streams.add();
   return true;
 }
 
@@ -67,7 +75,8 @@ Task<int> send_answer(Call& call, net::Reply reply) {
   reply.headers.insert(reply.headers.end(), call.cors.begin(), call.cors.end());
   const int status = reply.status;
   // A client that takes only event streams gets its one message as one event.
-  if (!call.stream && !call.takes_json && status == 200 && reply.content_type == "application/json") open_stream(call);
+  if (!call.stream && !call.takes_json && status == 200 && reply.content_type == "application/json")
+    open_stream(call);
   if (call.stream) {
     call.stream->push(mcp::sse_frame(reply.body));
     co_return 200;

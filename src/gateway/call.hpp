@@ -18,15 +18,15 @@ namespace sallyport::gateway {
 
 /// What a call turns into. Errors travel as Error and become bytes in answer.cpp only.
 struct RpcResult {
-  std::string raw;                      ///< the JSON-RPC `result`, complete for the client's era
-  std::string session{};                ///< Mcp-Session-Id to hand out (initialize)
+  std::string raw;        ///< the JSON-RPC `result`, complete for the client's era
+  std::string session{};  ///< Mcp-Session-Id to hand out (initialize)
 };
-struct RpcError {                       ///< an upstream's own error object, to be passed on
+struct RpcError {  ///< an upstream's own error object, to be passed on
   std::int64_t code = -32603;
-  std::string message;                  ///< text
-  std::string data{};                   ///< raw
+  std::string message;  ///< text
+  std::string data{};   ///< raw
 };
-struct Accepted {};                     ///< 202: a notification or a response was taken
+struct Accepted {};  ///< 202: a notification or a response was taken
 using Answer = std::variant<RpcResult, RpcError, Accepted, net::Reply>;
 
 /// Everything known about one request so far. Lives on the handler's frame.
@@ -35,8 +35,8 @@ struct Call {
 
   net::Exchange& exchange;
   ShardState& here;
-  std::shared_ptr<const Snapshot> snapshot;   ///< one version for the whole life
-  const std::string id;                       ///< ours: in records, logs and error data
+  std::shared_ptr<const Snapshot> snapshot;  ///< one version for the whole life
+  const std::string id;                      ///< ours: in records, logs and error data
 
   const Endpoint* endpoint = nullptr;
   std::shared_ptr<const policy::Principal> principal;
@@ -80,7 +80,8 @@ Shown show(const Error& error, const Call& call);
 /// The one place where an answer or an error becomes bytes.
 net::Reply render(const Call& call, Result<Answer> answer);
 
-/// Sends what render() made: as the whole reply, or as the last event of a stream that is open. Returns the HTTP status.
+/// Sends what render() made: as the whole reply, or as the last event of a stream that is open. Returns the
+/// HTTP status.
 Task<int> send_answer(Call& call, net::Reply reply);
 
 /// Opens the call's stream where the client takes one; false otherwise.

@@ -13,35 +13,44 @@ enum class Sort { tool, prompt, resource, resource_template };
 std::string_view name_member(Sort sort) {
   switch (sort) {
     case Sort::tool:
-    case Sort::prompt: return "name";
-    case Sort::resource: return "uri";
-    case Sort::resource_template: return "uriTemplate";
+    case Sort::prompt:
+      return "name";
+    case Sort::resource:
+      return "uri";
+    case Sort::resource_template:
+      return "uriTemplate";
   }
   return "name";
 }
 
 /// A URI is shown and compared, never interpreted; it only must not be able to forge lines or hide.
 Result<void> check_uri(std::string_view uri) {
-  if (uri.empty() || uri.size() > 4 * limits::KiB) return fail(Code::upstream_broken, Blame::upstream, "URI is empty or too long");
+  if (uri.empty() || uri.size() > 4 * limits::KiB)
+    return fail(Code::upstream_broken, Blame::upstream, "URI is empty or too long");
   for (const char c : uri) {
-    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return fail(Code::upstream_broken, Blame::upstream, "URI has a control character or space");
+    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f)
+      return fail(Code::upstream_broken, Blame::upstream, "URI has a control character or space");
   }
   return {};
 }
 
 Result<Definition> read_definition(std::string_view server, json::Value object, Sort sort) {
-  if (!object.is(json::Kind::object)) return fail(Code::upstream_broken, Blame::upstream, "definition is no object");
-  if (object.raw().size() > limits::kDefinitionBytes) return fail(Code::upstream_broken, Blame::upstream, "definition is over 256 KiB");
+  if (!object.is(json::Kind::object))
+    return fail(Code::upstream_broken, Blame::upstream, "definition is no object");
+  if (object.raw().size() > limits::kDefinitionBytes)
+    return fail(Code::upstream_broken, Blame::upstream, "definition is over 256 KiB");
   const auto member = object.find(name_member(sort));
   const auto name = member ? member->string() : std::nullopt;
   if (!name) return fail(Code::upstream_broken, Blame::upstream, "definition has no name");
   const bool named = sort == Sort::tool || sort == Sort::prompt;
-  if (auto sound = named ? mcp::check_definition_name(*name) : check_uri(*name); !sound) return Failure(sound.error());
+  if (auto sound = named ? mcp::check_definition_name(*name) : check_uri(*name); !sound)
+    return Failure(sound.error());
 
   Definition out{.name = *name, .canonical = mcp::canonical_name(server, *name), .object = object};
   if (sort == Sort::tool) {
     const auto schema = object.find("inputSchema");
-    if (!schema || !schema->is(json::Kind::object)) return fail(Code::upstream_broken, Blame::upstream, "tool has no inputSchema object");
+    if (!schema || !schema->is(json::Kind::object))
+      return fail(Code::upstream_broken, Blame::upstream, "tool has no inputSchema object");
     auto params = mcp::header_params(*schema);
     if (!params) return Failure(params.error());
     out.header_params = std::move(*params);
@@ -69,7 +78,8 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(const store::StoredCat
     std::unordered_set<std::string> seen;
     for (const json::Value object : document->root().elements()) {
       if (list.into.size() >= limits::kToolsPerServer) {
-        catalogue->dropped.push_back("more than " + std::to_string(limits::kToolsPerServer) + " definitions: the rest is left out");
+        catalogue->dropped.push_back("more than " + std::to_string(limits::kToolsPerServer) +
+                                     " definitions: the rest is left out");
         break;
       }
       auto definition = read_definition(stored.server, object, list.sort);

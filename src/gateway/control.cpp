@@ -1,7 +1,7 @@
 #include "control.hpp"
 
-#include <future>
 #include <spdlog/spdlog.h>
+#include <future>
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
@@ -16,9 +16,12 @@ constexpr auto kRetryMax = std::chrono::seconds(30);
 /// How long a replaced upstream may finish the calls of older snapshots.
 constexpr auto kRetireGrace = std::chrono::seconds(60);
 
-const store::Credential* find_credential(const std::vector<store::AnyDocument>& documents, const std::string& name) {
+const store::Credential* find_credential(const std::vector<store::AnyDocument>& documents,
+                                         const std::string& name) {
   for (const auto& document : documents) {
-    if (const auto* credential = std::get_if<store::Credential>(&document); credential && credential->name == name) return credential;
+    if (const auto* credential = std::get_if<store::Credential>(&document);
+        credential && credential->name == name)
+      return credential;
   }
   return nullptr;
 }
@@ -41,9 +44,14 @@ bool notifies(const ServerConfig& config, const store::StoredCatalogue& fetched)
 
 }  // namespace
 
-Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients, store::Registry& registry,
-                 Executor& database)
-    : shards_(shards), states_(states), clients_(clients), registry_(registry), database_(database) {}
+Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
+                 store::Registry& registry, Executor& database, Counters& counters)
+    : shards_(shards),
+      states_(states),
+      clients_(clients),
+      registry_(registry),
+      database_(database),
+      counters_(counters) {}
 
 Result<void> Control::reload() {
   auto documents = registry_.documents();
@@ -78,7 +86,8 @@ Result<void> Control::reload() {
     if (it == next.end() || it->second->catalogue) continue;
     if (auto catalogue = Catalogue::build(entry)) it->second->catalogue = std::move(*catalogue);
   }
-  for (const auto& managed : fresh) managed->awaited = !managed->catalogue && managed->config->problem.empty();
+  for (const auto& managed : fresh)
+    managed->awaited = !managed->catalogue && managed->config->problem.empty();
 
   auto previous = std::exchange(managed_, std::move(next));
   auto old_documents = std::exchange(documents_, std::move(*documents));
@@ -101,13 +110,17 @@ Result<void> Control::reload() {
   return {};
 }
 
-Result<std::shared_ptr<const ServerConfig>> Control::resolve(const store::Server& server, const std::vector<store::AnyDocument>& documents) {
+Result<std::shared_ptr<const ServerConfig>> Control::resolve(
+    const store::Server& server, const std::vector<store::AnyDocument>& documents) {
   auto config = std::make_shared<ServerConfig>();
   config->document = server;
   std::string secrets;
   const auto value_of = [&](const std::string& name) -> Secret {
     const store::Credential* credential = find_credential(documents, name);
-    auto value = credential ? registry_.credential_value(*credential) : Result<Secret>(fail(Code::not_found, Blame::admin, "credential '" + name + "' does not exist"));
+    auto value =
+        credential
+            ? registry_.credential_value(*credential)
+            : Result<Secret>(fail(Code::not_found, Blame::admin, "credential '" + name + "' does not exist"));
     if (!value) {
       config->problem = value.error().what;
       return Secret();
@@ -123,15 +136,18 @@ Result<std::shared_ptr<const ServerConfig>> Control::resolve(const store::Server
       config->origin = {.url = *url, .allow_private = http->allow_private, .ca_file = http->ca_file};
     }
     for (const auto& [name, value] : http->headers) {
-      if (!net::append_header(config->fixed_lines, name, value)) config->problem = "header '" + name + "' has a byte that no header may carry";
+      if (!net::append_header(config->fixed_lines, name, value))
+        config->problem = "header '" + name + "' has a byte that no header may carry";
     }
     if (!server.credential.empty()) {
       const Secret value = value_of(server.credential);
       const store::Credential* credential = find_credential(documents, server.credential);
       if (!value.empty() && credential) {
         std::string line;
-        const std::string text = (credential->scheme.empty() ? "" : credential->scheme + " ") + std::string(value.reveal());
-        if (!net::append_header(line, credential->header, text)) config->problem = "credential '" + server.credential + "' has a byte that no header may carry";
+        const std::string text =
+            (credential->scheme.empty() ? "" : credential->scheme + " ") + std::string(value.reveal());
+        if (!net::append_header(line, credential->header, text))
+          config->problem = "credential '" + server.credential + "' has a byte that no header may carry";
         config->credential_line = Secret(std::move(line));
       }
     }
@@ -141,16 +157,17 @@ Result<std::shared_ptr<const ServerConfig>> Control::resolve(const store::Server
     }
   }
   config->fingerprint = sha256_hex(store::to_json(server) + secrets + config->problem);
-  const auto known = managed_.find(server.name);
-  config->slot = known == managed_.end() ? next_slot_++ : known->second->config->slot;
+  config->slot = counters_.server_slot(server.name);
   return std::shared_ptr<const ServerConfig>(std::move(config));
 }
 
 std::shared_ptr<Managed> Control::manage(std::shared_ptr<const ServerConfig> config) {
   auto managed = std::make_shared<Managed>();
   managed->shard = &shards_[static_cast<int>(config->slot % static_cast<std::size_t>(shards_.size()))];
-  managed->upstream = config->is_stdio() ? make_stdio_upstream(shards_, config, [this](const std::string& server) { poke(server); })
-                                         : make_http_upstream(shards_, clients_, config);
+  managed->upstream =
+      config->is_stdio()
+          ? make_stdio_upstream(shards_, config, [this](const std::string& server) { poke(server); })
+          : make_http_upstream(shards_, clients_, config);
   managed->config = std::move(config);
   return managed;
 }
@@ -165,7 +182,8 @@ void Control::retire(const std::shared_ptr<Managed>& managed) {
       spawn([](std::shared_ptr<Managed> old, net::Shard* here) -> Task<> {
         // Calls of older snapshots hold the upstream; let them finish, within reason.
         const auto until = std::chrono::steady_clock::now() + kRetireGrace;
-        while (old->upstream.use_count() > 1 && std::chrono::steady_clock::now() < until) co_await net::sleep_for(*here, std::chrono::milliseconds(100));
+        while (old->upstream.use_count() > 1 && std::chrono::steady_clock::now() < until)
+          co_await net::sleep_for(*here, std::chrono::milliseconds(100));
         co_await old->upstream->close();
       }(managed, &shard));
     });
@@ -175,7 +193,10 @@ void Control::retire(const std::shared_ptr<Managed>& managed) {
 Result<void> Control::publish() {
   SnapshotParts parts{.generation = generation_, .documents = documents_, .keys = keys_, .servers = {}};
   for (const auto& [name, managed] : managed_) {
-    parts.servers.push_back({.config = managed->config, .upstream = managed->upstream, .catalogue = managed->catalogue, .awaited = managed->awaited});
+    parts.servers.push_back({.config = managed->config,
+                             .upstream = managed->upstream,
+                             .catalogue = managed->catalogue,
+                             .awaited = managed->awaited});
   }
   auto snapshot = build_snapshot(std::move(parts));
   if (!snapshot) return Failure(snapshot.error());
@@ -190,7 +211,8 @@ Result<void> Control::publish() {
   net::on_all_shards(shards_, [&](net::Shard& shard) {
     // Each shard counts references on its own copy of the handle, so that requests share no cache line.
     auto holder = std::make_shared<std::shared_ptr<const Snapshot>>(*snapshot);
-    states_[static_cast<std::size_t>(shard.index())]->swap(std::shared_ptr<const Snapshot>(holder, holder->get()));
+    states_[static_cast<std::size_t>(shard.index())]->swap(
+        std::shared_ptr<const Snapshot>(holder, holder->get()));
   });
   return {};
 }
@@ -201,8 +223,9 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
   const bool was_awaited = std::exchange(managed->awaited, false);
   if (managed->catalogue) {
     const auto& known = managed->catalogue->stored();
-    if (known.tools == fetched.tools && known.prompts == fetched.prompts && known.resources == fetched.resources &&
-        known.templates == fetched.templates && known.server_info == fetched.server_info) {
+    if (known.tools == fetched.tools && known.prompts == fetched.prompts &&
+        known.resources == fetched.resources && known.templates == fetched.templates &&
+        known.server_info == fetched.server_info) {
       if (!was_awaited) return false;
       if (auto published = publish(); !published) return Failure(published.error());
       return true;
@@ -210,14 +233,16 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
   }
   auto catalogue = Catalogue::build(fetched);
   if (!catalogue) return Failure(catalogue.error());
-  for (const auto& line : (*catalogue)->dropped) spdlog::warn("server {}: left out: {}", fetched.server, line);
+  for (const auto& line : (*catalogue)->dropped)
+    spdlog::warn("server {}: left out: {}", fetched.server, line);
   if (auto saved = registry_.save_catalogue(fetched); !saved) {
     spdlog::error("server {}: catalogue could not be stored: {}", fetched.server, saved.error().what);
   }
   managed->catalogue = std::move(*catalogue);
   if (auto published = publish(); !published) return Failure(published.error());
-  spdlog::info("server {}: {} tools, {} prompts, {} resources, {} templates", fetched.server, managed->catalogue->tools.size(),
-               managed->catalogue->prompts.size(), managed->catalogue->resources.size(), managed->catalogue->templates.size());
+  spdlog::info("server {}: {} tools, {} prompts, {} resources, {} templates", fetched.server,
+               managed->catalogue->tools.size(), managed->catalogue->prompts.size(),
+               managed->catalogue->resources.size(), managed->catalogue->templates.size());
   return true;
 }
 
@@ -231,23 +256,30 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   bool said = false;
   // The first list waits for a first contact, but not for ever.
   net::Deadline patience(shard);
-  patience.set(limits::kFirstList, [self, managed] { (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); }); });
+  patience.set(limits::kFirstList, [self, managed] {
+    (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); });
+  });
   while (!managed->retired && !self->stopping_) {
     managed->poked = false;
     const bool sleeping = managed->config->is_stdio() && managed->upstream->health().state == "idle";
     Duration wait = limits::kRefresh;
     if (!sleeping) {
-      auto fetched = co_await fetch_catalogue(managed->upstream, managed->config, std::chrono::steady_clock::now() + limits::kChildStart);
+      auto fetched = co_await fetch_catalogue(managed->upstream, managed->config,
+                                              std::chrono::steady_clock::now() + limits::kChildStart);
+      self->counters_.shard(shard.index()).servers[managed->config->slot].up.set(fetched ? 1 : 0);
       if (fetched) {
         retry = std::chrono::seconds(1);
         said = false;
         if (notifies(*managed->config, *fetched)) wait = std::chrono::hours(24);
         (void)self->database_.run([self, managed, stored = std::move(*fetched)]() mutable {
           if (self->stopping_) return;
-          if (auto accepted = self->accept(managed, std::move(stored)); !accepted) spdlog::error("server {}: {}", managed->config->document.name, accepted.error().what);
+          if (auto accepted = self->accept(managed, std::move(stored)); !accepted)
+            spdlog::error("server {}: {}", managed->config->document.name, accepted.error().what);
         });
       } else {
-        if (!std::exchange(said, true)) spdlog::warn("server {}: {} ({})", managed->config->document.name, fetched.error().what, name_of(fetched.error().code));
+        if (!std::exchange(said, true))
+          spdlog::warn("server {}: {} ({})", managed->config->document.name, fetched.error().what,
+                       name_of(fetched.error().code));
         (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); });
         wait = retry;
         retry = std::min<Duration>(retry * 2, kRetryMax);
@@ -278,31 +310,41 @@ void Control::poke(const std::string& server) {
 
 Result<std::string> Control::test_server(const std::string& name) {
   const auto it = managed_.find(name);
-  if (it == managed_.end()) return client_error(Code::not_found, "Server '" + name + "' does not exist or is disabled.");
+  if (it == managed_.end())
+    return client_error(Code::not_found, "Server '" + name + "' does not exist or is disabled.");
   const auto managed = it->second;
   const auto begin = std::chrono::steady_clock::now();
   auto promise = std::make_shared<std::promise<Result<store::StoredCatalogue>>>();
   auto future = promise->get_future();
   const bool sent = managed->shard->post([managed, promise] {
-    spawn([](std::shared_ptr<Managed> m, std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
-      p->set_value(co_await fetch_catalogue(m->upstream, m->config, std::chrono::steady_clock::now() + limits::kChildStart));
+    spawn([](std::shared_ptr<Managed> m,
+             std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
+      p->set_value(co_await fetch_catalogue(m->upstream, m->config,
+                                            std::chrono::steady_clock::now() + limits::kChildStart));
     }(managed, promise));
   });
   if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);
   auto fetched = future.get();
-  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
+  const auto millis =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
   if (!fetched) {
-    return "{\"ok\":false,\"server\":" + json::quote(name) + ",\"code\":" + json::quote(name_of(fetched.error().code)) +
-           ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) + "}";
+    return "{\"ok\":false,\"server\":" + json::quote(name) +
+           ",\"code\":" + json::quote(name_of(fetched.error().code)) +
+           ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) +
+           "}";
   }
   if (auto accepted = accept(managed, std::move(*fetched)); !accepted) return Failure(accepted.error());
   std::string dropped;
-  for (const auto& line : managed->catalogue->dropped) dropped += (dropped.empty() ? "" : ",") + json::quote(line);
+  for (const auto& line : managed->catalogue->dropped)
+    dropped += (dropped.empty() ? "" : ",") + json::quote(line);
   const auto count = [](const auto& list) { return std::to_string(list.size()); };
-  return "{\"ok\":true,\"server\":" + json::quote(name) + ",\"version\":" + json::quote(mcp::text_of(managed->upstream->health().version)) +
-         ",\"tools\":" + count(managed->catalogue->tools) + ",\"prompts\":" + count(managed->catalogue->prompts) +
-         ",\"resources\":" + count(managed->catalogue->resources) + ",\"templates\":" + count(managed->catalogue->templates) +
-         ",\"dropped\":[" + dropped + "],\"millis\":" + std::to_string(millis) + "}";
+  return "{\"ok\":true,\"server\":" + json::quote(name) +
+         ",\"version\":" + json::quote(mcp::text_of(managed->upstream->health().version)) +
+         ",\"tools\":" + count(managed->catalogue->tools) +
+         ",\"prompts\":" + count(managed->catalogue->prompts) +
+         ",\"resources\":" + count(managed->catalogue->resources) +
+         ",\"templates\":" + count(managed->catalogue->templates) + ",\"dropped\":[" + dropped +
+         "],\"millis\":" + std::to_string(millis) + "}";
 }
 
 std::string Control::status() const {
@@ -313,19 +355,25 @@ std::string Control::status() const {
     servers = visible_;
     snapshot = published_;
   }
-  std::string out = "{\"generation\":" + std::to_string(snapshot ? snapshot->generation : 0) + ",\"servers\":[";
+  std::string out =
+      "{\"generation\":" + std::to_string(snapshot ? snapshot->generation : 0) + ",\"servers\":[";
   bool first = true;
   for (const auto& [name, managed] : servers) {
     const auto health = managed->upstream->health();
     const ServerEntry* entry = snapshot ? snapshot->server(name) : nullptr;
     const Catalogue* catalogue = entry ? entry->catalogue.get() : nullptr;
-    const auto count = [&](auto member) { return std::to_string(catalogue ? (catalogue->*member).size() : 0); };
+    const auto count = [&](auto member) {
+      return std::to_string(catalogue ? (catalogue->*member).size() : 0);
+    };
     out += std::exchange(first, false) ? "" : ",";
-    out += "{\"name\":" + json::quote(name) + ",\"state\":" + json::quote(health.state) +
-           ",\"problem\":" + json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
-           ",\"since\":" + std::to_string(health.changed) + ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
-           ",\"transport\":" + (managed->config->is_stdio() ? "\"stdio\"" : "\"streamable-http\"") + ",\"tools\":" + count(&Catalogue::tools) +
-           ",\"prompts\":" + count(&Catalogue::prompts) + ",\"resources\":" + count(&Catalogue::resources) + ",\"templates\":" + count(&Catalogue::templates) +
+    out += "{\"name\":" + json::quote(name) + ",\"state\":" + json::quote(health.state) + ",\"problem\":" +
+           json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
+           ",\"since\":" + std::to_string(health.changed) +
+           ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
+           ",\"transport\":" + (managed->config->is_stdio() ? "\"stdio\"" : "\"streamable-http\"") +
+           ",\"tools\":" + count(&Catalogue::tools) + ",\"prompts\":" + count(&Catalogue::prompts) +
+           ",\"resources\":" + count(&Catalogue::resources) +
+           ",\"templates\":" + count(&Catalogue::templates) +
            ",\"fetched\":" + std::to_string(catalogue ? catalogue->stored().fetched : 0) + "}";
   }
   out += "],\"endpoints\":[";
@@ -335,12 +383,16 @@ std::string Control::status() const {
     for (const auto& [path, endpoint] : snapshot->endpoints) ordered[path] = endpoint.get();
     for (const auto& [path, endpoint] : ordered) {
       std::string problems;
-      for (const auto& problem : endpoint->problems) problems += (problems.empty() ? "" : ",") + json::quote(problem);
+      for (const auto& problem : endpoint->problems)
+        problems += (problems.empty() ? "" : ",") + json::quote(problem);
       out += std::exchange(first, false) ? "" : ",";
-      out += "{\"path\":" + json::quote(path) + ",\"access\":" + (endpoint->anonymous ? "\"anonymous\"" : "\"authenticated\"") +
-             ",\"tools\":" + std::to_string(endpoint->tools.items.size()) + ",\"prompts\":" + std::to_string(endpoint->prompts.items.size()) +
-             ",\"resources\":" + std::to_string(endpoint->resources.items.size()) + ",\"templates\":" + std::to_string(endpoint->templates.items.size()) +
-             ",\"problems\":[" + problems + "]}";
+      out += "{\"path\":" + json::quote(path) +
+             ",\"access\":" + (endpoint->anonymous ? "\"anonymous\"" : "\"authenticated\"") +
+             ",\"tools\":" + std::to_string(endpoint->tools.items.size()) +
+             ",\"prompts\":" + std::to_string(endpoint->prompts.items.size()) +
+             ",\"resources\":" + std::to_string(endpoint->resources.items.size()) +
+             ",\"templates\":" + std::to_string(endpoint->templates.items.size()) + ",\"problems\":[" +
+             problems + "]}";
     }
   }
   return out + "]}";

@@ -20,18 +20,20 @@ struct Managed {
   std::shared_ptr<const ServerConfig> config;
   std::shared_ptr<Upstream> upstream;
   std::shared_ptr<const Catalogue> catalogue;  ///< the executor's, like `awaited`
-  bool awaited = false;             ///< first contact under way and nothing known yet
-  net::Shard* shard = nullptr;      ///< runs the refresh
+  bool awaited = false;                        ///< first contact under way and nothing known yet
+  net::Shard* shard = nullptr;                 ///< runs the refresh
   std::atomic<bool> retired{false};
   // On `shard`:
   std::shared_ptr<Slot<bool>> wake;
   bool poked = false;
 };
 
-/// Threads: the database executor's, except where said otherwise. What other threads see are snapshots and the status copy.
+/// Threads: the database executor's, except where said otherwise. What other threads see are snapshots and
+/// the status copy.
 class Control {
  public:
-  Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients, store::Registry& registry, Executor& database);
+  Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
+          store::Registry& registry, Executor& database, Counters& counters);
 
   /// Builds from the registry and publishes. Errors: nothing changed.
   Result<void> reload();
@@ -44,7 +46,8 @@ class Control {
 
  private:
   std::shared_ptr<Managed> manage(std::shared_ptr<const ServerConfig> config);
-  Result<std::shared_ptr<const ServerConfig>> resolve(const store::Server& server, const std::vector<store::AnyDocument>& documents);
+  Result<std::shared_ptr<const ServerConfig>> resolve(const store::Server& server,
+                                                      const std::vector<store::AnyDocument>& documents);
   void retire(const std::shared_ptr<Managed>& managed);
   Result<void> publish();
   /// True when it differs from what was known.
@@ -58,15 +61,16 @@ class Control {
   Clients& clients_;
   store::Registry& registry_;
   Executor& database_;
+  Counters& counters_;
 
   std::vector<store::AnyDocument> documents_;
   std::vector<store::ApiKey> keys_;
   std::int64_t generation_ = 0;
   std::map<std::string, std::shared_ptr<Managed>> managed_;
-  std::size_t next_slot_ = 0;
   std::atomic<bool> stopping_{false};
 
-  mutable std::mutex status_mutex_;  // copied at each publication, read by the admin side and by notifications
+  mutable std::mutex
+      status_mutex_;  // copied at each publication, read by the admin side and by notifications
   std::map<std::string, std::shared_ptr<Managed>> visible_;
   std::shared_ptr<const Snapshot> published_;
 };

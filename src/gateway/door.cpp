@@ -20,7 +20,8 @@ std::string_view host_of(std::string_view authority) {
 /// A rebound name resolves to us; an address is what it says.
 bool is_ip_literal(std::string_view host) {
   if (host.empty()) return false;
-  if (host.find(':') != std::string_view::npos) return host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  if (host.find(':') != std::string_view::npos)
+    return host.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
   int dots = 0;
   for (const char c : host) {
     if (c == '.') {
@@ -33,7 +34,8 @@ bool is_ip_literal(std::string_view host) {
 }
 
 bool contains(const std::vector<std::string>& list, std::string_view text) {
-  return std::any_of(list.begin(), list.end(), [&](const std::string& s) { return equal_ignoring_case(s, text); });
+  return std::any_of(list.begin(), list.end(),
+                     [&](const std::string& s) { return equal_ignoring_case(s, text); });
 }
 
 /// Does an Accept header admit this media type? Absent admits all.
@@ -64,7 +66,9 @@ bool Door::host_allowed(std::string_view host) const {
 Result<void> Door::check_origin(const net::Request& request) const {
   const auto host = request.headers.find("host");
   if (!host || !host_allowed(host_of(*host))) {
-    return client_error(Code::forbidden, "This Host is not served here. Add it to allowed_hosts in sallyport.yaml if it should be.");
+    return client_error(
+        Code::forbidden,
+        "This Host is not served here. Add it to allowed_hosts in sallyport.yaml if it should be.");
   }
   const std::size_t origins = request.headers.count("origin");
   if (origins == 0) return {};
@@ -78,10 +82,13 @@ Result<void> Door::check_origin(const net::Request& request) const {
     const std::string_view name = host_of(authority);
     const bool plain = authority.find_first_of("@/?#") == std::string_view::npos;
     const bool loopback = equal_ignoring_case(name, "localhost") || name == "127.0.0.1" || name == "::1";
-    const bool host_is_loopback = equal_ignoring_case(host_of(*host), "localhost") || host_of(*host) == "127.0.0.1" || host_of(*host) == "::1";
+    const bool host_is_loopback = equal_ignoring_case(host_of(*host), "localhost") ||
+                                  host_of(*host) == "127.0.0.1" || host_of(*host) == "::1";
     if (plain && (equal_ignoring_case(authority, *host) || (loopback && host_is_loopback))) return {};
   }
-  return client_error(Code::forbidden, "This Origin is not allowed. Add it to allowed_origins in sallyport.yaml if it should be.");
+  return client_error(
+      Code::forbidden,
+      "This Origin is not allowed. Add it to allowed_origins in sallyport.yaml if it should be.");
 }
 
 std::vector<std::pair<std::string, std::string>> Door::cors(const net::Request& request) const {
@@ -114,20 +121,32 @@ Result<void> Door::authenticate(Call& call, SystemTime now) {
   const net::Request& request = call.exchange.request();
   static const auto anonymous = std::make_shared<const policy::Principal>();
   if (call.endpoint->anonymous) {
-    if (!call.exchange.peer().loopback) return client_error(Code::forbidden, "This endpoint is open on the loopback interface only.");
+    if (!call.exchange.peer().loopback)
+      return client_error(Code::forbidden, "This endpoint is open on the loopback interface only.");
     call.principal = anonymous;
     return {};
   }
-  if (request.headers.count("authorization") > 1) return client_error(Code::bad_request, "More than one Authorization header.");
+  if (request.headers.count("authorization") > 1)
+    return client_error(Code::bad_request, "More than one Authorization header.");
   if (request.query.find("access_token=") != std::string_view::npos) {
-    return client_error(Code::bad_request, "A token does not belong in the URL. Send it as Authorization: Bearer.");
+    return client_error(Code::bad_request,
+                        "A token does not belong in the URL. Send it as Authorization: Bearer.");
   }
   auto token = identity::bearer_token(request.headers.find("authorization"));
   if (!token) return Failure(token.error());
-  if (!*token) return client_error(Code::unauthenticated, "Send your key as Authorization: Bearer sp_... (make one with: sallyport key create --agent NAME).");
-  if (request.headers.find("cookie")) return client_error(Code::bad_request, "Send either a cookie or a bearer token, not both.");
+  if (!*token)
+    return client_error(
+        Code::unauthenticated,
+        "Send your key as Authorization: Bearer sp_... (make one with: sallyport key create --agent NAME).");
+  if (request.headers.find("cookie"))
+    return client_error(Code::bad_request, "Send either a cookie or a bearer token, not both.");
   auto entry = call.snapshot->keys->check(**token, now);
   if (!entry) return Failure(entry.error());
+  if ((*entry)->key.admin) {
+    return client_error(
+        Code::unauthenticated,
+        "This key opens the admin API only. Make one for an agent: sallyport key create --agent NAME.");
+  }
   call.principal = (*entry)->principal;
   call.key_id = (*entry)->key.id;
   return {};

@@ -1,7 +1,7 @@
 #include "sallyport/gateway/gateway.hpp"
 
-#include <future>
 #include <spdlog/spdlog.h>
+#include <future>
 
 #include "control.hpp"
 #include "door.hpp"
@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kBatch = 50;
 
 std::int64_t micros_since(SteadyTime start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 /// How an outcome reads in the journal.
@@ -27,31 +28,40 @@ std::string_view outcome_of(const Call& call, const Result<Answer>& answer) {
     return call.tool_error ? "tool_error" : "ok";
   }
   switch (answer.error().code) {
-    case Code::cancelled: return "cancelled";
-    case Code::upstream_timeout: return "timeout";
-    case Code::upstream_broken: return "broken";
-    default: return "error";
+    case Code::cancelled:
+      return "cancelled";
+    case Code::upstream_timeout:
+      return "timeout";
+    case Code::upstream_broken:
+      return "broken";
+    default:
+      return "error";
   }
 }
 
 class GatewayImpl final : public Gateway {
  public:
-  GatewayImpl(net::Shards& shards, store::Registry& registry, store::Journal& journal, Executor& database, const Clock& clock,
-              GatewayOptions options, std::vector<Secret> session_keys, const std::string& start)
+  GatewayImpl(net::Shards& shards, store::Registry& registry, store::Journal& journal, Executor& database,
+              const Clock& clock, GatewayOptions options, std::vector<Secret> session_keys,
+              const std::string& start)
       : shards_(shards),
         journal_(journal),
         clock_(clock),
         options_(std::move(options)),
+        counters_(shards.size()),
         door_(options_),
         sealer_(std::move(session_keys)),
-        control_(shards, states_, clients_, registry, database),
+        control_(shards, states_, clients_, registry, database, counters_),
         mcp_(shards, states_, sealer_, clock, start) {
     for (int i = 0; i < shards.size(); ++i) {
-      states_.push_back(std::make_unique<ShardState>(shards[i], journal.writer(i), start + "-" + std::to_string(i) + "-"));
+      states_.push_back(std::make_unique<ShardState>(shards[i], journal.writer(i), counters_.shard(i),
+                                                     start + "-" + std::to_string(i) + "-"));
       clients_.push_back(nullptr);
     }
     // A client belongs to its shard's thread from birth.
-    net::on_all_shards(shards, [this](net::Shard& shard) { clients_[static_cast<std::size_t>(shard.index())] = std::make_unique<net::Client>(shard); });
+    net::on_all_shards(shards, [this](net::Shard& shard) {
+      clients_[static_cast<std::size_t>(shard.index())] = std::make_unique<net::Client>(shard);
+    });
   }
 
   net::Handler handler() override {
@@ -61,7 +71,11 @@ class GatewayImpl final : public Gateway {
   std::function<void(const net::HeadRefusal&)> head_refusals() override {
     return [this](const net::HeadRefusal& refusal) {
       ShardState& here = *states_[static_cast<std::size_t>(net::Shard::current()->index())];
-      here.journal.refusal({.reason = refusal.reason, .client = refusal.peer.ip, .status = refusal.status, .before_authentication = true});
+      here.counters.head_refusals.add();
+      here.journal.refusal({.reason = refusal.reason,
+                            .client = refusal.peer.ip,
+                            .status = refusal.status,
+                            .before_authentication = true});
       here.commit_soon();
     };
   }
@@ -69,7 +83,7 @@ class GatewayImpl final : public Gateway {
   Result<void> reload() override { return control_.reload(); }
   Result<std::string> test_server(const std::string& name) override { return control_.test_server(name); }
   std::string status() const override { return control_.status(); }
-  const Counters& counters() const override { return *counters_; }
+  const Counters& counters() const override { return counters_; }
   void drain() override { draining_ = true; }
 
   std::string not_ready() const override {
@@ -92,22 +106,37 @@ class GatewayImpl final : public Gateway {
   /// Guarantees that every path is recorded and that an answer or error becomes bytes in one place.
   Task<> handle(net::Exchange& exchange) {
     ShardState& here = *states_[static_cast<std::size_t>(exchange.shard().index())];
-    if (const std::string_view path = exchange.request().path; path == "/healthz" || path == "/readyz") co_return co_await health(exchange, path);
+    if (const std::string_view path = exchange.request().path; path == "/healthz" || path == "/readyz")
+      co_return co_await health(exchange, path);
 
     Call call(exchange, here);
     const auto gone = exchange.cancel().on_request([this, &call] {
       // A 2025 client that disconnects has not cancelled (transports, 2025-11-25): its call runs on.
       if (call.modern || draining_) call.cancel.request();
     });
+    here.counters.in_flight.add();
     Result<Answer> answer = co_await serve(call);
     record(call, answer);
+    count(call, answer);
     net::Reply reply = render(call, std::move(answer));
     const std::size_t bytes = reply.body.size();
     const int status = co_await send_answer(call, std::move(reply));
+    here.counters.in_flight.add(-1);
+    here.counters.bytes_out.add(static_cast<std::int64_t>(bytes));
+    if (call.stream) here.counters.streams.add(-1);
     if (options_.access_log) {
-      options_.access_log({.call = call.id, .client = exchange.peer().ip, .principal = call.principal_name(), .endpoint = call.endpoint_path,
-                           .era = mcp::text_of(call.version), .method = call.method, .target = call.target, .code = call.refusal,
-                           .status = status, .micros = micros_since(exchange.started()), .bytes_in = call.bytes_in, .bytes_out = bytes});
+      options_.access_log({.call = call.id,
+                           .client = exchange.peer().ip,
+                           .principal = call.principal_name(),
+                           .endpoint = call.endpoint_path,
+                           .era = mcp::text_of(call.version),
+                           .method = call.method,
+                           .target = call.target,
+                           .code = call.refusal,
+                           .status = status,
+                           .micros = micros_since(exchange.started()),
+                           .bytes_in = call.bytes_in,
+                           .bytes_out = bytes});
     }
   }
 
@@ -117,7 +146,10 @@ class GatewayImpl final : public Gateway {
     if (auto allowed = door_.check_origin(request); !allowed) co_return Failure(allowed.error());
     call.cors = door_.cors(request);
 
-    if (request.path != "/mcp" && !request.path.starts_with("/mcp/")) co_return client_error(Code::not_found, "Nothing is served at this path. MCP clients connect to /mcp or /mcp/{virtual-server}.");
+    if (request.path != "/mcp" && !request.path.starts_with("/mcp/"))
+      co_return client_error(
+          Code::not_found,
+          "Nothing is served at this path. MCP clients connect to /mcp or /mcp/{virtual-server}.");
     call.endpoint_path = std::string(request.path);
     if (request.method == net::Method::options && !call.cors.empty()) co_return preflight();
     const Endpoint* endpoint = call.snapshot->endpoint(request.path);
@@ -132,7 +164,8 @@ class GatewayImpl final : public Gateway {
       if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
       co_return co_await mcp_.end_session(call);
     }
-    if (request.method != net::Method::post) co_return client_error(Code::method_not_allowed, "Send MCP messages with POST.");
+    if (request.method != net::Method::post)
+      co_return client_error(Code::method_not_allowed, "Send MCP messages with POST.");
 
     if (auto media = Door::check_media(call); !media) co_return Failure(media.error());
     auto body = co_await call.exchange.read_body(limits::kMcpBody);
@@ -151,7 +184,10 @@ class GatewayImpl final : public Gateway {
   Task<Result<Answer>> message(Call& call, json::Value root, std::optional<std::string_view> session) {
     const auto& headers = call.exchange.request().headers;
     const auto find = [&](std::string_view name) { return headers.find(name); };
-    mcp::HttpFacts facts{.version = find("mcp-protocol-version"), .method = find("mcp-method"), .name = find("mcp-name"), .session = session};
+    mcp::HttpFacts facts{.version = find("mcp-protocol-version"),
+                         .method = find("mcp-method"),
+                         .name = find("mcp-name"),
+                         .session = session};
     for (const std::string_view name : {"mcp-protocol-version", "mcp-method", "mcp-name"}) {
       if (headers.count(name) > 1) facts.repeated = name;
     }
@@ -163,7 +199,8 @@ class GatewayImpl final : public Gateway {
     call.method = call.message.message.method_text;
     call.modern = call.message.way == mcp::Classified::Way::modern;
 
-    if (call.message.way == mcp::Classified::Way::legacy || call.message.way == mcp::Classified::Way::response) {
+    if (call.message.way == mcp::Classified::Way::legacy ||
+        call.message.way == mcp::Classified::Way::response) {
       if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
     }
     call.dispatched = true;
@@ -181,14 +218,17 @@ class GatewayImpl final : public Gateway {
     return meta && meta->is(json::Kind::object) && meta->find("io.modelcontextprotocol/protocolVersion");
   }
 
-  /// 2025-03-26 alone has batches. Their messages are performed one after the other; each is recorded as a call of its own.
+  /// 2025-03-26 alone has batches. Their messages are performed one after the other; each is recorded as a
+  /// call of its own.
   Task<Result<Answer>> batch(Call& call, json::Value root, std::optional<std::string_view> session) {
     call.method = "batch";
     const auto refused = [](std::string why) { return client_error(Code::bad_envelope, std::move(why)); };
     if (!session) co_return refused("JSON-RPC batches exist in protocol version 2025-03-26 only.");
     if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
-    if (call.version != mcp::Version::v2025_03_26) co_return refused("JSON-RPC batches exist in protocol version 2025-03-26 only.");
-    if (root.size() == 0 || root.size() > kBatch) co_return refused("A batch has 1 to " + std::to_string(kBatch) + " messages.");
+    if (call.version != mcp::Version::v2025_03_26)
+      co_return refused("JSON-RPC batches exist in protocol version 2025-03-26 only.");
+    if (root.size() == 0 || root.size() > kBatch)
+      co_return refused("A batch has 1 to " + std::to_string(kBatch) + " messages.");
     std::string out;
     for (const json::Value item : root.elements()) {
       Call part(call.exchange, call.here);
@@ -200,7 +240,9 @@ class GatewayImpl final : public Gateway {
       part.takes_stream = false;
       const auto gone = call.cancel.on_request([&part] { part.cancel.request(); });
       Result<Answer> answer = co_await message(part, item, session);
-      if (answer && std::holds_alternative<RpcResult>(*answer) && part.message.message.method == mcp::Method::initialize) answer = refused("initialize cannot be part of a batch.");
+      if (answer && std::holds_alternative<RpcResult>(*answer) &&
+          part.message.message.method == mcp::Method::initialize)
+        answer = refused("initialize cannot be part of a batch.");
       record(part, answer);
       const net::Reply reply = render(part, std::move(answer));
       if (!reply.body.empty()) out += (out.empty() ? "" : ",") + reply.body;
@@ -213,8 +255,22 @@ class GatewayImpl final : public Gateway {
     return net::Reply{.status = 204,
                       .headers = {{"Access-Control-Allow-Methods", "POST, DELETE"},
                                   {"Access-Control-Allow-Headers",
-                                   "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID"},
+                                   "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, "
+                                   "Mcp-Name, Mcp-Session-Id, Last-Event-ID"},
                                   {"Access-Control-Max-Age", "600"}}};
+  }
+
+  void count(const Call& call, const Result<Answer>& answer) {
+    ShardCounters& counters = call.here.counters;
+    const std::size_t outcome = !answer ? outcome_slot(answer.error().code)
+                                : std::holds_alternative<RpcError>(*answer) || call.tool_error ? kToolError
+                                                                                               : kOk;
+    counters.request(method_slot(call.method), outcome, micros_since(call.exchange.started()));
+    counters.bytes_in.add(static_cast<std::int64_t>(call.bytes_in));
+    const auto pool = clients_[static_cast<std::size_t>(call.here.shard.index())]->gauges();
+    counters.pool_idle.set(static_cast<std::int64_t>(pool.idle));
+    counters.pool_busy.set(static_cast<std::int64_t>(pool.busy));
+    counters.dialled.set(static_cast<std::int64_t>(pool.dialled));
   }
 
   void record(const Call& call, const Result<Answer>& answer) {
@@ -230,27 +286,42 @@ class GatewayImpl final : public Gateway {
                                  .bytes = raw.size(),
                                  .capture = call.capture});
     } else if (!answer || !call.refusal.empty()) {
-      const std::string reason = call.refusal.empty() && !answer ? std::string(name_of(answer.error().code)) : call.refusal;
-      call.here.journal.refusal({.call = call.id, .principal = principal, .key_id = call.key_id, .endpoint = call.endpoint_path,
-                                 .era = mcp::text_of(call.version), .method = call.method, .target = call.target, .reason = reason, .rule = call.rule,
-                                 .client = call.exchange.peer().ip, .status = answer ? 200 : show(answer.error(), call).http,
+      const std::string reason =
+          call.refusal.empty() && !answer ? std::string(name_of(answer.error().code)) : call.refusal;
+      call.here.journal.refusal({.call = call.id,
+                                 .principal = principal,
+                                 .key_id = call.key_id,
+                                 .endpoint = call.endpoint_path,
+                                 .era = mcp::text_of(call.version),
+                                 .method = call.method,
+                                 .target = call.target,
+                                 .reason = reason,
+                                 .rule = call.rule,
+                                 .client = call.exchange.peer().ip,
+                                 .status = answer ? 200 : show(answer.error(), call).http,
                                  .before_authentication = !call.principal});
     } else if (std::holds_alternative<RpcResult>(*answer) || std::holds_alternative<net::Reply>(*answer)) {
       if (call.method == "ping" || call.method == "batch") return;
-      call.here.journal.note("answered", "\"call\":" + json::quote(call.id) + ",\"principal\":" + json::quote(principal) + ",\"key_id\":" + json::quote(call.key_id) +
-                                             ",\"endpoint\":" + json::quote(call.endpoint_path) + ",\"era\":" + json::quote(mcp::text_of(call.version)) +
+      call.here.journal.note("answered", "\"call\":" + json::quote(call.id) +
+                                             ",\"principal\":" + json::quote(principal) +
+                                             ",\"key_id\":" + json::quote(call.key_id) +
+                                             ",\"endpoint\":" + json::quote(call.endpoint_path) +
+                                             ",\"era\":" + json::quote(mcp::text_of(call.version)) +
                                              ",\"method\":" + json::quote(call.method));
     } else {
       return;
     }
-    if (!answer && answer.error().blame != Blame::client) spdlog::warn("call {}: {} {}: {} ({})", call.id, call.method, call.target, answer.error().what, name_of(answer.error().code));
+    if (!answer && answer.error().blame != Blame::client)
+      spdlog::warn("call {}: {} {}: {} ({})", call.id, call.method, call.target, answer.error().what,
+                   name_of(answer.error().code));
     call.here.commit_soon();
   }
 
   Task<> health(net::Exchange& exchange, std::string_view path) {
     const std::string problem = path == "/readyz" ? not_ready() : "";
     net::Reply reply{.status = problem.empty() ? 200 : 503, .content_type = "application/json"};
-    reply.body = problem.empty() ? "{\"status\":\"ok\"}" : "{\"status\":\"not ready\",\"reason\":" + json::quote(problem) + "}";
+    reply.body = problem.empty() ? "{\"status\":\"ok\"}"
+                                 : "{\"status\":\"not ready\",\"reason\":" + json::quote(problem) + "}";
     co_await exchange.reply(std::move(reply));
   }
 
@@ -258,27 +329,31 @@ class GatewayImpl final : public Gateway {
   store::Journal& journal_;
   const Clock& clock_;
   const GatewayOptions options_;
+  Counters counters_;
   const Door door_;
   const identity::Sealer sealer_;
   std::vector<std::unique_ptr<ShardState>> states_;
   Clients clients_;
   Control control_;
   McpService mcp_;
-  std::shared_ptr<Counters> counters_;
   std::atomic<bool> draining_{false};
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Gateway>> Gateway::create(net::Shards& shards, store::Registry& registry, store::Vault& vault, store::Journal& journal,
-                                                 Executor& database, const Clock& clock, GatewayOptions options) {
+Result<std::unique_ptr<Gateway>> Gateway::create(net::Shards& shards, store::Registry& registry,
+                                                 store::Vault& vault, store::Journal& journal,
+                                                 Executor& database, const Clock& clock,
+                                                 GatewayOptions options) {
   auto keys = vault.key_ring("sealed-ids");
   if (!keys) return Failure(keys.error());
   const std::string start = hex(random_bytes(4));
-  auto gateway = std::make_unique<GatewayImpl>(shards, registry, journal, database, clock, std::move(options), std::move(*keys), start);
+  auto gateway = std::make_unique<GatewayImpl>(shards, registry, journal, database, clock, std::move(options),
+                                               std::move(*keys), start);
   auto loaded = std::make_shared<std::promise<Result<void>>>();
   auto future = loaded->get_future();
-  if (!database.run([&gateway, loaded] { loaded->set_value(gateway->reload()); })) return fail(Code::unavailable, Blame::us, "database executor is full");
+  if (!database.run([&gateway, loaded] { loaded->set_value(gateway->reload()); }))
+    return fail(Code::unavailable, Blame::us, "database executor is full");
   if (auto first = future.get(); !first) return Failure(first.error());
   return std::unique_ptr<Gateway>(std::move(gateway));
 }

@@ -6,17 +6,21 @@ namespace sallyport::gateway {
 namespace {
 
 struct ListKind {
-  const Exports Endpoint::*table;
+  const Exports Endpoint::* table;
   policy::Object object;
   std::string_view member;
 };
 
 ListKind kind_of(mcp::Method method) {
   switch (method) {
-    case mcp::Method::prompts_list: return {&Endpoint::prompts, policy::Object::prompt, "prompts"};
-    case mcp::Method::resources_list: return {&Endpoint::resources, policy::Object::resource, "resources"};
-    case mcp::Method::resources_templates_list: return {&Endpoint::templates, policy::Object::resource, "resourceTemplates"};
-    default: return {&Endpoint::tools, policy::Object::tool, "tools"};
+    case mcp::Method::prompts_list:
+      return {&Endpoint::prompts, policy::Object::prompt, "prompts"};
+    case mcp::Method::resources_list:
+      return {&Endpoint::resources, policy::Object::resource, "resources"};
+    case mcp::Method::resources_templates_list:
+      return {&Endpoint::templates, policy::Object::resource, "resourceTemplates"};
+    default:
+      return {&Endpoint::tools, policy::Object::tool, "tools"};
   }
 }
 
@@ -30,7 +34,8 @@ bool waits_for_first_contact(const Endpoint& endpoint) {
 }  // namespace
 
 Task<Result<void>> McpService::first_contact(Call& call) const {
-  // A server that was never reached may delay the first requests a little, so that a client started together with us sees its tools.
+  // A server that was never reached may delay the first requests a little, so that a client started together
+  // with us sees its tools.
   const auto patience = std::chrono::steady_clock::now() + limits::kFirstList;
   while (waits_for_first_contact(*call.endpoint) && std::chrono::steady_clock::now() < patience) {
     co_await net::sleep_for(call.here.shard, std::chrono::milliseconds(20));
@@ -45,9 +50,12 @@ Task<Result<Answer>> McpService::list(Call& call) {
   const ListKind kind = kind_of(call.message.message.method);
   const std::string bound = call.bound() + "\n" + std::string(kind.member);
   std::string after;
-  if (const auto cursor = call.message.message.params ? call.message.message.params->find("cursor") : std::nullopt) {
+  if (const auto cursor =
+          call.message.message.params ? call.message.message.params->find("cursor") : std::nullopt) {
     auto opened = sealer_.open("cursor", bound, cursor->string().value_or(""));
-    if (!opened) co_return client_error(Code::invalid_params, "Unknown cursor: pass nextCursor of the previous page of this list, unchanged.");
+    if (!opened)
+      co_return client_error(Code::invalid_params,
+                             "Unknown cursor: pass nextCursor of the previous page of this list, unchanged.");
     after = std::move(*opened);
   }
 
@@ -71,7 +79,8 @@ Task<Result<Answer>> McpService::list(Call& call) {
   if (!next.empty()) out += ",\"nextCursor\":" + json::quote(next);
   if (call.modern) {
     // What is listed depends on who asks, so it is never public.
-    out += ",\"ttlMs\":" + std::to_string(std::chrono::milliseconds(limits::kRefresh).count()) + ",\"cacheScope\":\"private\"";
+    out += ",\"ttlMs\":" + std::to_string(std::chrono::milliseconds(limits::kRefresh).count()) +
+           ",\"cacheScope\":\"private\"";
     out += ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" + call.endpoint->server_info + "}";
   }
   call.rule.clear();
@@ -80,31 +89,40 @@ Task<Result<Answer>> McpService::list(Call& call) {
 
 Result<Answer> McpService::discover(Call& call) const {
   std::string out =
-      "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{},"
+      "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{},"
+      "\"prompts\":{},\"resources\":{},"
       "\"completions\":{},\"logging\":{}}";
-  if (!call.endpoint->instructions.empty()) out += ",\"instructions\":" + json::quote(call.endpoint->instructions);
-  out += ",\"ttlMs\":60000,\"cacheScope\":\"private\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" + call.endpoint->server_info + "}}";
+  if (!call.endpoint->instructions.empty())
+    out += ",\"instructions\":" + json::quote(call.endpoint->instructions);
+  out += ",\"ttlMs\":60000,\"cacheScope\":\"private\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" +
+         call.endpoint->server_info + "}}";
   return RpcResult{std::move(out)};
 }
 
 Result<Answer> McpService::initialize(Call& call) const {
   const auto& params = call.message.message.params;
   const auto asked = params ? params->find("protocolVersion") : std::nullopt;
-  if (!asked || !asked->is(json::Kind::string)) return client_error(Code::invalid_params, "initialize needs params.protocolVersion.");
+  if (!asked || !asked->is(json::Kind::string))
+    return client_error(Code::invalid_params, "initialize needs params.protocolVersion.");
   auto version = mcp::version_from(asked->string().value_or(""));
   // The oldest era knew no session header; what we cannot speak is answered with the newest that we can.
-  if (!version || mcp::is_modern(*version) || *version == mcp::Version::v2024_11_05) version = mcp::kNewestLegacy;
+  if (!version || mcp::is_modern(*version) || *version == mcp::Version::v2024_11_05)
+    version = mcp::kNewestLegacy;
 
-  Session session{.nonce = random_id(16), .version = *version, .home = call.here.shard.index(), .start = start_};
+  Session session{
+      .nonce = random_id(16), .version = *version, .home = call.here.shard.index(), .start = start_};
   session.expires = unix_millis(clock_.now() + limits::kSessionLife) / 1000;
-  if (const auto capabilities = params->find("capabilities"); capabilities && capabilities->is(json::Kind::object) && capabilities->raw().size() <= 2 * limits::KiB) {
+  if (const auto capabilities = params->find("capabilities");
+      capabilities && capabilities->is(json::Kind::object) && capabilities->raw().size() <= 2 * limits::KiB) {
     session.capabilities = std::string(capabilities->raw());
   }
   call.version = *version;
   std::string out = "{\"protocolVersion\":" + json::quote(mcp::text_of(*version)) +
-                    ",\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{},\"completions\":{},\"logging\":{}},\"serverInfo\":" +
+                    ",\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{},\"completions\":{},"
+                    "\"logging\":{}},\"serverInfo\":" +
                     call.endpoint->server_info;
-  if (!call.endpoint->instructions.empty()) out += ",\"instructions\":" + json::quote(call.endpoint->instructions);
+  if (!call.endpoint->instructions.empty())
+    out += ",\"instructions\":" + json::quote(call.endpoint->instructions);
   return RpcResult{out + "}", seal_session(sealer_, session, call.bound())};
 }
 

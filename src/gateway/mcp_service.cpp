@@ -23,9 +23,12 @@ Failure unknown(std::string_view what, const std::string& name) {
 
 int capture_of(store::Capture capture) {
   switch (capture) {
-    case store::Capture::none: return 0;
-    case store::Capture::digest: return 1;
-    case store::Capture::full: return 2;
+    case store::Capture::none:
+      return 0;
+    case store::Capture::digest:
+      return 1;
+    case store::Capture::full:
+      return 2;
   }
   return 1;
 }
@@ -39,7 +42,8 @@ std::string prefix_contents(std::string raw, const std::string& prefix) {
   for (const json::Value item : contents->elements()) {
     if (list.size() > 1) list += ',';
     const auto uri = item.find("uri");
-    list += uri ? mcp::rebuild_object(item, {{"uri", json::quote(prefix + uri->string().value_or(""))}}, {}) : std::string(item.raw());
+    list += uri ? mcp::rebuild_object(item, {{"uri", json::quote(prefix + uri->string().value_or(""))}}, {})
+                : std::string(item.raw());
   }
   return mcp::rebuild_object(document->root(), {{"contents", list + "]"}}, {});
 }
@@ -65,12 +69,15 @@ class Registered {
 
 Result<void> McpService::find_session(Call& call, std::optional<std::string_view> header) const {
   if (!header) {
-    return client_error(Code::bad_envelope, "Mcp-Session-Id is missing: send initialize first and repeat the header of its answer, or use protocol version 2026-07-28.");
+    return client_error(Code::bad_envelope,
+                        "Mcp-Session-Id is missing: send initialize first and repeat the header of its "
+                        "answer, or use protocol version 2026-07-28.");
   }
   auto session = open_session(sealer_, *header, call.bound(), clock_.now());
   if (!session || call.here.sessions.deleted(session->nonce)) {
     call.refusal = "session_mismatch";
-    return client_error(Code::not_found, "Session not found: it ended, expired or is not yours. Send initialize again.");
+    return client_error(Code::not_found,
+                        "Session not found: it ended, expired or is not yours. Send initialize again.");
   }
   call.version = session->version;
   call.session = std::move(*session);
@@ -82,7 +89,11 @@ bool McpService::allowed(Call& call, policy::Object object, std::string_view can
     call.rule = "virtual-server:" + call.endpoint->name;
     return true;
   }
-  const policy::Decision& decision = call.here.access(call.principal).decide(object, canonical);
+  // A request keeps the version it began with, also when the shard has gone on to the next.
+  const policy::Decision decision =
+      call.snapshot == call.here.snapshot
+          ? call.here.access(call.principal).decide(object, canonical)
+          : call.snapshot->rules->view(*call.principal)->decide(object, canonical);
   call.rule = decision.rule;
   return decision.allowed();
 }
@@ -94,11 +105,16 @@ bool McpService::known(const Call& call) {
     case mcp::Method::tools_list:
     case mcp::Method::prompts_list:
     case mcp::Method::resources_list:
-    case mcp::Method::resources_templates_list: return false;
-    case mcp::Method::tools_call: return endpoint.tools.find(text_member(params, "name")) != nullptr;
-    case mcp::Method::prompts_get: return endpoint.prompts.find(text_member(params, "name")) != nullptr;
-    case mcp::Method::resources_read: return endpoint.resource(text_member(params, "uri")).has_value();
-    default: return true;
+    case mcp::Method::resources_templates_list:
+      return false;
+    case mcp::Method::tools_call:
+      return endpoint.tools.find(text_member(params, "name")) != nullptr;
+    case mcp::Method::prompts_get:
+      return endpoint.prompts.find(text_member(params, "name")) != nullptr;
+    case mcp::Method::resources_read:
+      return endpoint.resource(text_member(params, "uri")).has_value();
+    default:
+      return true;
   }
 }
 
@@ -115,19 +131,30 @@ Task<Result<Answer>> McpService::perform(Call& call) {
     if (auto there = co_await first_contact(call); !there) co_return Failure(there.error());
   }
   switch (message.method) {
-    case mcp::Method::initialize: co_return initialize(call);
-    case mcp::Method::discover: co_return discover(call);
-    case mcp::Method::ping: co_return RpcResult{"{}"};
+    case mcp::Method::initialize:
+      co_return initialize(call);
+    case mcp::Method::discover:
+      co_return discover(call);
+    case mcp::Method::ping:
+      co_return RpcResult{"{}"};
     case mcp::Method::tools_list:
     case mcp::Method::prompts_list:
     case mcp::Method::resources_list:
-    case mcp::Method::resources_templates_list: co_return co_await list(call);
-    case mcp::Method::tools_call: co_return co_await call_tool(call);
-    case mcp::Method::prompts_get: co_return co_await get_prompt(call);
-    case mcp::Method::resources_read: co_return co_await read_resource(call);
-    case mcp::Method::completion_complete: co_return co_await complete(call);
-    case mcp::Method::logging_set_level: co_return co_await set_log_level(call);
-    default: co_return client_error(Code::method_not_found, "Method not found: " + mcp::escaped(message.method_text.substr(0, 100)));
+    case mcp::Method::resources_templates_list:
+      co_return co_await list(call);
+    case mcp::Method::tools_call:
+      co_return co_await call_tool(call);
+    case mcp::Method::prompts_get:
+      co_return co_await get_prompt(call);
+    case mcp::Method::resources_read:
+      co_return co_await read_resource(call);
+    case mcp::Method::completion_complete:
+      co_return co_await complete(call);
+    case mcp::Method::logging_set_level:
+      co_return co_await set_log_level(call);
+    default:
+      co_return client_error(Code::method_not_found,
+                             "Method not found: " + mcp::escaped(message.method_text.substr(0, 100)));
   }
 }
 
@@ -144,10 +171,12 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
   if (call.modern) {
     const auto& headers = call.exchange.request().headers;
     const auto find = [&](std::string_view header) -> Result<std::optional<std::string_view>> {
-      if (headers.count(header) > 1) return client_error(Code::header_mismatch, std::string(header) + " stands more than once.");
+      if (headers.count(header) > 1)
+        return client_error(Code::header_mismatch, std::string(header) + " stands more than once.");
       return headers.find(header);
     };
-    if (auto same = mcp::check_param_headers(tool->definition->header_params, arguments, find); !same) co_return Failure(same.error());
+    if (auto same = mcp::check_param_headers(tool->definition->header_params, arguments, find); !same)
+      co_return Failure(same.error());
   }
   UpstreamCall upstream{.method = mcp::Method::tools_call, .params = params};
   upstream.name = tool->definition->name;
@@ -176,13 +205,18 @@ Task<Result<Answer>> McpService::read_resource(Call& call) {
   const std::string uri = text_member(params, "uri");
   const auto hit = call.endpoint->resource(uri);
   const auto missing = [&] {
-    Error error{.code = Code::invalid_params, .blame = Blame::client, .what = "unknown resource", .hint = "Resource not found: " + mcp::escaped(uri)};
+    Error error{.code = Code::invalid_params,
+                .blame = Blame::client,
+                .what = "unknown resource",
+                .hint = "Resource not found: " + mcp::escaped(uri)};
     error.data = "{\"uri\":" + json::quote(uri) + "}";
     return error;
   };
   std::string original = uri;
-  if (hit && hit->entry->rewrites_uri) original = uri.substr(hit->entry->server->config->document.name.size() + 1);
-  const std::string canonical = hit ? mcp::canonical_name(hit->entry->server->config->document.name, original) : "";
+  if (hit && hit->entry->rewrites_uri)
+    original = uri.substr(hit->entry->server->config->document.name.size() + 1);
+  const std::string canonical =
+      hit ? mcp::canonical_name(hit->entry->server->config->document.name, original) : "";
   if (!hit || !allowed(call, policy::Object::resource, canonical)) {
     call.target = canonical;
     call.refusal = hit ? "denied" : "unknown_resource";
@@ -208,15 +242,20 @@ Task<Result<Answer>> McpService::complete(Call& call) {
   if (type == "ref/prompt") {
     name = text_member(ref, "name");
     target = call.endpoint->prompts.find(name);
-    if (target) upstream.replace.emplace_back("ref", mcp::rebuild_object(*ref, {{"name", json::quote(target->definition->name)}}, {}));
+    if (target)
+      upstream.replace.emplace_back(
+          "ref", mcp::rebuild_object(*ref, {{"name", json::quote(target->definition->name)}}, {}));
   } else if (type == "ref/resource") {
     object = policy::Object::resource;
     name = text_member(ref, "uri");
     target = call.endpoint->templates.find(name);
     if (!target) target = call.endpoint->resources.find(name);
-    if (target) upstream.replace.emplace_back("ref", mcp::rebuild_object(*ref, {{"uri", json::quote(target->definition->name)}}, {}));
+    if (target)
+      upstream.replace.emplace_back(
+          "ref", mcp::rebuild_object(*ref, {{"uri", json::quote(target->definition->name)}}, {}));
   } else {
-    co_return client_error(Code::invalid_params, "completion/complete needs params.ref of type ref/prompt or ref/resource.");
+    co_return client_error(Code::invalid_params,
+                           "completion/complete needs params.ref of type ref/prompt or ref/resource.");
   }
   if (!target || !allowed(call, object, target->definition->canonical)) {
     call.target = target ? target->definition->canonical : "";
@@ -226,7 +265,8 @@ Task<Result<Answer>> McpService::complete(Call& call) {
   co_return co_await forward(call, *target, std::move(upstream), std::nullopt);
 }
 
-Task<Result<Answer>> McpService::forward(Call& call, const Export& target, UpstreamCall upstream, std::optional<mcp::CacheHints> hints) {
+Task<Result<Answer>> McpService::forward(Call& call, const Export& target, UpstreamCall upstream,
+                                         std::optional<mcp::CacheHints> hints) {
   const ServerConfig& config = *target.server->config;
   if (call.target.empty()) call.target = target.definition->canonical;
   call.capture = capture_of(config.document.capture);
@@ -267,10 +307,22 @@ Task<Result<Answer>> McpService::forward(Call& call, const Export& target, Upstr
   upstream.wants_progress = !call.message.meta.progress_token.empty();
   if (call.modern) upstream.log_level = call.message.meta.log_level.value_or("");
   if (call.session) upstream.log_level = call.here.sessions.log_level(call.session->nonce);
-  upstream.on_notification = [this, &call](const UpstreamNotification& notification) { relay(call, notification); };
+  upstream.on_notification = [this, &call](const UpstreamNotification& notification) {
+    relay(call, notification);
+  };
 
-  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "", call.cancel);
+  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "",
+                              call.cancel);
+  ServerCounters& counters = call.here.counters.servers[config.slot];
+  const SteadyTime begin = std::chrono::steady_clock::now();
+  counters.calls.add();
+  counters.in_flight.add();
   auto answer = co_await target.server->upstream->call(std::move(upstream), std::move(isolation));
+  counters.in_flight.add(-1);
+  counters.micros.add(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
+          .count());
+  if (!answer) counters.failures.add();
   if (!answer) co_return Failure(answer.error());
 
   if (answer->is_error) {
@@ -284,7 +336,8 @@ Task<Result<Answer>> McpService::forward(Call& call, const Export& target, Upstr
     if (call.modern && error.code == -32042) error.code = -32603;
     co_return error;
   }
-  const auto is_error = answer->payload.is(json::Kind::object) ? answer->payload.find("isError") : std::nullopt;
+  const auto is_error =
+      answer->payload.is(json::Kind::object) ? answer->payload.find("isError") : std::nullopt;
   call.tool_error = is_error && is_error->boolean().value_or(false);
   const std::string info = call.modern ? call.endpoint->server_info : std::string();
   std::string raw = mcp::adapt_result(answer->payload, call.version, hints, info);
@@ -295,24 +348,34 @@ Task<Result<Answer>> McpService::forward(Call& call, const Export& target, Upstr
 void McpService::relay(Call& call, const UpstreamNotification& notification) const {
   if (notification.method == mcp::Method::n_progress) {
     if (call.message.meta.progress_token.empty() || !open_stream(call)) return;
-    const std::string params = mcp::rebuild_object(notification.params, {{"progressToken", std::string(call.message.meta.progress_token)}}, {});
+    const std::string params = mcp::rebuild_object(
+        notification.params, {{"progressToken", std::string(call.message.meta.progress_token)}}, {});
     call.stream->push(mcp::sse_frame(mcp::notification_message("notifications/progress", params)));
     return;
   }
   if (notification.method != mcp::Method::n_message) return;
-  // Modern clients get log messages only where they asked for them; 2025 clients get all until they set a level.
-  const std::string wanted = call.modern ? call.message.meta.log_level.value_or("") : call.session ? call.here.sessions.log_level(call.session->nonce) : "";
+  // Modern clients get log messages only where they asked for them; 2025 clients get all until they set a
+  // level.
+  const std::string wanted = call.modern    ? call.message.meta.log_level.value_or("")
+                             : call.session ? call.here.sessions.log_level(call.session->nonce)
+                                            : "";
   if (call.modern && wanted.empty()) return;
   const auto level = notification.params.find("level");
-  if (!wanted.empty() && log_severity(level ? level->string().value_or("") : "") < log_severity(wanted)) return;
+  if (!wanted.empty() && log_severity(level ? level->string().value_or("") : "") < log_severity(wanted))
+    return;
   if (!open_stream(call)) return;
-  call.stream->push(mcp::sse_frame(mcp::notification_message("notifications/message", notification.params.raw())));
+  call.stream->push(
+      mcp::sse_frame(mcp::notification_message("notifications/message", notification.params.raw())));
 }
 
 Task<Result<Answer>> McpService::set_log_level(Call& call) {
   const std::string level = text_member(call.message.message.params, "level");
-  if (log_severity(level) < 0) co_return client_error(Code::invalid_params, "logging/setLevel needs params.level: debug, info, notice, warning, error, critical, alert or emergency.");
-  tell_sessions(call.session->nonce, {.deleted = false, .log_level = level, .expires = call.session->expires});
+  if (log_severity(level) < 0)
+    co_return client_error(Code::invalid_params,
+                           "logging/setLevel needs params.level: debug, info, notice, warning, error, "
+                           "critical, alert or emergency.");
+  tell_sessions(call.session->nonce,
+                {.deleted = false, .log_level = level, .expires = call.session->expires});
   co_return RpcResult{"{}"};
 }
 
@@ -320,12 +383,13 @@ Task<Result<Answer>> McpService::end_session(Call& call) {
   const SessionTable::Entry entry{.deleted = true, .log_level = {}, .expires = call.session->expires};
   // Answered when every shard knows: no request that follows may find the session alive.
   for (int i = 0; i < shards_.size(); ++i) {
-    auto told = co_await net::run_on<Result<bool>>(shards_[i], [this, i, nonce = call.session->nonce, entry]() -> Task<Result<bool>> {
-      return [](ShardState& state, std::string n, SessionTable::Entry e) -> Task<Result<bool>> {
-        state.sessions.set(n, std::move(e));
-        co_return true;
-      }(*states_[static_cast<std::size_t>(i)], nonce, entry);
-    });
+    auto told = co_await net::run_on<Result<bool>>(
+        shards_[i], [this, i, nonce = call.session->nonce, entry]() -> Task<Result<bool>> {
+          return [](ShardState& state, std::string n, SessionTable::Entry e) -> Task<Result<bool>> {
+            state.sessions.set(n, std::move(e));
+            co_return true;
+          }(*states_[static_cast<std::size_t>(i)], nonce, entry);
+        });
     if (!told) co_return Failure(told.error());
   }
   co_return net::Reply{.status = 204};

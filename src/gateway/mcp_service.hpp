@@ -1,5 +1,6 @@
 #pragma once
-/// The MCP methods: what a checked message does. Everything here has passed authentication and classification.
+/// The MCP methods: what a checked message does. Everything here has passed authentication and
+/// classification.
 
 #include "call.hpp"
 #include "sallyport/identity/sealed_id.hpp"
@@ -10,10 +11,12 @@ namespace sallyport::gateway {
 /// Threads: used from every shard; holds nothing that changes.
 class McpService {
  public:
-  McpService(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, const identity::Sealer& sealer, const Clock& clock, std::string start)
+  McpService(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states,
+             const identity::Sealer& sealer, const Clock& clock, std::string start)
       : shards_(shards), states_(states), sealer_(sealer), clock_(clock), start_(std::move(start)) {}
 
-  /// The session that a legacy request names; none for what needs none. Errors: bad_envelope (missing), not_found.
+  /// The session that a legacy request names; none for what needs none. Errors: bad_envelope (missing),
+  /// not_found.
   Result<void> find_session(Call& call, std::optional<std::string_view> header) const;
   /// Runs one request or takes one notification.
   Task<Result<Answer>> perform(Call& call);
@@ -23,7 +26,8 @@ class McpService {
  private:
   Result<Answer> initialize(Call& call) const;
   Result<Answer> discover(Call& call) const;
-  /// Waits, briefly, while a server of the endpoint is being reached for the first time. Errors: not_found, when the endpoint went meanwhile.
+  /// Waits, briefly, while a server of the endpoint is being reached for the first time. Errors: not_found,
+  /// when the endpoint went meanwhile.
   Task<Result<void>> first_contact(Call& call) const;
   /// True unless the answer may depend on a catalogue that is still being fetched.
   static bool known(const Call& call);
@@ -36,7 +40,8 @@ class McpService {
   void take_notification(Call& call);
 
   /// Journal intent, upstream, answer: the way of everything that leaves this process.
-  Task<Result<Answer>> forward(Call& call, const Export& target, UpstreamCall upstream, std::optional<mcp::CacheHints> hints);
+  Task<Result<Answer>> forward(Call& call, const Export& target, UpstreamCall upstream,
+                               std::optional<mcp::CacheHints> hints);
   bool allowed(Call& call, policy::Object object, std::string_view canonical) const;
   void tell_sessions(const std::string& nonce, SessionTable::Entry entry);
   void relay(Call& call, const UpstreamNotification& notification) const;

@@ -12,18 +12,24 @@ constexpr std::string_view kPurpose = "session";
 
 std::int64_t unix_seconds(SystemTime t) { return unix_millis(t) / 1000; }
 
-Failure no_session() { return client_error(Code::not_found, "Session not found: it ended, expired or is not yours. Send initialize again."); }
+Failure no_session() {
+  return client_error(Code::not_found,
+                      "Session not found: it ended, expired or is not yours. Send initialize again.");
+}
 
 }  // namespace
 
 std::string seal_session(const identity::Sealer& sealer, const Session& session, std::string_view bound) {
-  std::string out = "{\"n\":" + json::quote(session.nonce) + ",\"v\":" + json::quote(mcp::text_of(session.version)) +
-                    ",\"x\":" + std::to_string(session.expires) + ",\"h\":" + std::to_string(session.home) + ",\"s\":" + json::quote(session.start);
+  std::string out = "{\"n\":" + json::quote(session.nonce) +
+                    ",\"v\":" + json::quote(mcp::text_of(session.version)) +
+                    ",\"x\":" + std::to_string(session.expires) + ",\"h\":" + std::to_string(session.home) +
+                    ",\"s\":" + json::quote(session.start);
   if (!session.capabilities.empty()) out += ",\"c\":" + session.capabilities;
   return sealer.seal(kPurpose, bound, out + "}");
 }
 
-Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound, SystemTime now) {
+Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound,
+                             SystemTime now) {
   auto payload = sealer.open(kPurpose, bound, id);
   if (!payload) return no_session();
   auto document = json::Document::parse(std::move(*payload));
@@ -38,8 +44,11 @@ Result<Session> open_session(const identity::Sealer& sealer, std::string_view id
     return member ? member->integer().value_or(0) : 0;
   };
   const auto version = mcp::version_from(text("v"));
-  Session session{.nonce = text("n"), .version = version.value_or(mcp::kNewestLegacy), .expires = number("x"),
-                  .home = static_cast<int>(number("h")), .start = text("s")};
+  Session session{.nonce = text("n"),
+                  .version = version.value_or(mcp::kNewestLegacy),
+                  .expires = number("x"),
+                  .home = static_cast<int>(number("h")),
+                  .start = text("s")};
   if (const auto capabilities = root.find("c")) session.capabilities = std::string(capabilities->raw());
   if (!version || session.nonce.empty() || session.expires <= unix_seconds(now)) return no_session();
   return session;
@@ -57,7 +66,8 @@ std::string SessionTable::log_level(const std::string& nonce) const {
 
 void SessionTable::set(const std::string& nonce, Entry entry) {
   if (entries_.size() >= limits::kTombstones) sweep(unix_seconds(std::chrono::system_clock::now()));
-  // A full table of live tombstones means an attack by key holders; the oldest knowledge is not worth the memory.
+  // A full table of live tombstones means an attack by key holders; the oldest knowledge is not worth the
+  // memory.
   if (entries_.size() >= limits::kTombstones) entries_.erase(entries_.begin());
   Entry& slot = entries_[nonce];
   entry.deleted |= slot.deleted;
@@ -69,7 +79,8 @@ void SessionTable::sweep(std::int64_t now) {
 }
 
 int log_severity(std::string_view level) {
-  constexpr std::array<std::string_view, 8> kLevels{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"};
+  constexpr std::array<std::string_view, 8> kLevels{"debug", "info",     "notice", "warning",
+                                                    "error", "critical", "alert",  "emergency"};
   for (std::size_t i = 0; i < kLevels.size(); ++i) {
     if (kLevels[i] == level) return static_cast<int>(i);
   }

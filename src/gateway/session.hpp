@@ -16,19 +16,21 @@ namespace sallyport::gateway {
 
 /// What a session id says. Sealed for one principal and endpoint (DESIGN 3.9).
 struct Session {
-  std::string nonce;             ///< 128 random bits
+  std::string nonce;  ///< 128 random bits
   mcp::Version version = mcp::kNewestLegacy;
-  std::string capabilities{};    ///< raw, as the client declared them
-  std::int64_t expires = 0;      ///< Unix seconds
-  int home = 0;                  ///< shard that made it
-  std::string start{};           ///< run of the program that made it
+  std::string capabilities{};  ///< raw, as the client declared them
+  std::int64_t expires = 0;    ///< Unix seconds
+  int home = 0;                ///< shard that made it
+  std::string start{};         ///< run of the program that made it
 };
 
 std::string seal_session(const identity::Sealer& sealer, const Session& session, std::string_view bound);
 /// Errors: not_found for everything that is not a live session of `bound`.
-Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound, SystemTime now);
+Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound,
+                             SystemTime now);
 
-/// Deleted sessions and log levels. Every shard has one; changes are told to all of them. Threads: its shard's.
+/// Deleted sessions and log levels. Every shard has one; changes are told to all of them. Threads: its
+/// shard's.
 class SessionTable {
  public:
   struct Entry {

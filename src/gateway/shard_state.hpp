@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "sallyport/core/cancel.hpp"
+#include "sallyport/gateway/counters.hpp"
 #include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/net/shard.hpp"
@@ -14,7 +15,8 @@
 
 namespace sallyport::gateway {
 
-/// Decisions already made for one principal under one snapshot. Rules without conditions depend on nothing else.
+/// Decisions already made for one principal under one snapshot. Rules without conditions depend on nothing
+/// else.
 class Access {
  public:
   explicit Access(std::shared_ptr<const policy::RuleSet::View> view) : view_(std::move(view)) {}
@@ -34,10 +36,12 @@ class Access {
 
 class ShardState {
  public:
-  ShardState(net::Shard& s, store::JournalWriter& j, std::string call_prefix) : shard(s), journal(j), call_prefix_(std::move(call_prefix)) {}
+  ShardState(net::Shard& s, store::JournalWriter& j, ShardCounters& c, std::string call_prefix)
+      : shard(s), journal(j), counters(c), call_prefix_(std::move(call_prefix)) {}
 
   net::Shard& shard;
   store::JournalWriter& journal;
+  ShardCounters& counters;
   std::shared_ptr<const Snapshot> snapshot;
   SessionTable sessions;
   /// Legacy calls under way, by session and request id, so that notifications/cancelled finds them.

@@ -14,10 +14,14 @@ enum class Sort { tool, prompt, resource, resource_template };
 
 const std::vector<Definition>& definitions(const Catalogue& catalogue, Sort sort) {
   switch (sort) {
-    case Sort::tool: return catalogue.tools;
-    case Sort::prompt: return catalogue.prompts;
-    case Sort::resource: return catalogue.resources;
-    case Sort::resource_template: return catalogue.templates;
+    case Sort::tool:
+      return catalogue.tools;
+    case Sort::prompt:
+      return catalogue.prompts;
+    case Sort::resource:
+      return catalogue.resources;
+    case Sort::resource_template:
+      return catalogue.templates;
   }
   return catalogue.tools;
 }
@@ -25,9 +29,12 @@ const std::vector<Definition>& definitions(const Catalogue& catalogue, Sort sort
 std::string_view member_of(Sort sort) {
   switch (sort) {
     case Sort::tool:
-    case Sort::prompt: return "name";
-    case Sort::resource: return "uri";
-    case Sort::resource_template: return "uriTemplate";
+    case Sort::prompt:
+      return "name";
+    case Sort::resource:
+      return "uri";
+    case Sort::resource_template:
+      return "uriTemplate";
   }
   return "name";
 }
@@ -55,17 +62,20 @@ class Composer {
       } else {
         out.name = mcp::exported_name(server_name, definition.name, source.prefix);
       }
-      const std::vector<std::pair<std::string_view, std::string>> renamed{{member_of(sort), json::quote(out.name)}};
+      const std::vector<std::pair<std::string_view, std::string>> renamed{
+          {member_of(sort), json::quote(out.name)}};
       out.legacy = mcp::rebuild_object(definition.object, renamed, {});
       // 2025-11-25 task support does not interoperate with the modern extension, so it is not offered there.
-      out.modern = sort == Sort::tool ? mcp::rebuild_object(definition.object, renamed, {"execution"}) : out.legacy;
+      out.modern =
+          sort == Sort::tool ? mcp::rebuild_object(definition.object, renamed, {"execution"}) : out.legacy;
       table(sort).items.push_back(std::move(out));
     }
   }
 
   /// A name that two definitions claim belongs to neither, so that no call can reach the wrong one.
   void settle() {
-    for (Exports* exports : {&endpoint_.tools, &endpoint_.prompts, &endpoint_.resources, &endpoint_.templates}) {
+    for (Exports* exports :
+         {&endpoint_.tools, &endpoint_.prompts, &endpoint_.resources, &endpoint_.templates}) {
       auto& items = exports->items;
       std::sort(items.begin(), items.end(), [](const Export& a, const Export& b) {
         return std::tie(a.name, a.definition->canonical) < std::tie(b.name, b.definition->canonical);
@@ -74,14 +84,17 @@ class Composer {
       for (std::size_t i = 0; i < items.size();) {
         std::size_t end = i + 1;
         while (end < items.size() && items[end].name == items[i].name) ++end;
-        const bool same = std::all_of(items.begin() + static_cast<std::ptrdiff_t>(i), items.begin() + static_cast<std::ptrdiff_t>(end),
+        const bool same = std::all_of(items.begin() + static_cast<std::ptrdiff_t>(i),
+                                      items.begin() + static_cast<std::ptrdiff_t>(end),
                                       [&](const Export& e) { return e.definition == items[i].definition; });
         if (same) {
           kept.push_back(std::move(items[i]));
         } else {
           std::string claims;
-          for (std::size_t k = i; k < end; ++k) claims += (k > i ? ", " : "") + items[k].definition->canonical;
-          endpoint_.problems.push_back("'" + mcp::escaped(items[i].name) + "' is claimed by " + mcp::escaped(claims) +
+          for (std::size_t k = i; k < end; ++k)
+            claims += (k > i ? ", " : "") + items[k].definition->canonical;
+          endpoint_.problems.push_back("'" + mcp::escaped(items[i].name) + "' is claimed by " +
+                                       mcp::escaped(claims) +
                                        "; it is left out until one of them is renamed");
         }
         i = end;
@@ -99,10 +112,14 @@ class Composer {
   }
   Exports& table(Sort sort) {
     switch (sort) {
-      case Sort::tool: return endpoint_.tools;
-      case Sort::prompt: return endpoint_.prompts;
-      case Sort::resource: return endpoint_.resources;
-      case Sort::resource_template: return endpoint_.templates;
+      case Sort::tool:
+        return endpoint_.tools;
+      case Sort::prompt:
+        return endpoint_.prompts;
+      case Sort::resource:
+        return endpoint_.resources;
+      case Sort::resource_template:
+        return endpoint_.templates;
     }
     return endpoint_.tools;
   }
@@ -124,7 +141,8 @@ std::unique_ptr<Endpoint> merged_endpoint(const Snapshot& snapshot) {
   const store::VirtualServer::Source everything{};
   for (const auto& server : snapshot.servers) {
     endpoint->servers.push_back(server.get());
-    for (const Sort sort : {Sort::tool, Sort::prompt, Sort::resource, Sort::resource_template}) composer.add(*server, everything, sort);
+    for (const Sort sort : {Sort::tool, Sort::prompt, Sort::resource, Sort::resource_template})
+      composer.add(*server, everything, sort);
   }
   composer.settle();
   endpoint->server_info = server_info(*endpoint);
@@ -140,7 +158,8 @@ std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store
   endpoint->anonymous = document.access == store::VirtualServer::Access::anonymous;
   Composer composer(*endpoint);
   std::set<const ServerEntry*> used;
-  const auto add = [&](const std::vector<store::VirtualServer::Source>& sources, std::initializer_list<Sort> sorts) {
+  const auto add = [&](const std::vector<store::VirtualServer::Source>& sources,
+                       std::initializer_list<Sort> sorts) {
     for (const auto& source : sources) {
       const ServerEntry* server = snapshot.server(source.from);
       if (!server) {
@@ -216,15 +235,18 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
 
   std::vector<policy::Policy> policies;
   for (const auto& document : parts.documents) {
-    if (const auto* policy = std::get_if<store::PolicyDocument>(&document)) policies.push_back(to_policy(*policy));
+    if (const auto* policy = std::get_if<store::PolicyDocument>(&document))
+      policies.push_back(to_policy(*policy));
   }
   auto rules = policy::RuleSet::compile(std::move(policies));
   if (!rules) return Failure(rules.error());
   snapshot->rules = std::move(*rules);
 
-  std::sort(parts.servers.begin(), parts.servers.end(),
-            [](const ServerEntry& a, const ServerEntry& b) { return a.config->document.name < b.config->document.name; });
-  for (ServerEntry& entry : parts.servers) snapshot->servers.push_back(std::make_unique<ServerEntry>(std::move(entry)));
+  std::sort(parts.servers.begin(), parts.servers.end(), [](const ServerEntry& a, const ServerEntry& b) {
+    return a.config->document.name < b.config->document.name;
+  });
+  for (ServerEntry& entry : parts.servers)
+    snapshot->servers.push_back(std::make_unique<ServerEntry>(std::move(entry)));
 
   auto merged = merged_endpoint(*snapshot);
   snapshot->endpoints.emplace(merged->path, std::move(merged));

@@ -1,5 +1,5 @@
-#include <map>
 #include <spdlog/spdlog.h>
+#include <map>
 
 #include "sallyport/core/limits.hpp"
 #include "sallyport/gateway/single_flight.hpp"
@@ -32,7 +32,10 @@ struct Exchanged {
 class HttpUpstream final : public Upstream, public std::enable_shared_from_this<HttpUpstream> {
  public:
   HttpUpstream(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config)
-      : shards_(shards), clients_(clients), config_(std::move(config)), local_(static_cast<std::size_t>(shards.size())),
+      : shards_(shards),
+        clients_(clients),
+        config_(std::move(config)),
+        local_(static_cast<std::size_t>(shards.size())),
         owned_(static_cast<std::size_t>(shards.size())) {}
 
   Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) override {
@@ -53,9 +56,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     const auto self = shared_from_this();
     auto& known = here().known;
     if (const auto it = known.find(isolation); it != known.end()) co_return it->second;
-    auto identity = co_await net::run_on<Result<Identity>>(owner(isolation), [self, isolation, deadline] {
-      return self->owned_identity(isolation, deadline);
-    });
+    auto identity = co_await net::run_on<Result<Identity>>(
+        owner(isolation), [self, isolation, deadline] { return self->owned_identity(isolation, deadline); });
     if (identity) here().known[isolation] = *identity;
     co_return identity;
   }
@@ -80,7 +82,9 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   };
 
   Local& here() { return local_[static_cast<std::size_t>(net::Shard::current()->index())]; }
-  std::map<std::string, SingleFlight<Identity>>& owned_here() { return owned_[static_cast<std::size_t>(net::Shard::current()->index())]; }
+  std::map<std::string, SingleFlight<Identity>>& owned_here() {
+    return owned_[static_cast<std::size_t>(net::Shard::current()->index())];
+  }
   net::Client& client() { return *clients_[static_cast<std::size_t>(net::Shard::current()->index())]; }
 
   net::Shard& owner(const std::string& isolation) {
@@ -94,16 +98,19 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     return std::to_string(++here().next * static_cast<std::uint64_t>(shards_.size()) + shard);
   }
 
-  // --- on the owner shard -----------------------------------------------------------------------------------------
+  // --- on the owner shard
+  // -----------------------------------------------------------------------------------------
 
   Task<Result<Identity>> owned_identity(std::string isolation, SteadyTime deadline) {
     auto& flight = owned_here()[isolation];
     if (flight.value) co_return *flight.value;
-    co_return co_await flight.join(*net::Shard::current(), deadline, [this, isolation] { spawn(connect(shared_from_this(), isolation)); });
+    co_return co_await flight.join(*net::Shard::current(), deadline,
+                                   [this, isolation] { spawn(connect(shared_from_this(), isolation)); });
   }
 
   static Task<> connect(std::shared_ptr<HttpUpstream> self, std::string isolation) {
-    const auto deadline = std::chrono::steady_clock::now() + std::min<Duration>(self->config_->document.timeout, limits::kChildStart);
+    const auto deadline = std::chrono::steady_clock::now() +
+                          std::min<Duration>(self->config_->document.timeout, limits::kChildStart);
     auto identity = co_await self->handshake(deadline);
     self->note(identity);
     auto& flight = self->owned_here()[isolation];
@@ -137,23 +144,28 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     if (identity) health_.version = identity->version;
   }
 
-  /// Era detection as mcp-protocol section 4 has it: a modern probe first; what refuses it in a way no modern server would is legacy.
+  /// Era detection as mcp-protocol section 4 has it: a modern probe first; what refuses it in a way no modern
+  /// server would is legacy.
   Task<Result<UpstreamIdentity>> handshake(SteadyTime deadline) {
-    if (!config_->problem.empty()) co_return fail(Code::upstream_unreachable, Blame::admin, config_->problem, true);
+    if (!config_->problem.empty())
+      co_return fail(Code::upstream_unreachable, Blame::admin, config_->problem, true);
     if (config_->document.era != store::Era::legacy) {
       UpstreamIdentity probe{.version = mcp::kModern};
       UpstreamCall discover{.method = mcp::Method::discover, .deadline = deadline};
       auto result = co_await post(discover, probe, next_id());
       if (!result) co_return Failure(result.error());
       if (result->status == 401 || result->status == 403) co_return refused_credential(result->status);
-      if (result->status >= 500) co_return broken("HTTP " + std::to_string(result->status) + " to server/discover");
+      if (result->status >= 500)
+        co_return broken("HTTP " + std::to_string(result->status) + " to server/discover");
       if (result->answer && !result->answer->is_error) {
         auto identity = wire::read_discover(result->answer->payload);
         if (identity || config_->document.era == store::Era::modern) co_return identity;
       } else if (result->answer && wire::is_modern_refusal(result->answer->payload)) {
-        co_return broken("refuses protocol version " + std::string(mcp::text_of(mcp::kModern)) + ": " + std::string(result->answer->payload.raw()).substr(0, 200));
+        co_return broken("refuses protocol version " + std::string(mcp::text_of(mcp::kModern)) + ": " +
+                         std::string(result->answer->payload.raw()).substr(0, 200));
       } else if (config_->document.era == store::Era::modern) {
-        co_return broken("configured as `era: modern`, but did not answer server/discover (HTTP " + std::to_string(result->status) + ")");
+        co_return broken("configured as `era: modern`, but did not answer server/discover (HTTP " +
+                         std::to_string(result->status) + ")");
       }
     }
     co_return co_await initialize(deadline);
@@ -168,7 +180,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     if (!result) co_return Failure(result.error());
     if (result->status == 401 || result->status == 403) co_return refused_credential(result->status);
     if (!result->answer) co_return broken("HTTP " + std::to_string(result->status) + " to initialize");
-    if (result->answer->is_error) co_return broken("initialize refused: " + std::string(result->answer->payload.raw()).substr(0, 200));
+    if (result->answer->is_error)
+      co_return broken("initialize refused: " + std::string(result->answer->payload.raw()).substr(0, 200));
     auto identity = wire::read_initialize(result->answer->payload);
     if (!identity) co_return identity;
     identity->session = result->session;
@@ -179,20 +192,25 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   }
 
   Failure refused_credential(int status) {
-    return fail(Code::upstream_broken, Blame::admin,
-                "HTTP " + std::to_string(status) + ": server '" + config_->document.name + "' refuses " +
-                    (config_->document.credential.empty() ? "a call without a credential: set `credential:` on it"
-                                                          : "credential '" + config_->document.credential + "'"));
+    return fail(
+        Code::upstream_broken, Blame::admin,
+        "HTTP " + std::to_string(status) + ": server '" + config_->document.name + "' refuses " +
+            (config_->document.credential.empty() ? "a call without a credential: set `credential:` on it"
+                                                  : "credential '" + config_->document.credential + "'"));
   }
 
   static Task<> end_session(std::shared_ptr<HttpUpstream> self, Identity identity) {
-    net::ClientRequest request{.method = "DELETE", .path = self->config_->origin.url.path, .headers = {}, .body = {}};
+    net::ClientRequest request{
+        .method = "DELETE", .path = self->config_->origin.url.path, .headers = {}, .body = {}};
     request.headers = self->header_lines(*identity, nullptr);
-    auto response = co_await self->client().send(self->config_->origin, std::move(request), std::chrono::steady_clock::now() + std::chrono::seconds(2), nullptr);
+    auto response =
+        co_await self->client().send(self->config_->origin, std::move(request),
+                                     std::chrono::steady_clock::now() + std::chrono::seconds(2), nullptr);
     if (response) net::finish_in_background(std::move(*response), kTail);
   }
 
-  // --- on the caller's shard ----------------------------------------------------------------------------------------
+  // --- on the caller's shard
+  // ----------------------------------------------------------------------------------------
 
   Task<> forget(std::string isolation, std::uint64_t epoch) {
     const auto self = shared_from_this();
@@ -211,7 +229,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
 
   std::string header_lines(const UpstreamIdentity& identity, const UpstreamCall* call) {
     std::string out =
-        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nUser-Agent: sallyport/" SALLYPORT_VERSION "\r\n";
+        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nUser-Agent: "
+        "sallyport/" SALLYPORT_VERSION "\r\n";
     if (identity.version >= mcp::Version::v2025_06_18) {
       out += "MCP-Protocol-Version: ";
       out += mcp::text_of(identity.version);
@@ -222,7 +241,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     if (!identity.session.empty()) (void)net::append_header(out, "Mcp-Session-Id", identity.session);
     if (call && identity.modern()) {
       (void)net::append_header(out, "Mcp-Method", mcp::text_of(call->method));
-      if (!call->name.empty()) (void)net::append_header(out, "Mcp-Name", mcp::encode_header_value(call->name));
+      if (!call->name.empty())
+        (void)net::append_header(out, "Mcp-Name", mcp::encode_header_value(call->name));
       for (const auto& [name, value] : call->param_headers) (void)net::append_header(out, name, value);
     }
     return out;
@@ -246,7 +266,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     }
     Exchanged out;
     if (posted->status == 401 || posted->status == 403) co_return refused_credential(posted->status);
-    const bool foreign = posted->answer && posted->answer->is_error && !posted->answer->document.root().find("id");
+    const bool foreign =
+        posted->answer && posted->answer->is_error && !posted->answer->document.root().find("id");
     if (posted->answer && !foreign && !(posted->answer->is_error && session_refused(*posted, *identity))) {
       out.answer = std::move(posted->answer);
       co_return out;
@@ -269,23 +290,30 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   }
 
   static Task<> tell_cancelled(std::shared_ptr<HttpUpstream> self, Identity identity, std::string id) {
-    UpstreamCall cancelled{.method = mcp::Method::n_cancelled, .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2)};
+    UpstreamCall cancelled{.method = mcp::Method::n_cancelled,
+                           .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2)};
     const std::string params = "{\"requestId\":" + id + "}";
     (void)co_await self->post(cancelled, *identity, "", params);
   }
 
   /// One POST. An empty `id` sends a notification. `own_params` replaces what the call would compose.
-  Task<Result<Posted>> post(const UpstreamCall& call, const UpstreamIdentity& identity, std::string id, std::string_view own_params = {}) {
+  Task<Result<Posted>> post(const UpstreamCall& call, const UpstreamIdentity& identity, std::string id,
+                            std::string_view own_params = {}) {
     const bool notification = id.empty();
-    std::string params = own_params.empty() && !(notification && !identity.modern())
-                             ? wire::upstream_params(call, identity, call.wants_progress ? std::string_view(id) : std::string_view{})
-                             : std::string(own_params);
+    std::string params =
+        own_params.empty() && !(notification && !identity.modern())
+            ? wire::upstream_params(call, identity,
+                                    call.wants_progress ? std::string_view(id) : std::string_view{})
+            : std::string(own_params);
     std::string head = "{\"jsonrpc\":\"2.0\",";
     if (!notification) head += "\"id\":" + id + ",";
     head += "\"method\":\"";
     head += mcp::text_of(call.method);
     head += params.empty() ? "\"" : "\",\"params\":";
-    net::ClientRequest request{.method = "POST", .path = config_->origin.url.path, .headers = header_lines(identity, &call), .body = {}};
+    net::ClientRequest request{.method = "POST",
+                               .path = config_->origin.url.path,
+                               .headers = header_lines(identity, &call),
+                               .body = {}};
     request.body = {head, params, "}"};
     auto response = co_await client().send(config_->origin, std::move(request), call.deadline, call.cancel);
     if (!response) co_return Failure(response.error());
@@ -306,7 +334,9 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     auto body = co_await response->whole(limits::kUpstreamBody);
     if (!body) co_return Failure(body.error());
     if (type != "application/json") {
-      if (out.status < 400) co_return broken("HTTP " + std::to_string(out.status) + " with content type '" + type.substr(0, 60) + "'");
+      if (out.status < 400)
+        co_return broken("HTTP " + std::to_string(out.status) + " with content type '" + type.substr(0, 60) +
+                         "'");
       co_return out;
     }
     auto document = json::Document::parse(std::move(*body), json::kUpstream);
@@ -315,18 +345,24 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
       co_return out;
     }
     auto message = mcp::read_upstream_message(document->root());
-    if (!message || (message->kind != mcp::Envelope::Kind::result && message->kind != mcp::Envelope::Kind::error)) {
+    if (!message ||
+        (message->kind != mcp::Envelope::Kind::result && message->kind != mcp::Envelope::Kind::error)) {
       if (out.status < 400) co_return broken("answer is no JSON-RPC response");
       co_return out;
     }
-    // An error that could not be tied to a request has a null id; a result with a foreign id belongs to somebody else.
-    if (message->id != id && !(message->kind == mcp::Envelope::Kind::error && message->id.empty())) co_return broken("answer carries another id");
-    out.answer = UpstreamAnswer{.document = std::move(*document), .payload = *message->payload,
-                                .is_error = message->kind == mcp::Envelope::Kind::error, .modern = identity.modern()};
+    // An error that could not be tied to a request has a null id; a result with a foreign id belongs to
+    // somebody else.
+    if (message->id != id && !(message->kind == mcp::Envelope::Kind::error && message->id.empty()))
+      co_return broken("answer carries another id");
+    out.answer = UpstreamAnswer{.document = std::move(*document),
+                                .payload = *message->payload,
+                                .is_error = message->kind == mcp::Envelope::Kind::error,
+                                .modern = identity.modern()};
     co_return out;
   }
 
-  Task<Result<UpstreamAnswer>> read_stream(const UpstreamCall& call, const UpstreamIdentity& identity, std::string id, net::ClientResponse response) {
+  Task<Result<UpstreamAnswer>> read_stream(const UpstreamCall& call, const UpstreamIdentity& identity,
+                                           std::string id, net::ClientResponse response) {
     mcp::SseReader reader(limits::kSseEvent);
     std::optional<UpstreamAnswer> answer;
     while (!answer) {
@@ -337,38 +373,48 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
       if (!events) co_return broken("stream: " + events.error().what);
       for (auto& event : *events) {
         if (event.data.empty()) continue;
-        if (answer) co_return broken("two answers on one stream");
         auto document = json::Document::parse(std::move(event.data), json::kUpstream);
         if (!document) co_return broken("event is not JSON: " + document.error().what);
         auto message = mcp::read_upstream_message(document->root());
         if (!message) co_return broken("event is no JSON-RPC message: " + message.error().what);
         switch (message->kind) {
           case mcp::Envelope::Kind::notification:
-            if (call.on_notification && message->params) call.on_notification({message->method, *message->params});
+            if (call.on_notification && message->params)
+              call.on_notification({message->method, *message->params});
             break;
           case mcp::Envelope::Kind::request:
             // We declared no capability that would allow a question.
-            if (message->method != mcp::Method::ping) co_return broken("asks '" + message->method_text.substr(0, 60) + "', which was not offered");
+            if (message->method != mcp::Method::ping)
+              co_return broken("asks '" + message->method_text.substr(0, 60) + "', which was not offered");
             spawn(answer_ping(shared_from_this(), identity, message->id));
             break;
           case mcp::Envelope::Kind::result:
           case mcp::Envelope::Kind::error:
             if (message->id != id) co_return broken("answer carries another id");
-            answer = UpstreamAnswer{.document = std::move(*document), .payload = *message->payload,
-                                    .is_error = message->kind == mcp::Envelope::Kind::error, .modern = identity.modern()};
+            if (answer) co_return broken("two answers on one stream");
+            answer = UpstreamAnswer{.document = std::move(*document),
+                                    .payload = *message->payload,
+                                    .is_error = message->kind == mcp::Envelope::Kind::error,
+                                    .modern = identity.modern()};
             break;
         }
       }
+      if (!answer && reader.dead()) co_return broken("stream: an event is larger than the bound");
     }
     net::finish_in_background(std::move(response), kTail);
     co_return std::move(*answer);
   }
 
   static Task<> answer_ping(std::shared_ptr<HttpUpstream> self, UpstreamIdentity identity, std::string id) {
-    net::ClientRequest request{.method = "POST", .path = self->config_->origin.url.path, .headers = self->header_lines(identity, nullptr), .body = {}};
+    net::ClientRequest request{.method = "POST",
+                               .path = self->config_->origin.url.path,
+                               .headers = self->header_lines(identity, nullptr),
+                               .body = {}};
     const std::string body = mcp::result_message(id, "{}");
     request.body = {body};
-    auto response = co_await self->client().send(self->config_->origin, std::move(request), std::chrono::steady_clock::now() + std::chrono::seconds(2), nullptr);
+    auto response =
+        co_await self->client().send(self->config_->origin, std::move(request),
+                                     std::chrono::steady_clock::now() + std::chrono::seconds(2), nullptr);
     if (response) net::finish_in_background(std::move(*response), kTail);
   }
 
@@ -385,7 +431,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
 
 }  // namespace
 
-std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config) {
+std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients,
+                                             std::shared_ptr<const ServerConfig> config) {
   return std::make_shared<HttpUpstream>(shards, clients, std::move(config));
 }
 

@@ -1,7 +1,7 @@
+#include <spdlog/spdlog.h>
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <spdlog/spdlog.h>
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
@@ -16,7 +16,8 @@ namespace {
 using Identity = std::shared_ptr<const UpstreamIdentity>;
 using Answer = Result<UpstreamAnswer>;
 
-/// How long a child may take to say whether it knows `server/discover`; servers that ignore unknown methods cost this once.
+/// How long a child may take to say whether it knows `server/discover`; servers that ignore unknown methods
+/// cost this once.
 constexpr auto kProbe = std::chrono::seconds(5);
 /// Children of one server with `isolation: principal` or `session`.
 constexpr std::size_t kChildren = 64;
@@ -67,7 +68,9 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
     options.on_line = [weak](std::string line) {
       if (const auto self = weak.lock()) self->line(std::move(line));
     };
-    options.on_stderr = [name = config_->document.name](const std::string& line) { spdlog::info("server {}: {}", name, line); };
+    options.on_stderr = [name = config_->document.name](const std::string& line) {
+      spdlog::info("server {}: {}", name, line);
+    };
     options.on_exit = [weak](const std::string& how) {
       if (const auto self = weak.lock()) self->exited(how);
     };
@@ -85,17 +88,21 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
   }
 
   /// Sends a request and waits for its line. Ends early by deadline or through the pending's slot.
-  Task<Answer> request(const UpstreamCall& call, const UpstreamIdentity& identity, net::Shard* home, std::shared_ptr<Ticket> ticket,
-                       std::string own_params = {}) {
+  Task<Answer> request(const UpstreamCall& call, const UpstreamIdentity& identity, net::Shard* home,
+                       std::shared_ptr<Ticket> ticket, std::string own_params = {}) {
     const auto self = shared_from_this();
     if (!child_) co_return fail(Code::upstream_unreachable, Blame::upstream, "process is not running", true);
-    if (pending_.size() >= kInFlight) co_return fail(Code::limited, Blame::upstream, "too many calls under way", true);
+    if (pending_.size() >= kInFlight)
+      co_return fail(Code::limited, Blame::upstream, "too many calls under way", true);
     idle_.set(limits::kChildIdle, [this] {
       if (pending_.empty()) stop();
     });
     const std::string id = std::to_string(++last_id_);
     const std::string params =
-        own_params.empty() ? wire::upstream_params(call, identity, call.wants_progress ? std::string_view(id) : std::string_view{}) : own_params;
+        own_params.empty()
+            ? wire::upstream_params(call, identity,
+                                    call.wants_progress ? std::string_view(id) : std::string_view{})
+            : own_params;
     auto pending = std::make_shared<Pending>();
     pending->call = &call;
     pending->home = home;
@@ -114,7 +121,8 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
     });
     Answer answer = co_await pending->answer;
     pending_.erase(id);
-    if (!answer && (answer.error().code == Code::upstream_timeout || answer.error().code == Code::cancelled)) {
+    if (!answer &&
+        (answer.error().code == Code::upstream_timeout || answer.error().code == Code::cancelled)) {
       notify("notifications/cancelled", "{\"requestId\":" + id + "}");
     }
     co_return answer;
@@ -138,10 +146,12 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
   void line(std::string text) {
     if (trim(text).empty()) return;
     auto document = json::Document::parse(std::move(text), json::kUpstream);
-    auto message = document ? mcp::read_upstream_message(document->root()) : Result<mcp::Envelope>(Failure(document.error()));
+    auto message = document ? mcp::read_upstream_message(document->root())
+                            : Result<mcp::Envelope>(Failure(document.error()));
     if (!message) {
       // Some servers greet on standard output; a line that is no message harms nobody but is worth a word.
-      spdlog::warn("server {}: a line on standard output is no JSON-RPC message: {}", config_->document.name, message.error().what);
+      spdlog::warn("server {}: a line on standard output is no JSON-RPC message: {}", config_->document.name,
+                   message.error().what);
       return;
     }
     switch (message->kind) {
@@ -152,25 +162,32 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
           (void)child_->send(mcp::error_message(message->id, -32601, "The client does not offer this", {}));
         }
         return;
-      case mcp::Envelope::Kind::notification: return notification(std::move(*document), *message);
+      case mcp::Envelope::Kind::notification:
+        return notification(std::move(*document), *message);
       case mcp::Envelope::Kind::result:
-      case mcp::Envelope::Kind::error: break;
+      case mcp::Envelope::Kind::error:
+        break;
     }
     const auto it = pending_.find(message->id);
     if (it == pending_.end()) return;  // an answer after its deadline or cancellation
     const bool is_error = message->kind == mcp::Envelope::Kind::error;
     const auto pending = it->second;
-    pending->answer.deliver(UpstreamAnswer{.document = std::move(*document), .payload = *message->payload, .is_error = is_error});
+    pending->answer.deliver(
+        UpstreamAnswer{.document = std::move(*document), .payload = *message->payload, .is_error = is_error});
   }
 
   void notification(json::Document document, const mcp::Envelope& message) {
     switch (message.method) {
       case mcp::Method::n_tools_changed:
       case mcp::Method::n_prompts_changed:
-      case mcp::Method::n_resources_changed: changed_(config_->document.name); return;
+      case mcp::Method::n_resources_changed:
+        changed_(config_->document.name);
+        return;
       case mcp::Method::n_progress:
-      case mcp::Method::n_message: break;
-      default: return;
+      case mcp::Method::n_message:
+        break;
+      default:
+        return;
     }
     if (!message.params) return;
     std::shared_ptr<Pending> pending;
@@ -201,7 +218,8 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
     flight.value.reset();
     if (on_end) on_end(asked_, std::chrono::steady_clock::now() - started_);
     const auto waiting = pending_;
-    for (const auto& [id, pending] : waiting) pending->answer.deliver(broken("process " + how + " while the call ran"));
+    for (const auto& [id, pending] : waiting)
+      pending->answer.deliver(broken("process " + how + " while the call ran"));
   }
 
   net::Shard& shard_;
@@ -218,7 +236,10 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
 class StdioUpstream final : public Upstream, public std::enable_shared_from_this<StdioUpstream> {
  public:
   StdioUpstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config, ListChanged changed)
-      : shards_(shards), config_(std::move(config)), changed_(std::move(changed)), owned_(static_cast<std::size_t>(shards.size())) {}
+      : shards_(shards),
+        config_(std::move(config)),
+        changed_(std::move(changed)),
+        owned_(static_cast<std::size_t>(shards.size())) {}
 
   Task<Answer> call(UpstreamCall call, std::string isolation) override {
     const auto self = shared_from_this();
@@ -230,19 +251,23 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
       watch = call.cancel->on_request([ticket, &shard] {
         (void)shard.post([ticket] {
           ticket->cancelled = true;
-          if (const auto pending = ticket->pending.lock()) pending->answer.deliver(fail(Code::cancelled, Blame::client, "cancelled by the caller"));
+          if (const auto pending = ticket->pending.lock())
+            pending->answer.deliver(fail(Code::cancelled, Blame::client, "cancelled by the caller"));
         });
       });
     }
     const UpstreamCall* borrowed = &call;
-    co_return co_await net::run_on<Answer>(shard, [self, borrowed, isolation, home, ticket] { return self->owned_call(borrowed, isolation, home, ticket); });
+    co_return co_await net::run_on<Answer>(shard, [self, borrowed, isolation, home, ticket] {
+      return self->owned_call(borrowed, isolation, home, ticket);
+    });
   }
 
   Task<Result<Identity>> identify(std::string isolation, SteadyTime deadline) override {
     const auto self = shared_from_this();
-    co_return co_await net::run_on<Result<Identity>>(owner(isolation), [self, isolation, deadline]() -> Task<Result<Identity>> {
-      return self->owned_identity(isolation, deadline);
-    });
+    co_return co_await net::run_on<Result<Identity>>(owner(isolation),
+                                                     [self, isolation, deadline]() -> Task<Result<Identity>> {
+                                                       return self->owned_identity(isolation, deadline);
+                                                     });
   }
 
   Task<> close() override {
@@ -273,14 +298,17 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
     bool closed = false;
   };
 
-  std::map<std::string, Owned>& owned_here() { return owned_[static_cast<std::size_t>(net::Shard::current()->index())]; }
+  std::map<std::string, Owned>& owned_here() {
+    return owned_[static_cast<std::size_t>(net::Shard::current()->index())];
+  }
 
   net::Shard& owner(const std::string& isolation) {
     const auto hash = std::hash<std::string>{}(config_->document.name + '\0' + isolation);
     return shards_[static_cast<int>(hash % static_cast<std::size_t>(shards_.size()))];
   }
 
-  Task<Answer> owned_call(const UpstreamCall* call, std::string isolation, net::Shard* home, std::shared_ptr<Ticket> ticket) {
+  Task<Answer> owned_call(const UpstreamCall* call, std::string isolation, net::Shard* home,
+                          std::shared_ptr<Ticket> ticket) {
     auto identity = co_await owned_identity(isolation, call->deadline);
     if (!identity) co_return Failure(identity.error());
     const auto session = owned_here()[isolation].session;
@@ -294,24 +322,34 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
   Task<Result<Identity>> owned_identity(std::string isolation, SteadyTime deadline) {
     auto& mine = owned_here();
     if (mine.size() >= kChildren && !mine.contains(isolation)) {
-      std::erase_if(mine, [](const auto& entry) { return !entry.second.session || (!entry.second.session->running() && !entry.second.session->flight.flying()); });
-      if (mine.size() >= kChildren) co_return fail(Code::limited, Blame::admin, "too many isolated processes", true);
+      std::erase_if(mine, [](const auto& entry) {
+        return !entry.second.session ||
+               (!entry.second.session->running() && !entry.second.session->flight.flying());
+      });
+      if (mine.size() >= kChildren)
+        co_return fail(Code::limited, Blame::admin, "too many isolated processes", true);
     }
     Owned& slot = mine[isolation];
     if (slot.closed) co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
     if (slot.session && slot.session->flight.value) co_return *slot.session->flight.value;
     if (!slot.session || (!slot.session->running() && !slot.session->flight.flying())) {
       if (std::chrono::steady_clock::now() < slot.not_before) {
-        co_return fail(Code::upstream_unreachable, Blame::upstream, "process ended and waits to be started again: " + health().problem, true);
+        co_return fail(Code::upstream_unreachable, Blame::upstream,
+                       "process ended and waits to be started again: " + health().problem, true);
       }
       slot.session = std::make_shared<StdioSession>(*net::Shard::current(), config_, changed_);
-      slot.session->on_end = [this, isolation](bool asked, Duration lived) { ended(isolation, asked, lived); };
+      slot.session->on_end = [this, isolation](bool asked, Duration lived) {
+        ended(isolation, asked, lived);
+      };
     }
     const auto session = slot.session;
-    co_return co_await session->flight.join(*net::Shard::current(), deadline, [this, isolation, session] { spawn(connect(shared_from_this(), isolation, session)); });
+    co_return co_await session->flight.join(*net::Shard::current(), deadline, [this, isolation, session] {
+      spawn(connect(shared_from_this(), isolation, session));
+    });
   }
 
-  static Task<> connect(std::shared_ptr<StdioUpstream> self, std::string isolation, std::shared_ptr<StdioSession> session) {
+  static Task<> connect(std::shared_ptr<StdioUpstream> self, std::string isolation,
+                        std::shared_ptr<StdioSession> session) {
     const auto deadline = std::chrono::steady_clock::now() + limits::kChildStart;
     auto identity = co_await self->handshake(session, deadline);
     Owned& slot = self->owned_here()[isolation];
@@ -331,10 +369,12 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
     }
   }
 
-  /// A process that fell over soon after its start waits before the next; one that worked for a while starts at once.
+  /// A process that fell over soon after its start waits before the next; one that worked for a while starts
+  /// at once.
   void ended(const std::string& isolation, bool asked, Duration lived) {
     Owned& slot = owned_here()[isolation];
-    if (!slot.session || slot.session->flight.flying()) return;  // connect() settles what happens during a handshake
+    if (!slot.session || slot.session->flight.flying())
+      return;  // connect() settles what happens during a handshake
     if (!asked && lived < limits::kChildBackoffMax) {
       slot.not_before = std::chrono::steady_clock::now() + slot.backoff;
       slot.backoff = std::min<Duration>(slot.backoff * 2, limits::kChildBackoffMax);
@@ -356,41 +396,54 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
     if (identity) health_.version = identity->version;
   }
 
-  /// Modern first, where nothing is known yet. A server that exits on a message it does not know gets a second process.
+  /// Modern first, where nothing is known yet. A server that exits on a message it does not know gets a
+  /// second process.
   Task<Result<UpstreamIdentity>> handshake(std::shared_ptr<StdioSession> session, SteadyTime deadline) {
-    if (!config_->problem.empty()) co_return fail(Code::upstream_unreachable, Blame::admin, config_->problem, true);
+    if (!config_->problem.empty())
+      co_return fail(Code::upstream_unreachable, Blame::admin, config_->problem, true);
     if (auto started = session->start(); !started) co_return Failure(started.error());
     const store::Era wanted = config_->document.era;
     const int verdict = verdict_.load();
-    const bool probe = wanted == store::Era::modern || (wanted == store::Era::automatic && verdict != kLegacy);
+    const bool probe =
+        wanted == store::Era::modern || (wanted == store::Era::automatic && verdict != kLegacy);
     if (probe) {
       const UpstreamIdentity asking{.version = mcp::kModern};
-      const UpstreamCall discover{.method = mcp::Method::discover,
-                                  .deadline = wanted == store::Era::modern ? deadline : std::min(deadline, std::chrono::steady_clock::now() + kProbe)};
+      const UpstreamCall discover{
+          .method = mcp::Method::discover,
+          .deadline = wanted == store::Era::modern
+                          ? deadline
+                          : std::min(deadline, std::chrono::steady_clock::now() + kProbe)};
       Answer answer = co_await session->request(discover, asking, net::Shard::current(), nullptr);
       if (answer && !answer->is_error) {
         auto identity = wire::read_discover(answer->payload);
         if (identity) verdict_ = kModern;
         if (identity || wanted == store::Era::modern) co_return identity;
       } else if (wanted == store::Era::modern) {
-        co_return answer ? Result<UpstreamIdentity>(broken("refuses server/discover: " + std::string(answer->payload.raw()).substr(0, 200))) : Failure(answer.error());
+        co_return answer ? Result<UpstreamIdentity>(broken("refuses server/discover: " +
+                                                           std::string(answer->payload.raw()).substr(0, 200)))
+                         : Failure(answer.error());
       }
       if (!session->running()) {
-        spdlog::info("server {}: ended on server/discover ({}); starting it again for a 2025 handshake", config_->document.name, session->how_it_ended);
+        spdlog::info("server {}: ended on server/discover ({}); starting it again for a 2025 handshake",
+                     config_->document.name, session->how_it_ended);
         if (auto again = session->start(); !again) co_return Failure(again.error());
       }
     }
     const UpstreamIdentity nobody{.version = mcp::Version::v2025_03_26};
     const UpstreamCall initialize{.method = mcp::Method::initialize, .deadline = deadline};
-    Answer answer = co_await session->request(initialize, nobody, net::Shard::current(), nullptr, wire::initialize_params());
+    Answer answer = co_await session->request(initialize, nobody, net::Shard::current(), nullptr,
+                                              wire::initialize_params());
     if (!answer) {
       Error error = answer.error();
-      if (!session->running() && !session->how_it_ended.empty()) error.what = "process " + session->how_it_ended + " during the handshake; its standard error is in the log";
+      if (!session->running() && !session->how_it_ended.empty())
+        error.what =
+            "process " + session->how_it_ended + " during the handshake; its standard error is in the log";
       error.code = error.code == Code::upstream_timeout ? Code::upstream_timeout : Code::upstream_unreachable;
       error.retry = true;
       co_return Failure(std::move(error));
     }
-    if (answer->is_error) co_return broken("initialize refused: " + std::string(answer->payload.raw()).substr(0, 200));
+    if (answer->is_error)
+      co_return broken("initialize refused: " + std::string(answer->payload.raw()).substr(0, 200));
     auto identity = wire::read_initialize(answer->payload);
     if (identity) {
       verdict_ = kLegacy;
@@ -413,7 +466,8 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
 
 }  // namespace
 
-std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config, ListChanged changed) {
+std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config,
+                                              ListChanged changed) {
   return std::make_shared<StdioUpstream>(shards, std::move(config), std::move(changed));
 }
 

@@ -5,9 +5,11 @@
 namespace sallyport::gateway::wire {
 namespace {
 
-constexpr std::string_view kClientInfo = "{\"name\":\"sallyport\",\"title\":\"Sallyport\",\"version\":\"" SALLYPORT_VERSION "\"}";
+constexpr std::string_view kClientInfo =
+    "{\"name\":\"sallyport\",\"title\":\"Sallyport\",\"version\":\"" SALLYPORT_VERSION "\"}";
 
-// What an upstream may ask back is what the caller can answer. Until questions are carried back to clients that is nothing.
+// What an upstream may ask back is what the caller can answer. Until questions are carried back to clients
+// that is nothing.
 constexpr std::string_view kNoCapabilities = "{}";
 
 std::string raw_or(json::Value object, std::string_view key, std::string_view otherwise) {
@@ -22,14 +24,16 @@ std::string text_or_empty(json::Value object, std::string_view key) {
 
 }  // namespace
 
-std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& identity, std::string_view progress_token) {
+std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& identity,
+                            std::string_view progress_token) {
   std::vector<std::pair<std::string, std::string>> meta;
   for (const auto& [key, raw] : call.carried) meta.emplace_back(key, std::string(raw));
   if (identity.modern()) {
     meta.emplace_back("io.modelcontextprotocol/protocolVersion", json::quote(mcp::text_of(identity.version)));
     meta.emplace_back("io.modelcontextprotocol/clientInfo", std::string(kClientInfo));
     meta.emplace_back("io.modelcontextprotocol/clientCapabilities", std::string(kNoCapabilities));
-    if (!call.log_level.empty()) meta.emplace_back("io.modelcontextprotocol/logLevel", json::quote(call.log_level));
+    if (!call.log_level.empty())
+      meta.emplace_back("io.modelcontextprotocol/logLevel", json::quote(call.log_level));
   }
   if (!progress_token.empty()) meta.emplace_back("progressToken", std::string(progress_token));
   return mcp::rebuild_params(call.params, call.replace, meta);
@@ -46,10 +50,14 @@ std::string initialize_params() {
 }
 
 Result<UpstreamIdentity> read_initialize(json::Value result) {
-  const auto broken = [](std::string what) { return fail(Code::upstream_broken, Blame::upstream, "initialize: " + std::move(what)); };
+  const auto broken = [](std::string what) {
+    return fail(Code::upstream_broken, Blame::upstream, "initialize: " + std::move(what));
+  };
   if (!result.is(json::Kind::object)) return broken("result is no object");
   const auto version = mcp::version_from(text_or_empty(result, "protocolVersion"));
-  if (!version || mcp::is_modern(*version)) return broken("protocol version not supported: " + text_or_empty(result, "protocolVersion").substr(0, 40));
+  if (!version || mcp::is_modern(*version))
+    return broken("protocol version not supported: " +
+                  text_or_empty(result, "protocolVersion").substr(0, 40));
   UpstreamIdentity identity{.version = *version};
   identity.capabilities = raw_or(result, "capabilities", "{}");
   identity.server_info = raw_or(result, "serverInfo", "{}");
@@ -58,16 +66,20 @@ Result<UpstreamIdentity> read_initialize(json::Value result) {
 }
 
 Result<UpstreamIdentity> read_discover(json::Value result) {
-  const auto broken = [](std::string what) { return fail(Code::upstream_broken, Blame::upstream, "server/discover: " + std::move(what)); };
+  const auto broken = [](std::string what) {
+    return fail(Code::upstream_broken, Blame::upstream, "server/discover: " + std::move(what));
+  };
   if (!result.is(json::Kind::object)) return broken("result is no object");
   const auto versions = result.find("supportedVersions");
   if (!versions || !versions->is(json::Kind::array)) return broken("no supportedVersions");
   bool speaks_ours = false;
-  for (const json::Value version : versions->elements()) speaks_ours |= version.string() == mcp::text_of(mcp::kModern);
+  for (const json::Value version : versions->elements())
+    speaks_ours |= version.string() == mcp::text_of(mcp::kModern);
   if (!speaks_ours) return broken("does not support " + std::string(mcp::text_of(mcp::kModern)));
   UpstreamIdentity identity{.version = mcp::kModern};
   identity.capabilities = raw_or(result, "capabilities", "{}");
-  if (const auto meta = result.find("_meta")) identity.server_info = raw_or(*meta, "io.modelcontextprotocol/serverInfo", "{}");
+  if (const auto meta = result.find("_meta"))
+    identity.server_info = raw_or(*meta, "io.modelcontextprotocol/serverInfo", "{}");
   identity.instructions = text_or_empty(result, "instructions");
   return identity;
 }

@@ -42,7 +42,7 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
   counters.shard(1).streams.add(-2);
   counters.shard(0).request(gateway::method_slot("tools/call"), gateway::kToolError, 40'000'000);
   const std::string text =
-      render_metrics(counters, {.healthy = false, .records = 7, .bytes = 900, .last_commit_micros = 250});
+      render_metrics(counters, {.healthy = false, .records = 7, .bytes = 900, .last_commit_micros = 250}, 3);
 
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="ok"} 2)"));
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="tool_error"} 1)"));

@@ -1,5 +1,6 @@
 #pragma once
-/// An upstream MCP server over Streamable HTTP whose every answer to a call is in the test's hand. It counts what reaches it.
+/// An upstream MCP server over Streamable HTTP whose every answer to a call is in the test's hand. It counts
+/// what reaches it.
 
 #include <map>
 #include <mutex>
@@ -16,7 +17,8 @@ using Json = nlohmann::json;
 class FakeMcp {
  public:
   enum class Era { modern, legacy };
-  /// Makes the whole HTTP answer to a request that is no handshake and no list. The socket is there for scripts that need more.
+  /// Makes the whole HTTP answer to a request that is no handshake and no list. The socket is there for
+  /// scripts that need more.
   using OnCall = std::function<std::string(const std::string& request, const Json& message)>;
 
   explicit FakeMcp(Era era = Era::modern, Json tools = default_tools())
@@ -29,7 +31,8 @@ class FakeMcp {
                         {{"name", "region"},
                          {"description", "Mirrors an argument"},
                          {"inputSchema",
-                          {{"type", "object"}, {"properties", {{"place", {{"type", "string"}, {"x-mcp-header", "Place"}}}}}}}}});
+                          {{"type", "object"},
+                           {"properties", {{"place", {{"type", "string"}, {"x-mcp-header", "Place"}}}}}}}}});
   }
 
   std::string url() const { return server_.url(); }
@@ -40,7 +43,8 @@ class FakeMcp {
     const std::lock_guard lock(mutex_);
     on_call_ = std::move(make);
   }
-  /// Requests that were calls (tools/call, prompts/get, resources/read, completion/complete), raw with head and body.
+  /// Requests that were calls (tools/call, prompts/get, resources/read, completion/complete), raw with head
+  /// and body.
   std::vector<std::string> calls() const {
     const std::lock_guard lock(mutex_);
     return calls_;
@@ -52,18 +56,27 @@ class FakeMcp {
   }
   int initializes() const { return initializes_; }
 
-  static std::string http(int status, std::string_view type, std::string_view body, std::string_view more = {}) {
+  static std::string http(int status, std::string_view type, std::string_view body,
+                          std::string_view more = {}) {
     return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: " + std::string(type) +
-           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" + std::string(body);
+           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" +
+           std::string(body);
   }
-  static std::string json(const Json& body, std::string_view more = {}) { return http(200, "application/json", body.dump(), more); }
+  static std::string json(const Json& body, std::string_view more = {}) {
+    return http(200, "application/json", body.dump(), more);
+  }
   static std::string events(std::string_view text) {
-    return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + std::string(text);
+    return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" +
+           std::string(text);
   }
-  static Json result(const Json& message, Json value) { return {{"jsonrpc", "2.0"}, {"id", message["id"]}, {"result", std::move(value)}}; }
+  static Json result(const Json& message, Json value) {
+    return {{"jsonrpc", "2.0"}, {"id", message["id"]}, {"result", std::move(value)}};
+  }
   static std::string echo(const Json& message) {
     const Json arguments = message["params"].value("arguments", Json::object());
-    return json(result(message, {{"resultType", "complete"}, {"content", Json::array({{{"type", "text"}, {"text", arguments.dump()}}})}}));
+    return json(
+        result(message, {{"resultType", "complete"},
+                         {"content", Json::array({{{"type", "text"}, {"text", arguments.dump()}}})}}));
   }
 
  private:
@@ -83,20 +96,27 @@ class FakeMcp {
     const std::string method = message["method"];
     if (method == "server/discover") {
       if (era_ == Era::legacy) {
-        return http(400, "application/json", R"({"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}})");
+        return http(
+            400, "application/json",
+            R"({"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}})");
       }
-      return json(result(message, {{"resultType", "complete"},
-                                   {"supportedVersions", {"2026-07-28"}},
-                                   {"capabilities", {{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}}},
-                                   {"ttlMs", 0},
-                                   {"cacheScope", "private"}}));
+      return json(result(
+          message, {{"resultType", "complete"},
+                    {"supportedVersions", {"2026-07-28"}},
+                    {"capabilities",
+                     {{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}}},
+                    {"ttlMs", 0},
+                    {"cacheScope", "private"}}));
     }
     if (method == "initialize") {
       ++initializes_;
-      return json(result(message, {{"protocolVersion", "2025-11-25"},
-                                   {"capabilities", {{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}}},
-                                   {"serverInfo", {{"name", "fake"}, {"version", "1"}}}}),
-                  "Mcp-Session-Id: fake-session-" + std::to_string(initializes_.load()) + "\r\n");
+      return json(
+          result(message,
+                 {{"protocolVersion", "2025-11-25"},
+                  {"capabilities",
+                   {{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}}},
+                  {"serverInfo", {{"name", "fake"}, {"version", "1"}}}}),
+          "Mcp-Session-Id: fake-session-" + std::to_string(initializes_.load()) + "\r\n");
     }
     if (!message.contains("id")) {
       const std::lock_guard lock(mutex_);
@@ -104,13 +124,19 @@ class FakeMcp {
       return http(202, "text/plain", "");
     }
     const auto list = [&](const char* member, Json items) {
-      return json(result(message, {{"resultType", "complete"}, {member, std::move(items)}, {"ttlMs", 0}, {"cacheScope", "private"}}));
+      return json(result(
+          message,
+          {{"resultType", "complete"}, {member, std::move(items)}, {"ttlMs", 0}, {"cacheScope", "private"}}));
     };
     if (method == "tools/list") return list("tools", tools_);
-    if (method == "prompts/list") return list("prompts", Json::array({{{"name", "greet"}, {"arguments", Json::array({{{"name", "who"}}})}}}));
-    if (method == "resources/list") return list("resources", Json::array({{{"uri", "note://one"}, {"name", "one"}}}));
+    if (method == "prompts/list")
+      return list("prompts",
+                  Json::array({{{"name", "greet"}, {"arguments", Json::array({{{"name", "who"}}})}}}));
+    if (method == "resources/list")
+      return list("resources", Json::array({{{"uri", "note://one"}, {"name", "one"}}}));
     if (method == "resources/templates/list") {
-      return list("resourceTemplates", Json::array({{{"uriTemplate", "note://{id}/text"}, {"name", "text"}}}));
+      return list("resourceTemplates",
+                  Json::array({{{"uriTemplate", "note://{id}/text"}, {"name", "text"}}}));
     }
     OnCall make;
     {
@@ -120,16 +146,20 @@ class FakeMcp {
     }
     if (make) return make(request, message);
     if (method == "resources/read") {
-      return json(result(message, {{"resultType", "complete"},
-                                   {"contents", Json::array({{{"uri", message["params"]["uri"]}, {"text", "a note"}}})},
-                                   {"ttlMs", 5000},
-                                   {"cacheScope", "public"}}));
+      return json(result(
+          message, {{"resultType", "complete"},
+                    {"contents", Json::array({{{"uri", message["params"]["uri"]}, {"text", "a note"}}})},
+                    {"ttlMs", 5000},
+                    {"cacheScope", "public"}}));
     }
     if (method == "prompts/get") {
-      return json(result(message, {{"resultType", "complete"},
-                                   {"messages", Json::array({{{"role", "user"}, {"content", {{"type", "text"}, {"text", "hello"}}}}})}}));
+      return json(result(
+          message, {{"resultType", "complete"},
+                    {"messages", Json::array({{{"role", "user"},
+                                               {"content", {{"type", "text"}, {"text", "hello"}}}}})}}));
     }
-    if (method == "completion/complete") return json(result(message, {{"resultType", "complete"}, {"completion", {{"values", {"alpha"}}}}}));
+    if (method == "completion/complete")
+      return json(result(message, {{"resultType", "complete"}, {"completion", {{"values", {"alpha"}}}}}));
     return echo(message);
   }
 

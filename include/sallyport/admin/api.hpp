@@ -21,7 +21,8 @@ namespace sallyport::admin {
 struct ApiOptions {
   /// Text exposition for /metrics. Threads: any shard's; must not block. Empty: 404.
   std::function<std::string()> metrics{};
-  /// Why the server cannot serve now, empty when it can. Threads: any shard's; must not block. Not set: always ready.
+  /// Why the server cannot serve now, empty when it can. Threads: any shard's; must not block. Not set:
+  /// always ready.
   std::function<std::string()> not_ready{};
   /// After an operation that may change something: for the record. `by` is "uid:1000" or "agent:ops". On the
   /// request's shard.

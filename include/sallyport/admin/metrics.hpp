@@ -11,7 +11,9 @@ namespace sallyport::admin {
 /// Content-Type of the exposition.
 inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Sums all shards as they are now. Series that never counted are left out. Threads: any.
-std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal);
+/// Sums all shards as they are now. Series that never counted are left out.
+/// `connections`: open ones of the public listener. Threads: any.
+std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal,
+                           std::size_t connections);
 
 }  // namespace sallyport::admin

@@ -11,8 +11,8 @@ namespace sallyport {
 std::string hex(std::string_view bytes);
 std::optional<std::string> unhex(std::string_view text);
 
-std::string base64(std::string_view bytes);          ///< RFC 4648 §4, padded
-std::string base64url(std::string_view bytes);       ///< RFC 4648 §5, no padding
+std::string base64(std::string_view bytes);     ///< RFC 4648 §4, padded
+std::string base64url(std::string_view bytes);  ///< RFC 4648 §5, no padding
 /// Strict: alphabet, padding and zero trailing bits must be canonical.
 std::optional<std::string> unbase64(std::string_view text);
 std::optional<std::string> unbase64url(std::string_view text);

@@ -33,7 +33,8 @@ class Cancel {
     friend class Cancel;
     Watch(Cancel* owner, std::uint64_t id) : owner_(owner), id_(id) {}
     void release() {
-      if (owner_) std::erase_if(std::exchange(owner_, nullptr)->entries_, [&](const Entry& e) { return e.id == id_; });
+      if (owner_)
+        std::erase_if(std::exchange(owner_, nullptr)->entries_, [&](const Entry& e) { return e.id == id_; });
     }
     Cancel* owner_ = nullptr;
     std::uint64_t id_ = 0;

@@ -32,14 +32,14 @@ enum class Code : std::uint8_t {
   too_large,            ///< body or message over its bound
   uri_too_long,
   head_too_large,
-  limited,              ///< a rate, a queue or a budget is exhausted
-  unavailable,          ///< storage or start-up: we cannot serve now
-  upstream_unreachable, ///< nothing was sent: a retry cannot act twice
+  limited,               ///< a rate, a queue or a budget is exhausted
+  unavailable,           ///< storage or start-up: we cannot serve now
+  upstream_unreachable,  ///< nothing was sent: a retry cannot act twice
   upstream_timeout,
-  upstream_broken,      ///< answered, but not as the protocol says
+  upstream_broken,  ///< answered, but not as the protocol says
   cancelled,
   not_implemented,
-  storage,              ///< disk or database
+  storage,  ///< disk or database
   internal,
 };
 
@@ -50,7 +50,8 @@ struct [[nodiscard]] Error {
   Code code = Code::internal;
   Blame blame = Blame::us;
   std::string what;    ///< for the log; never sent to a client
-  std::string hint{};  ///< for the client: what is wrong with its own input and what to do; empty means the code's text
+  std::string hint{};  ///< for the client: what is wrong with its own input and what to do; empty means the
+                       ///< code's text
   std::string data{};  ///< raw JSON for JSON-RPC error.data; empty means none
   bool retry = false;  ///< true only if repeating cannot act twice
 };

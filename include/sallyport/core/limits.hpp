@@ -1,5 +1,6 @@
 #pragma once
-/// Every bound of the program in one place, with unit and reason. A wait, queue or buffer without a line here is a bug.
+/// Every bound of the program in one place, with unit and reason. A wait, queue or buffer without a line here
+/// is a bug.
 
 #include <chrono>
 #include <cstddef>
@@ -21,53 +22,54 @@ constexpr std::size_t kTrailerBytes = 4 * KiB;
 constexpr std::size_t kMcpBody = 10 * MiB;
 constexpr std::size_t kLlmBody = 32 * MiB;
 constexpr std::size_t kAdminBody = 16 * MiB;
-constexpr std::size_t kUpstreamBody = 32 * MiB;   ///< one upstream response, whole
-constexpr std::size_t kSseEvent = 10 * MiB;       ///< one event of an upstream stream (N44)
-constexpr std::size_t kBytesInFlight = 1024 * MiB; ///< all request and response bodies of the process together
+constexpr std::size_t kUpstreamBody = 32 * MiB;  ///< one upstream response, whole
+constexpr std::size_t kSseEvent = 10 * MiB;      ///< one event of an upstream stream (N44)
+constexpr std::size_t kBytesInFlight =
+    1024 * MiB;  ///< all request and response bodies of the process together
 
 // JSON.
 constexpr int kJsonDepth = 64;
 constexpr std::size_t kIdBytes = 256;  ///< a JSON-RPC string id
 
 // Time.
-constexpr auto kHeadDeadline = 10s;       ///< absolute, from the first byte of a head
-constexpr auto kIdleKeepAlive = 75s;      ///< between requests
-constexpr auto kBodyDeadline = 60s;       ///< absolute, plus a second per kBodyRate bytes announced
+constexpr auto kHeadDeadline = 10s;   ///< absolute, from the first byte of a head
+constexpr auto kIdleKeepAlive = 75s;  ///< between requests
+constexpr auto kBodyDeadline = 60s;   ///< absolute, plus a second per kBodyRate bytes announced
 constexpr std::size_t kBodyRate = 16 * KiB;
-constexpr auto kWriteStall = 30s;         ///< a reader that takes nothing for this long is cut
-constexpr auto kCallDeadline = 60s;       ///< default for one upstream call; progress does not extend it
+constexpr auto kWriteStall = 30s;    ///< a reader that takes nothing for this long is cut
+constexpr auto kCallDeadline = 60s;  ///< default for one upstream call; progress does not extend it
 constexpr auto kConnectDeadline = 5s;
 constexpr auto kDnsDeadline = 5s;
-constexpr auto kWatchAfter = 100ms;       ///< calls older than this watch for a client that went away
-constexpr auto kSseKeepAlive = 15s;       ///< comment line on a silent stream
-constexpr auto kStopGrace = 10s;          ///< SIGTERM: calls in flight may end within this
-constexpr auto kFirstList = 2s;           ///< a server never reached may delay the first list by this
-constexpr auto kRefresh = 15s;            ///< catalogue refresh where the upstream cannot notify
-constexpr auto kUpstreamIdle = 60s;       ///< an idle pooled upstream connection
+constexpr auto kWatchAfter = 100ms;  ///< calls older than this watch for a client that went away
+constexpr auto kSseKeepAlive = 15s;  ///< comment line on a silent stream
+constexpr auto kStopGrace = 10s;     ///< SIGTERM: calls in flight may end within this
+constexpr auto kFirstList = 2s;      ///< a server never reached may delay the first list by this
+constexpr auto kRefresh = 15s;       ///< catalogue refresh where the upstream cannot notify
+constexpr auto kUpstreamIdle = 60s;  ///< an idle pooled upstream connection
 
 // Queues (entries unless said otherwise).
 constexpr std::size_t kMailbox = 65536;
 constexpr std::size_t kSseQueue = 1 * MiB;  ///< bytes waiting for one slow reader, then it is cut
 constexpr std::size_t kExecutorQueue = 1024;
-constexpr std::size_t kPipelined = 64 * KiB;  ///< bytes read ahead of the request in hand
-constexpr std::size_t kConnections = 20000;   ///< accepted sockets; then accepting pauses
+constexpr std::size_t kPipelined = 64 * KiB;           ///< bytes read ahead of the request in hand
+constexpr std::size_t kConnections = 20000;            ///< accepted sockets; then accepting pauses
 constexpr std::size_t kUpstreamIdleConnections = 512;  ///< per shard and origin
 constexpr std::size_t kUpstreamConnections = 4096;     ///< per shard and origin, busy ones included
 
 // Catalogue.
-constexpr int kListPages = 100;           ///< pages of one upstream list, then it is cut and logged
+constexpr int kListPages = 100;  ///< pages of one upstream list, then it is cut and logged
 constexpr std::size_t kToolsPerServer = 5000;
 constexpr std::size_t kDefinitionBytes = 256 * KiB;
-constexpr std::size_t kNameBytes = 256;   ///< a tool or prompt name as the upstream gives it
-constexpr std::size_t kExportedName = 64; ///< narrowest limit among the model APIs
-constexpr std::size_t kListPage = 1000;   ///< items of one page to a client
+constexpr std::size_t kNameBytes = 256;    ///< a tool or prompt name as the upstream gives it
+constexpr std::size_t kExportedName = 64;  ///< narrowest limit among the model APIs
+constexpr std::size_t kListPage = 1000;    ///< items of one page to a client
 
 // Child processes.
-constexpr auto kChildStart = 20s;         ///< from spawn to a finished handshake
-constexpr auto kChildIdle = 15min;        ///< without a call, then it is stopped
+constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
+constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped
 constexpr auto kChildBackoffMin = 500ms;
 constexpr auto kChildBackoffMax = 60s;
-constexpr auto kChildKillAfter = 2s;      ///< from SIGTERM to SIGKILL of its process group
+constexpr auto kChildKillAfter = 2s;  ///< from SIGTERM to SIGKILL of its process group
 constexpr std::size_t kChildLine = 32 * MiB;
 constexpr std::size_t kChildStderrLine = 8 * KiB;
 
@@ -77,7 +79,7 @@ constexpr std::size_t kTombstones = 100000;
 
 // Journal.
 constexpr std::size_t kSegmentBytes = 64 * MiB;
-constexpr auto kDiskWindow = 2ms;             ///< group commit with durability: disk
-constexpr int kRefusalsPerSecond = 10;        ///< recorded refusals before authentication, per reason
+constexpr auto kDiskWindow = 2ms;       ///< group commit with durability: disk
+constexpr int kRefusalsPerSecond = 10;  ///< recorded refusals before authentication, per reason
 
 }  // namespace sallyport::limits

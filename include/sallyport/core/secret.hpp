@@ -7,7 +7,8 @@
 
 namespace sallyport {
 
-/// A secret value. There is no conversion to string and no stream operator; `reveal` is the one, greppable door.
+/// A secret value. There is no conversion to string and no stream operator; `reveal` is the one, greppable
+/// door.
 class Secret {
  public:
   Secret() = default;

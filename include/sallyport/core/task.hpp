@@ -1,9 +1,10 @@
 #pragma once
 /// Task<T>: a lazy coroutine that one other coroutine awaits. The request path is written in these.
 ///
-/// A task starts when it is awaited (or handed to `spawn`) and resumes its awaiter by symmetric transfer, so chains
-/// of any depth use no stack. Threads: a task lives on one shard from start to end. Coroutine parameters are taken
-/// by value, or refer to something that outlives the task; never await a temporary lambda with captures.
+/// A task starts when it is awaited (or handed to `spawn`) and resumes its awaiter by symmetric transfer, so
+/// chains of any depth use no stack. Threads: a task lives on one shard from start to end. Coroutine
+/// parameters are taken by value, or refer to something that outlives the task; never await a temporary
+/// lambda with captures.
 
 #include <coroutine>
 #include <cstddef>
@@ -35,7 +36,8 @@ struct PromiseBase {
     void await_resume() noexcept {}
   };
   Final final_suspend() noexcept { return {}; }
-  // Errors travel as values; an exception here is a bug or memory exhaustion, and half a request must not go on.
+  // Errors travel as values; an exception here is a bug or memory exhaustion, and half a request must not go
+  // on.
   [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
 };
 

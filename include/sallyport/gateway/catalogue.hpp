@@ -1,5 +1,6 @@
 #pragma once
-/// What one upstream offers: its tools, prompts, resources and templates as checked definitions. Immutable once built.
+/// What one upstream offers: its tools, prompts, resources and templates as checked definitions. Immutable
+/// once built.
 
 #include <memory>
 #include <string>
@@ -25,8 +26,9 @@ struct Definition {
 /// Threads: immutable, shared by snapshots.
 class Catalogue {
  public:
-  /// Keeps what is sound and drops the rest (hostile names, oversized definitions, broken header marks, second definitions of a
-  /// name); each drop is a line in `dropped`. Errors: storage when a stored array is no JSON array.
+  /// Keeps what is sound and drops the rest (hostile names, oversized definitions, broken header marks,
+  /// second definitions of a name); each drop is a line in `dropped`. Errors: storage when a stored array is
+  /// no JSON array.
   static Result<std::shared_ptr<const Catalogue>> build(const store::StoredCatalogue& stored);
 
   const std::string& server() const { return stored_.server; }

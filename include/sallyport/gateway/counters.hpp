@@ -81,9 +81,9 @@ struct alignas(64) ServerCounters {
 struct alignas(64) ShardCounters {
   std::array<std::array<Cell, kOutcomes>, kCountedMethods.size()> requests{};
   Histogram latency{};
-  Cell connections{};  ///< open now
-  Cell streams{};      ///< SSE streams open now
-  Cell in_flight{};    ///< requests
+  Cell pool_idle{}, pool_busy{}, dialled{};  ///< upstream connections, as of the shard's last request
+  Cell streams{};                            ///< SSE streams open now
+  Cell in_flight{};                          ///< requests
   Cell bytes_in{}, bytes_out{};
   Cell head_refusals{};  ///< refused before they were a request
   std::unique_ptr<ServerCounters[]> servers;

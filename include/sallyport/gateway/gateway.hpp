@@ -1,5 +1,6 @@
 #pragma once
-/// The gateway: builds snapshots from the registry, keeps the upstreams, and serves requests on the public listener.
+/// The gateway: builds snapshots from the registry, keeps the upstreams, and serves requests on the public
+/// listener.
 
 #include <memory>
 #include <string>
@@ -27,9 +28,10 @@ struct AccessLine {
 };
 
 struct GatewayOptions {
-  std::vector<std::string> allowed_hosts{};    ///< host names (without port) besides loopback names and IP literals
-  std::vector<std::string> allowed_origins{};  ///< "https://app.example"; answered with CORS headers
-  std::string public_url{};                    ///< its host is allowed too
+  std::vector<std::string>
+      allowed_hosts{};  ///< host names (without port) besides loopback names and IP literals
+  std::vector<std::string> allowed_origins{};           ///< "https://app.example"; answered with CORS headers
+  std::string public_url{};                             ///< its host is allowed too
   std::function<void(const AccessLine&)> access_log{};  ///< on the request's shard
 };
 
@@ -37,8 +39,10 @@ class Gateway {
  public:
   /// Loads the registry and publishes the first snapshot; upstreams are connected in the background.
   /// Requires: the shards run; called outside of them. All arguments outlive the gateway.
-  static Result<std::unique_ptr<Gateway>> create(net::Shards& shards, store::Registry& registry, store::Vault& vault, store::Journal& journal,
-                                                 Executor& database, const Clock& clock, GatewayOptions options);
+  static Result<std::unique_ptr<Gateway>> create(net::Shards& shards, store::Registry& registry,
+                                                 store::Vault& vault, store::Journal& journal,
+                                                 Executor& database, const Clock& clock,
+                                                 GatewayOptions options);
   virtual ~Gateway() = default;
 
   /// For the public listener.
@@ -49,16 +53,18 @@ class Gateway {
   /// Reads the registry again and swaps every shard to it; when it returns, the next request sees the change.
   /// Threads: the database executor's, or any when it is idle. Errors: nothing was swapped.
   virtual Result<void> reload() = 0;
-  /// Connects to a server now and fetches its catalogue: JSON {ok, era, tools, prompts, resources, templates, millis, dropped} or {ok:false, problem}.
-  /// Threads: the database executor's.
+  /// Connects to a server now and fetches its catalogue: JSON {ok, era, tools, prompts, resources, templates,
+  /// millis, dropped} or {ok:false, problem}. Threads: the database executor's.
   virtual Result<std::string> test_server(const std::string& name) = 0;
-  /// JSON {generation, servers: [{name, state, problem, version, tools, ...}], endpoints: [{path, tools, problems}]}. Threads: any.
+  /// JSON {generation, servers: [{name, state, problem, version, tools, ...}], endpoints: [{path, tools,
+  /// problems}]}. Threads: any.
   virtual std::string status() const = 0;
   /// Empty when ready; else why not. Threads: any.
   virtual std::string not_ready() const = 0;
   /// Counters for /metrics. Threads: any.
   virtual const Counters& counters() const = 0;
-  /// The listener is about to stop: calls whose clients leave are cancelled from now on, and /readyz says so. Threads: any.
+  /// The listener is about to stop: calls whose clients leave are cancelled from now on, and /readyz says so.
+  /// Threads: any.
   virtual void drain() = 0;
   /// After the listener has stopped: ends upstream sessions and children. Threads: not a shard's.
   virtual void stop() = 0;

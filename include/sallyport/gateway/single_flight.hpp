@@ -1,5 +1,6 @@
 #pragma once
-/// One attempt at something that many callers want at once: the first starts it, all wait for it, each with its own deadline.
+/// One attempt at something that many callers want at once: the first starts it, all wait for it, each with
+/// its own deadline.
 
 #include <memory>
 #include <optional>

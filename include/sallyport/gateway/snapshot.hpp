@@ -1,5 +1,6 @@
 #pragma once
-/// Everything a request reads, immutable: keys, rules, upstream configurations and the endpoints composed from their catalogues.
+/// Everything a request reads, immutable: keys, rules, upstream configurations and the endpoints composed
+/// from their catalogues.
 
 #include <memory>
 #include <optional>
@@ -21,18 +22,20 @@ namespace sallyport::gateway {
 
 class Upstream;
 
-/// One upstream server as configured, with its credential resolved. Immutable; a changed document makes a new one.
+/// One upstream server as configured, with its credential resolved. Immutable; a changed document makes a new
+/// one.
 struct ServerConfig {
   store::Server document;
-  std::string fingerprint;  ///< digest of document and credential: upstream sessions belong to one fingerprint
-  std::size_t slot = 0;     ///< index of its counters
+  std::string
+      fingerprint;       ///< digest of document and credential: upstream sessions belong to one fingerprint
+  std::size_t slot = 0;  ///< index of its counters
   // Streamable HTTP
   net::Origin origin{};
-  Secret credential_line{};  ///< "Authorization: Bearer ...\r\n", or empty
-  std::string fixed_lines{}; ///< configured headers as lines
+  Secret credential_line{};   ///< "Authorization: Bearer ...\r\n", or empty
+  std::string fixed_lines{};  ///< configured headers as lines
   // stdio
   std::map<std::string, Secret> secret_env{};
-  std::string problem{};     ///< why it cannot be used now (a credential that does not resolve); empty: usable
+  std::string problem{};  ///< why it cannot be used now (a credential that does not resolve); empty: usable
   bool is_stdio() const { return std::holds_alternative<store::StdioTransport>(document.transport); }
 };
 
@@ -41,7 +44,7 @@ struct ServerEntry {
   std::shared_ptr<const ServerConfig> config;
   std::shared_ptr<Upstream> upstream;
   std::shared_ptr<const Catalogue> catalogue;  ///< null: never reached
-  bool awaited = false;                        ///< first contact is under way: a list may wait for it, briefly
+  bool awaited = false;  ///< first contact is under way: a list may wait for it, briefly
 };
 
 /// One exported thing: what clients call it and what it is.
@@ -70,10 +73,10 @@ class Exports {
 
 /// What one URL serves: `/mcp` (everything the caller may use) or `/mcp/{virtual-server}`.
 struct Endpoint {
-  std::string path;          ///< "/mcp/payments"
-  std::string name;          ///< serverInfo.name
+  std::string path;  ///< "/mcp/payments"
+  std::string name;  ///< serverInfo.name
   std::string title{}, instructions{};
-  bool anonymous = false;    ///< no credential needed, loopback only, grants what it contains
+  bool anonymous = false;  ///< no credential needed, loopback only, grants what it contains
   Exports tools, prompts, resources, templates;
   std::vector<const ServerEntry*> servers;  ///< that it draws on
   std::vector<std::string> problems;        ///< collisions and missing sources, for the log and `get`

@@ -1,5 +1,6 @@
 #pragma once
-/// Calls to upstream MCP servers: one object per server, any era, HTTP or stdio. The client half of the gateway.
+/// Calls to upstream MCP servers: one object per server, any era, HTTP or stdio. The client half of the
+/// gateway.
 
 #include <functional>
 #include <memory>
@@ -21,11 +22,11 @@ namespace sallyport::gateway {
 /// What an upstream turned out to be when it was first reached.
 struct UpstreamIdentity {
   mcp::Version version = mcp::kNewestLegacy;
-  std::string session{};       ///< Mcp-Session-Id, legacy HTTP only
+  std::string session{};  ///< Mcp-Session-Id, legacy HTTP only
   std::string capabilities = "{}";
   std::string server_info = "{}";
   std::string instructions{};
-  std::uint64_t epoch = 0;     ///< grows when the session is replaced
+  std::uint64_t epoch = 0;  ///< grows when the session is replaced
   bool modern() const { return mcp::is_modern(version); }
 };
 
@@ -38,16 +39,17 @@ struct UpstreamNotification {
 /// One request to an upstream. Views and the cancel must outlive the call.
 struct UpstreamCall {
   mcp::Method method = mcp::Method::unknown;
-  std::optional<json::Value> params{};                                     ///< the client's; `_meta` is not taken from here
-  std::vector<std::pair<std::string_view, std::string>> replace{};         ///< members with another raw value (name, uri, cursor)
-  std::vector<std::pair<std::string, std::string_view>> carried{};         ///< `_meta` members that travel on, raw
-  std::string name{};                                                      ///< what Mcp-Name says: the upstream's own tool name or URI
-  std::vector<std::pair<std::string, std::string>> param_headers{};        ///< Mcp-Param-*
-  std::string log_level{};                                                 ///< modern upstreams; empty: none
+  std::optional<json::Value> params{};  ///< the client's; `_meta` is not taken from here
+  std::vector<std::pair<std::string_view, std::string>>
+      replace{};  ///< members with another raw value (name, uri, cursor)
+  std::vector<std::pair<std::string, std::string_view>> carried{};  ///< `_meta` members that travel on, raw
+  std::string name{};  ///< what Mcp-Name says: the upstream's own tool name or URI
+  std::vector<std::pair<std::string, std::string>> param_headers{};  ///< Mcp-Param-*
+  std::string log_level{};                                           ///< modern upstreams; empty: none
   bool wants_progress = false;
   SteadyTime deadline{};
   Cancel* cancel = nullptr;
-  std::function<void(const UpstreamNotification&)> on_notification{};      ///< on the caller's shard
+  std::function<void(const UpstreamNotification&)> on_notification{};  ///< on the caller's shard
 };
 
 /// The answer: a JSON-RPC result or the upstream's own error object. Owns its bytes.
@@ -58,14 +60,16 @@ struct UpstreamAnswer {
   bool modern = false;
 };
 
-/// Threads: call() and friends from any shard; they do their part on the owner shard and resume on the caller's.
+/// Threads: call() and friends from any shard; they do their part on the owner shard and resume on the
+/// caller's.
 class Upstream {
  public:
   /// `isolation` is "" for shared, else the principal's or session's own key (DESIGN 3.15).
   /// Errors: typed, with blame; `retry` only where nothing can have run.
   virtual Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) = 0;
   /// Connects where it must. The identity is shared by all shards until it is replaced.
-  virtual Task<Result<std::shared_ptr<const UpstreamIdentity>>> identify(std::string isolation, SteadyTime deadline) = 0;
+  virtual Task<Result<std::shared_ptr<const UpstreamIdentity>>> identify(std::string isolation,
+                                                                         SteadyTime deadline) = 0;
   /// Ends children and sessions. Threads: a shard's.
   virtual Task<> close() = 0;
   /// State for `get servers`: "up", "down", "idle", "starting"; the last problem. Threads: any.
@@ -85,22 +89,27 @@ using ListChanged = std::function<void(const std::string& server)>;  ///< any th
 /// HTTP clients of the shards, by shard index; each is used on its own shard only.
 using Clients = std::vector<std::unique_ptr<net::Client>>;
 
-std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config);
-std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config, ListChanged changed);
+std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients,
+                                             std::shared_ptr<const ServerConfig> config);
+std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config,
+                                              ListChanged changed);
 
 /// Fetches every list of a server, following pages with a cap and loop detection (limits::kListPages).
-Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> upstream, std::shared_ptr<const ServerConfig> config,
+Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> upstream,
+                                                     std::shared_ptr<const ServerConfig> config,
                                                      SteadyTime deadline);
 
 /// Parts that both transports share.
 namespace wire {
 /// `params` of the upstream request in the era of `identity`.
-std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& identity, std::string_view progress_token);
+std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& identity,
+                            std::string_view progress_token);
 /// Sorts an `initialize` or `server/discover` result. Errors: upstream_broken.
 Result<UpstreamIdentity> read_initialize(json::Value result);
 Result<UpstreamIdentity> read_discover(json::Value result);
 std::string initialize_params();
-/// Era of an error answer to `server/discover`: true = a modern server (fix and retry), false = fall back to `initialize`.
+/// Era of an error answer to `server/discover`: true = a modern server (fix and retry), false = fall back to
+/// `initialize`.
 bool is_modern_refusal(json::Value error);
 }  // namespace wire
 

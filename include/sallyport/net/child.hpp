@@ -1,5 +1,6 @@
 #pragma once
-/// A child process that speaks lines over its standard streams, and the guard that outlives us to clean up after it.
+/// A child process that speaks lines over its standard streams, and the guard that outlives us to clean up
+/// after it.
 
 #include <functional>
 #include <map>
@@ -24,21 +25,25 @@ struct ChildOptions {
   std::function<void(std::string how)> on_exit;
 };
 
-/// PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, USER of our own environment plus `extra`. Variables in `extra` that make a program
-/// load foreign code before its own runs (LD_*, GLIBC_TUNABLES, BASH_ENV ...) are refused (N39). Errors: bad_request.
-Result<std::map<std::string, std::string>> minimal_environment(const std::map<std::string, std::string>& extra);
+/// PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, USER of our own environment plus `extra`. Variables in `extra` that
+/// make a program load foreign code before its own runs (LD_*, GLIBC_TUNABLES, BASH_ENV ...) are refused
+/// (N39). Errors: bad_request.
+Result<std::map<std::string, std::string>> minimal_environment(
+    const std::map<std::string, std::string>& extra);
 
-/// The command is started by a guard process (our own executable again), which is its subreaper and leads its process group:
-/// when the child ends, when we end it, or when we are killed, the guard kills and reaps everything the command started.
-/// Threads: its shard's; callbacks come there.
+/// The command is started by a guard process (our own executable again), which is its subreaper and leads its
+/// process group: when the child ends, when we end it, or when we are killed, the guard kills and reaps
+/// everything the command started. Threads: its shard's; callbacks come there.
 class Child {
  public:
-  /// Errors: upstream_unreachable, readable by who wrote the configuration: no such program in PATH, no process left.
-  /// What only shows when the program is executed comes with on_exit ("cannot run 'x': Exec format error").
+  /// Errors: upstream_unreachable, readable by who wrote the configuration: no such program in PATH, no
+  /// process left. What only shows when the program is executed comes with on_exit ("cannot run 'x': Exec
+  /// format error").
   static Result<std::unique_ptr<Child>> start(Shard& shard, ChildOptions options);
   /// As stop(), without waiting; no callback comes any more.
   virtual ~Child() = default;
-  /// Queues a line (newline is added; newlines inside, which JSON has only between its tokens, become spaces). False when the child is gone or too much is waiting (limits::kChildLine).
+  /// Queues a line (newline is added; newlines inside, which JSON has only between its tokens, become
+  /// spaces). False when the child is gone or too much is waiting (limits::kChildLine).
   virtual bool send(std::string line) = 0;
   /// Closes its standard input, SIGTERM to its group, SIGKILL after limits::kChildKillAfter. on_exit follows.
   virtual void stop() = 0;

@@ -1,5 +1,6 @@
 #pragma once
-/// The one HTTP client for upstreams: keep-alive pools per shard, TLS, total deadlines, response caps, egress guard.
+/// The one HTTP client for upstreams: keep-alive pools per shard, TLS, total deadlines, response caps, egress
+/// guard.
 
 #include <memory>
 #include <string>
@@ -25,17 +26,19 @@ struct Origin {
 struct ClientRequest {
   std::string method = "POST";
   std::string path;     ///< "/mcp?x"
-  std::string headers;  ///< "Name: value\r\n" lines, already checked by `append_header`; Host and Content-Length are added
-  std::vector<std::string_view> body;  ///< sent in order, not copied; must stay until the response head is there
+  std::string headers;  ///< "Name: value\r\n" lines, already checked by `append_header`; Host and
+                        ///< Content-Length are added
+  std::vector<std::string_view>
+      body;  ///< sent in order, not copied; must stay until the response head is there
 };
 
-/// Appends a line; false (and nothing appended) when name or value has a byte that no header may carry, or when the name
-/// is one of those that frame a message or belong to the connection (Host, Content-Length, Transfer-Encoding, Connection ...),
-/// which the client writes itself.
+/// Appends a line; false (and nothing appended) when name or value has a byte that no header may carry, or
+/// when the name is one of those that frame a message or belong to the connection (Host, Content-Length,
+/// Transfer-Encoding, Connection ...), which the client writes itself.
 [[nodiscard]] bool append_header(std::string& out, std::string_view name, std::string_view value);
 
-/// A response whose head has arrived. Dropping it before the end closes the connection; read to the end returns it to the pool.
-/// The deadline and the cancellation of the request go on to hold for the body.
+/// A response whose head has arrived. Dropping it before the end closes the connection; read to the end
+/// returns it to the pool. The deadline and the cancellation of the request go on to hold for the body.
 class ClientResponse {
  public:
   struct Impl;
@@ -50,7 +53,8 @@ class ClientResponse {
   std::string content_type() const;
   /// The next bytes of the body as they arrive; empty at its end. Valid until the next call.
   Task<Result<std::string_view>> some();
-  /// All of it. Errors: too_large beyond `cap`, upstream_timeout, upstream_broken (too short, bad chunk), cancelled.
+  /// All of it. Errors: too_large beyond `cap`, upstream_timeout, upstream_broken (too short, bad chunk),
+  /// cancelled.
   Task<Result<std::string>> whole(std::size_t cap);
 
  private:
@@ -59,8 +63,8 @@ class ClientResponse {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads the rest of a body away in the background, so that its connection can be used again; after `within` it is closed.
-/// From here on the request's own deadline and cancellation no longer matter to the response.
+/// Reads the rest of a body away in the background, so that its connection can be used again; after `within`
+/// it is closed. From here on the request's own deadline and cancellation no longer matter to the response.
 void finish_in_background(ClientResponse response, Duration within);
 
 /// Threads: its shard's; it goes before its shard does. Idle connections are kept per origin
@@ -70,12 +74,14 @@ class Client {
   explicit Client(Shard& shard);
   ~Client();
 
-  /// Sends and waits for the response head, all within `deadline`. A pooled connection that turns out closed before a byte
-  /// was written is replaced silently; after the first byte nothing is repeated.
-  /// Errors: forbidden (egress), upstream_unreachable (nothing was sent, retry is safe), upstream_timeout, upstream_broken,
-  /// limited (limits::kUpstreamConnections), cancelled. `cancel` may be null. SteadyTime::max() is no deadline, for streams
-  /// that their caller watches itself. `origin` and `cancel` must outlive the task, `cancel` the response too.
-  Task<Result<ClientResponse>> send(const Origin& origin, ClientRequest request, SteadyTime deadline, Cancel* cancel);
+  /// Sends and waits for the response head, all within `deadline`. A pooled connection that turns out closed
+  /// before a byte was written is replaced silently; after the first byte nothing is repeated. Errors:
+  /// forbidden (egress), upstream_unreachable (nothing was sent, retry is safe), upstream_timeout,
+  /// upstream_broken, limited (limits::kUpstreamConnections), cancelled. `cancel` may be null.
+  /// SteadyTime::max() is no deadline, for streams that their caller watches itself. `origin` and `cancel`
+  /// must outlive the task, `cancel` the response too.
+  Task<Result<ClientResponse>> send(const Origin& origin, ClientRequest request, SteadyTime deadline,
+                                    Cancel* cancel);
 
   struct Gauges {
     std::size_t idle = 0, busy = 0;

@@ -2,7 +2,8 @@
 #include <doctest/doctest.h>
 
 namespace sallyport::net {
-/// Weak: only test programs that link the net layer's child processes have it. A test program is its own guard.
+/// Weak: only test programs that link the net layer's child processes have it. A test program is its own
+/// guard.
 [[gnu::weak]] void guard_main_if_asked(int argc, char** argv);
 }  // namespace sallyport::net
 
