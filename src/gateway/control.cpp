@@ -240,6 +240,16 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
   }
   managed->catalogue = std::move(*catalogue);
   if (auto published = publish(); !published) return Failure(published.error());
+  (void)shards_[0].post([&state = *states_[0], catalogue = managed->catalogue] {
+    const auto count = [](const auto& list) { return std::to_string(list.size()); };
+    const auto& stored = catalogue->stored();
+    state.journal.note("catalogue",
+                       "\"server\":" + json::quote(stored.server) + ",\"tools\":" + count(catalogue->tools) +
+                           ",\"prompts\":" + count(catalogue->prompts) + ",\"resources\":" +
+                           count(catalogue->resources) + ",\"templates\":" + count(catalogue->templates) +
+                           ",\"tools_digest\":" + json::quote(sha256_hex(stored.tools)));
+    state.commit_soon();
+  });
   spdlog::info("server {}: {} tools, {} prompts, {} resources, {} templates", fetched.server,
                managed->catalogue->tools.size(), managed->catalogue->prompts.size(),
                managed->catalogue->resources.size(), managed->catalogue->templates.size());

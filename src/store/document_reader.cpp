@@ -111,7 +111,7 @@ Server read_server(Fields& fields, Problems& problems) {
   out.capture = fields.word<Capture>(
       "capture", out.capture, {{"none", Capture::none}, {"digest", Capture::digest}, {"full", Capture::full}},
       {"masked"});
-  out.trust = fields.word<Trust>("trust", out.trust, {{"follow", Trust::follow}, {"pinned", Trust::pinned}});
+  out.trust = fields.word<Trust>("trust", out.trust, {{"follow", Trust::follow}}, {"pinned"});
   out.era = fields.word<Era>(
       "era", out.era, {{"automatic", Era::automatic}, {"modern", Era::modern}, {"legacy", Era::legacy}});
   out.uri_prefix = fields.word<bool>("uris", out.uri_prefix, {{"unchanged", false}, {"prefix", true}});

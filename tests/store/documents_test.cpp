@@ -36,7 +36,7 @@ const std::vector<std::string>& examples() {
       "http://127.0.0.1:9/\n"
       "  allow_private: true\n  ca_file: /etc/ca.pem\n  headers: {X-Region: eu, X-Empty: \"\"}\ncredential: "
       "k\nisolation: "
-      "principal\ncapture: full\ntrust: pinned\nera: legacy\nuris: prefix\ntimeout: 1500ms\ndisabled: true\n",
+      "principal\ncapture: full\ntrust: follow\nera: legacy\nuris: prefix\ntimeout: 1500ms\ndisabled: true\n",
       "kind: Server\nname: files\ntransport:\n  type: stdio\n  command: npx\n  args: [\"-y\", \"server, "
       "with: signs\", 8080, true]\n"
       "  env: {LANG: C, LEVEL: 3}\n  credentials: {API_KEY: k}\n  directory: /srv/files\n",
@@ -110,7 +110,7 @@ TEST_CASE("every key of every kind arrives where it belongs") {
   CHECK(http.credential == "k");
   CHECK(http.isolation == Isolation::principal);
   CHECK(http.capture == Capture::full);
-  CHECK(http.trust == Trust::pinned);
+  CHECK(http.trust == Trust::follow);
   CHECK(http.era == Era::legacy);
   CHECK(http.uri_prefix);
   CHECK(http.timeout == std::chrono::milliseconds(1500));
