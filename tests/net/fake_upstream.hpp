@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "raw_socket.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/core/task.hpp"
 #include "sallyport/net/client.hpp"
 
@@ -111,6 +112,32 @@ inline SteadyTime soon(Duration from_now = std::chrono::seconds(10)) {
 
 inline ClientRequest post(std::string_view body = "{}") {
   return {.method = "POST", .path = "/mcp", .headers = "Content-Type: application/json\r\n", .body = {body}};
+}
+
+inline const std::string kOk =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+
+/// Status and body, or the error's name.
+inline Task<std::string> outcome(Client& client, const Origin& origin, ClientRequest request = post(),
+                                 Duration within = std::chrono::seconds(10), std::size_t cap = limits::MiB) {
+  auto response = co_await client.send(origin, std::move(request), soon(within), nullptr);
+  if (!response) co_return std::string(name_of(response.error().code));
+  auto body = co_await response->whole(cap);
+  if (!body) co_return std::string(name_of(body.error().code));
+  co_return std::to_string(response->status()) + " " + *body;
+}
+
+/// The same, read piece by piece.
+inline Task<std::string> outcome_in_pieces(Client& client, const Origin& origin) {
+  auto response = co_await client.send(origin, post(), soon(), nullptr);
+  if (!response) co_return std::string(name_of(response.error().code));
+  std::string out = std::to_string(response->status()) + " ";
+  for (;;) {
+    auto run = co_await response->some();
+    if (!run) co_return std::string(name_of(run.error().code));
+    if (run->empty()) co_return out;
+    out += *run;
+  }
 }
 
 }  // namespace sallyport::net::testing
