@@ -27,6 +27,10 @@ class TreeBuilder final : public YAML::EventHandler {
   Node take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    // The parser offers a token that begins no value as an empty document, and again, without end.
+    if (mark.pos == document_at_)
+      throw Refused{mark.line + 1, mark.column + 1, "not YAML: nothing may stand here"};
+    document_at_ = mark.pos;
     open_.clear();
     root_ = make(mark, Node::Kind::null);
   }
@@ -108,6 +112,7 @@ class TreeBuilder final : public YAML::EventHandler {
   Node root_{};
   std::vector<Node> open_;
   std::size_t nodes_ = 0;
+  int document_at_ = -1;
 };
 
 /// Reads a view without copying it.

@@ -38,6 +38,8 @@ TEST_CASE("the shape of a file is refused with its place") {
       {"no YAML", "kind: [\n", 2, 1, "not YAML"},
       {"not a mapping", "just words\n", 1, 1, "must be a mapping"},
       {"a list in a list", "- - a\n", 1, 3, "must be a mapping"},
+      {"a stray comma", ",\n", 1, 1, "nothing may stand here"},
+      {"a stray comma behind a document", "kind: Team\nname: a\n---\n, x\n", 4, 1, "nothing may stand here"},
       {"no kind", "name: a\n", 1, 1, "needs the key \"kind\""},
       {"unknown kind", "kind: Sever\nname: a\n", 1, 7, "must be one of Credential, Server"},
       {"kind of a later version", "kind: Provider\nname: a\n", 1, 7, "not implemented in this version"},
