@@ -1,0 +1,185 @@
+/// An MCP server on standard streams, for tests: `stdio_peer MODE LEDGER`. What it does, the names of its
+/// tools say; what it did stands in the ledger, one line for each start, call, cancellation and end.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using Json = nlohmann::json;
+
+class Peer {
+ public:
+  Peer(std::string mode, const std::string& ledger)
+      : mode_(std::move(mode)),
+        ledger_(::open(ledger.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) {
+    note("start " + std::to_string(::getpid()));
+  }
+
+  void run() {
+    std::string input;
+    for (char bytes[65536];;) {
+      pollfd ready{.fd = 0, .events = POLLIN, .revents = 0};
+      if (::poll(&ready, 1, parked_.empty() ? -1 : 5) > 0) {
+        const ssize_t n = ::read(0, bytes, sizeof bytes);
+        if (n <= 0) break;
+        input.append(bytes, static_cast<std::size_t>(n));
+        for (std::size_t end; (end = input.find('\n')) != std::string::npos; input.erase(0, end + 1))
+          take(Json::parse(input.substr(0, end)));
+      }
+      release();
+    }
+    note("end");
+  }
+
+ private:
+  void note(const std::string& line) const { put(ledger_, line + "\n"); }
+  static void put(int fd, const std::string& text) {
+    for (std::size_t at = 0; at < text.size();) {
+      const ssize_t n = ::write(fd, text.data() + at, text.size() - at);
+      if (n <= 0) return;
+      at += static_cast<std::size_t>(n);
+    }
+  }
+  static void send(const Json& message) { put(1, message.dump() + "\n"); }
+  static void notify(const std::string& method, const Json& params) {
+    send({{"jsonrpc", "2.0"}, {"method", method}, {"params", params}});
+  }
+  void answer(const Json& id, Json result) const {
+    if (mode_ == "modern") result["resultType"] = "complete";
+    send({{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(result)}});
+  }
+  void say(const Json& id, const std::string& text) const {
+    answer(id, {{"content", Json::array({{{"type", "text"}, {"text", text}}})}});
+  }
+  static void refuse(const Json& id, int code, const std::string& why) {
+    send({{"jsonrpc", "2.0"}, {"id", id}, {"error", {{"code", code}, {"message", why}}}});
+  }
+
+  void take(const Json& message) {
+    if (mode_ == "mute") return;
+    if (!message.contains("method")) return answered(message);
+    const std::string method = message["method"];
+    const Json params = message.value("params", Json::object());
+    if (!message.contains("id")) {
+      if (method == "notifications/cancelled") note("cancelled " + params["requestId"].dump());
+      if (method == "notifications/initialized") note("initialized");
+      return;
+    }
+    const Json id = message["id"];
+    const Json capabilities = {{"tools", {{"listChanged", true}}}, {"logging", Json::object()}};
+    if (method == "server/discover") {
+      if (mode_ == "exits") {
+        note("exit on discover");
+        ::_exit(1);
+      }
+      if (mode_ != "modern") return refuse(id, -32601, "Method not found");
+      return answer(id, {{"supportedVersions", {"2026-07-28"}}, {"capabilities", capabilities}});
+    }
+    if (method == "initialize")
+      return answer(id, {{"protocolVersion", "2025-06-18"},
+                         {"capabilities", capabilities},
+                         {"serverInfo", {{"name", "peer"}, {"version", "1"}}}});
+    if (method == "tools/list") return answer(id, {{"tools", tools()}});
+    if (method == "tools/call") return call(id, params);
+    refuse(id, -32601, "Method not found");
+  }
+
+  Json tools() const {
+    Json out = Json::array();
+    for (const std::string& name : names_)
+      out.push_back({{"name", name}, {"inputSchema", {{"type", "object"}}}});
+    return out;
+  }
+
+  void call(const Json& id, const Json& params) {
+    const std::string name = params["name"];
+    const Json arguments = params.value("arguments", Json::object());
+    note("call " + name);
+    if (name == "echo") return say(id, arguments.dump());
+    if (name == "pid") return say(id, std::to_string(::getpid()));
+    if (name == "crash") ::_exit(3);
+    if (name == "never") return;
+    if (name == "wait") {
+      parked_.emplace_back(id, arguments["file"].get<std::string>());
+      return;
+    }
+    if (name == "env") {
+      Json all = Json::object();
+      for (char** entry = environ; *entry; ++entry) {
+        const std::string line = *entry;
+        all[line.substr(0, line.find('='))] = line.substr(line.find('=') + 1);
+      }
+      return say(id, all.dump());
+    }
+    if (name == "grow") {
+      names_.push_back("grown");
+      say(id, "grown");
+      return notify("notifications/tools/list_changed", Json::object());
+    }
+    if (name == "noise") {
+      put(1,
+          "Listening on stdio "
+          "...\n\n{\"half\":\n[1,2]\n{\"jsonrpc\":\"2.0\",\"id\":4711,\"result\":{}}\n\xff\n");
+      return say(id, "after the noise");
+    }
+    if (name == "flood") {
+      const std::string line(1023, 'e');
+      for (int i = 0; i < 1024; ++i) put(2, line + "\n");
+      put(2, std::string(100000, 'x'));
+      return say(id, "after the flood");
+    }
+    if (name == "talk") {
+      const Json meta = params.value("_meta", Json::object());
+      note("level " + meta.value("io.modelcontextprotocol/logLevel", "none"));
+      for (int i = 1; i <= 3; ++i) {
+        if (meta.contains("progressToken"))
+          notify("notifications/progress", {{"progressToken", meta["progressToken"]}, {"progress", i}});
+        notify("notifications/progress", {{"progressToken", "nobody's"}, {"progress", 99}});
+      }
+      notify("notifications/message", {{"level", "debug"}, {"data", "small talk"}});
+      notify("notifications/message", {{"level", "error"}, {"data", "bad news"}});
+      return say(id, "talked");
+    }
+    if (name == "ask") {
+      asked_for_ = id;
+      return send({{"jsonrpc", "2.0"},
+                   {"id", "question"},
+                   {"method", "sampling/createMessage"},
+                   {"params", {{"messages", Json::array()}, {"maxTokens", 1}}}});
+    }
+    refuse(id, -32602, "Unknown tool");
+  }
+
+  void answered(const Json& message) {
+    if (message.value("id", Json()) == "question") say(std::exchange(asked_for_, Json()), message.dump());
+  }
+
+  void release() {
+    std::erase_if(parked_, [this](const auto& entry) {
+      if (::access(entry.second.c_str(), F_OK) != 0) return false;
+      say(entry.first, "released");
+      return true;
+    });
+  }
+
+  const std::string mode_;
+  const int ledger_;
+  std::vector<std::string> names_{"ask",   "crash", "echo", "env",  "flood", "grow",
+                                  "never", "noise", "pid",  "talk", "wait"};
+  std::vector<std::pair<Json, std::string>> parked_;
+  Json asked_for_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) return 2;
+  Peer(argv[1], argv[2]).run();
+}
