@@ -31,7 +31,8 @@ constexpr std::string_view kRestore = R"(A backup of a Sallyport data directory.
 To restore, on a machine where no server runs:
 
   mkdir -m 700 sallyport-data
-  cp registry.db journal.pub sallyport-data/
+  cp registry.db sallyport-data/sallyport.db
+  cp journal.pub sallyport-data/
   {bring_key}
   sallyport get servers --data sallyport-data
   sallyport serve --data sallyport-data

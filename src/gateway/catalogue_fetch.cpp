@@ -8,8 +8,10 @@ namespace sallyport::gateway {
 namespace {
 
 /// All pages of one list as one JSON array of raw definitions.
-Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream, const std::string& server,
-                                     mcp::Method method, std::string_view member, SteadyTime deadline) {
+Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream,
+                                     std::shared_ptr<const ServerConfig> config, mcp::Method method,
+                                     std::string_view member, SteadyTime deadline) {
+  const std::string& server = config->document.name;
   std::string out = "[";
   std::string cursor;
   std::set<std::string> seen;
@@ -30,9 +32,9 @@ Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream, const s
       // list is empty.
       const auto code = answer->payload.find("code");
       if (code && code->integer() == -32601) break;
-      co_return fail(Code::upstream_broken, Blame::upstream,
-                     std::string(mcp::text_of(method)) +
-                         " refused: " + std::string(answer->payload.raw()).substr(0, 200));
+      co_return fail(
+          Code::upstream_broken, Blame::upstream,
+          std::string(mcp::text_of(method)) + " refused: " + wire::words_of(answer->payload, *config));
     }
     const auto list = answer->payload.find(member);
     if (!list || !list->is(json::Kind::array)) {
@@ -83,7 +85,7 @@ Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> u
       {offers("resources"), mcp::Method::resources_templates_list, "resourceTemplates", &out.templates}};
   for (const List& list : lists) {
     if (!list.offered) continue;
-    auto fetched = co_await fetch_list(upstream, name, list.method, list.member, deadline);
+    auto fetched = co_await fetch_list(upstream, config, list.method, list.member, deadline);
     if (!fetched) co_return Failure(fetched.error());
     *list.into = std::move(*fetched);
   }

@@ -13,6 +13,8 @@ namespace {
 
 /// A failed contact is tried again after a second, then two, four ... at most every 30 s.
 constexpr auto kRetryMax = std::chrono::seconds(30);
+/// Between a notification of change and the fetch that follows.
+constexpr auto kSettle = std::chrono::milliseconds(500);
 /// How long a replaced upstream may finish the calls of older snapshots.
 constexpr auto kRetireGrace = std::chrono::seconds(60);
 
@@ -267,7 +269,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   // The first list waits for a first contact, but not for ever.
   net::Deadline patience(shard);
   patience.set(limits::kFirstList, [self, managed] {
-    (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); });
+    if (!self->stopping_) (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); });
   });
   while (!managed->retired && !self->stopping_) {
     managed->poked = false;
@@ -276,6 +278,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
     if (!sleeping) {
       auto fetched = co_await fetch_catalogue(managed->upstream, managed->config,
                                               std::chrono::steady_clock::now() + limits::kChildStart);
+      if (managed->retired || self->stopping_) break;  // the executor ends before the shards do
       self->counters_.shard(shard.index()).servers[managed->config->slot].up.set(fetched ? 1 : 0);
       if (fetched) {
         retry = std::chrono::seconds(1);
@@ -302,6 +305,8 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
     timer.set(managed->poked ? std::chrono::milliseconds(100) : wait, [wake] { wake->deliver(true); });
     co_await *wake;
     managed->wake.reset();
+    // Some servers say "changed" after every list: that must not become a race.
+    if (managed->poked && !managed->retired && !self->stopping_) co_await net::sleep_for(shard, kSettle);
   }
 }
 
@@ -334,6 +339,9 @@ Result<std::string> Control::test_server(const std::string& name) {
     }(managed, promise));
   });
   if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);
+  if (future.wait_for(limits::kChildStart + std::chrono::seconds(1)) != std::future_status::ready)
+    return fail(Code::upstream_timeout, Blame::upstream, "server '" + name + "' does not come to an end",
+                true);
   auto fetched = future.get();
   const auto millis =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();

@@ -33,6 +33,19 @@ bool is_ip_literal(std::string_view host) {
   return dots == 3;
 }
 
+bool is_loopback_name(std::string_view host) {
+  return equal_ignoring_case(host, "localhost") || host == "127.0.0.1" || host == "::1";
+}
+
+/// Not only the connection: a proxy on this machine brings strangers, and shows it in Host or in forwarding
+/// headers.
+bool from_this_machine(net::Exchange& exchange) {
+  const net::Request& request = exchange.request();
+  const auto host = request.headers.find("host");
+  return exchange.peer().loopback && request.forwarded.lines.empty() && host &&
+         is_loopback_name(host_of(*host));
+}
+
 bool contains(const std::vector<std::string>& list, std::string_view text) {
   return std::any_of(list.begin(), list.end(),
                      [&](const std::string& s) { return equal_ignoring_case(s, text); });
@@ -121,7 +134,7 @@ Result<void> Door::authenticate(Call& call, SystemTime now) {
   const net::Request& request = call.exchange.request();
   static const auto anonymous = std::make_shared<const policy::Principal>();
   if (call.endpoint->anonymous) {
-    if (!call.exchange.peer().loopback)
+    if (!from_this_machine(call.exchange))
       return client_error(Code::forbidden, "This endpoint is open on the loopback interface only.");
     call.principal = anonymous;
     return {};

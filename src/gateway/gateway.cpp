@@ -151,7 +151,7 @@ class GatewayImpl final : public Gateway {
           Code::not_found,
           "Nothing is served at this path. MCP clients connect to /mcp or /mcp/{virtual-server}.");
     call.endpoint_path = std::string(request.path);
-    if (request.method == net::Method::options && !call.cors.empty()) co_return preflight();
+    if (request.method == net::Method::options && !call.cors.empty()) co_return preflight(request);
     const Endpoint* endpoint = call.snapshot->endpoint(request.path);
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
@@ -232,7 +232,8 @@ class GatewayImpl final : public Gateway {
     std::string out;
     for (const json::Value item : root.elements()) {
       Call part(call.exchange, call.here);
-      part.endpoint = part.snapshot->endpoint(call.endpoint_path);
+      part.snapshot = call.snapshot;
+      part.endpoint = call.endpoint;
       if (!part.endpoint) co_return client_error(Code::not_found, "This endpoint no longer exists.");
       part.endpoint_path = call.endpoint_path;
       part.principal = call.principal;
@@ -251,12 +252,23 @@ class GatewayImpl final : public Gateway {
     co_return net::Reply{.status = 200, .content_type = "application/json", .body = "[" + out + "]"};
   }
 
-  static Answer preflight() {
+  static Answer preflight(const net::Request& request) {
+    // Headers that mirror arguments have names of the tools' own choice.
+    std::string mirrored;
+    const std::string asked = lower(request.headers.find("access-control-request-headers").value_or(""));
+    for (std::string_view rest = asked; !rest.empty();) {
+      const std::string_view name = trim(rest.substr(0, rest.find(',')));
+      rest.remove_prefix(std::min(rest.size(), rest.substr(0, rest.find(',')).size() + 1));
+      if (name.starts_with("mcp-param-") &&
+          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == name.npos)
+        mirrored += ", " + std::string(name);
+    }
     return net::Reply{.status = 204,
                       .headers = {{"Access-Control-Allow-Methods", "POST, DELETE"},
                                   {"Access-Control-Allow-Headers",
                                    "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, "
-                                   "Mcp-Name, Mcp-Session-Id, Last-Event-ID"},
+                                   "Mcp-Name, Mcp-Session-Id, Last-Event-ID" +
+                                       mirrored},
                                   {"Access-Control-Max-Age", "600"}}};
   }
 
@@ -301,7 +313,8 @@ class GatewayImpl final : public Gateway {
                                  .status = answer ? 200 : show(answer.error(), call).http,
                                  .before_authentication = !call.principal});
     } else if (std::holds_alternative<RpcResult>(*answer) || std::holds_alternative<net::Reply>(*answer)) {
-      if (call.method == "ping" || call.method == "batch") return;
+      // Strangers must not be able to fill the disk; a batch is recorded message by message.
+      if (!call.principal || call.method == "ping" || call.method == "batch") return;
       call.here.journal.note("answered", "\"call\":" + json::quote(call.id) +
                                              ",\"principal\":" + json::quote(principal) +
                                              ",\"key_id\":" + json::quote(call.key_id) +

@@ -1,3 +1,4 @@
+#include "door.hpp"
 #include "mcp_service.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
@@ -37,12 +38,15 @@ Task<Result<void>> McpService::first_contact(Call& call) const {
   // A server that was never reached may delay the first requests a little, so that a client started together
   // with us sees its tools.
   const auto patience = std::chrono::steady_clock::now() + limits::kFirstList;
+  const auto generation = call.snapshot->generation;
   while (waits_for_first_contact(*call.endpoint) && std::chrono::steady_clock::now() < patience) {
     co_await net::sleep_for(call.here.shard, std::chrono::milliseconds(20));
     call.snapshot = call.here.snapshot;
     call.endpoint = call.snapshot->endpoint(call.endpoint_path);
     if (!call.endpoint) co_return client_error(Code::not_found, "This endpoint no longer exists.");
   }
+  // The key may have been revoked while we waited.
+  if (call.snapshot->generation != generation) co_return Door::authenticate(call, clock_.now());
   co_return Result<void>{};
 }
 

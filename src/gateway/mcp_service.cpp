@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
 #include "sallyport/mcp/headers.hpp"
@@ -31,6 +32,25 @@ int capture_of(store::Capture capture) {
       return 2;
   }
   return 1;
+}
+
+/// Rules compare a template's URI as it is written; a server may resolve it. What has two spellings is not
+/// served.
+bool has_other_spellings(std::string_view uri) {
+  for (std::size_t i = 0; i < uri.size(); ++i) {
+    if (uri[i] == '\\') return true;
+    if (uri[i] == '/' && (uri.substr(i + 1).starts_with("../") || uri.substr(i + 1).starts_with("./") ||
+                          uri.substr(i + 1) == ".." || uri.substr(i + 1) == "."))
+      return true;
+    if (uri[i] != '%') continue;
+    const auto byte = unhex(uri.substr(i + 1, 2));
+    if (!byte || byte->empty()) return true;
+    const char c = (*byte)[0];
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+        std::string_view("-._~/\\%").find(c) != std::string_view::npos || c == 0)
+      return true;
+  }
+  return false;
 }
 
 /// `uris: prefix`: what is read must carry the URI that was asked for.
@@ -217,7 +237,8 @@ Task<Result<Answer>> McpService::read_resource(Call& call) {
     original = uri.substr(hit->entry->server->config->document.name.size() + 1);
   const std::string canonical =
       hit ? mcp::canonical_name(hit->entry->server->config->document.name, original) : "";
-  if (!hit || !allowed(call, policy::Object::resource, canonical)) {
+  if (!hit || (hit->by_template && has_other_spellings(original)) ||
+      !allowed(call, policy::Object::resource, canonical)) {
     call.target = canonical;
     call.refusal = hit ? "denied" : "unknown_resource";
     // 2025 clients know this case by a code of its own.
@@ -271,6 +292,10 @@ Task<Result<Answer>> McpService::forward(Call& call, const Export& target, Upstr
   if (call.target.empty()) call.target = target.definition->canonical;
   call.capture = capture_of(config.document.capture);
 
+  // From here on the client can cancel it.
+  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "",
+                              call.cancel);
+
   Slot<Result<void>> durable;
   const auto arguments = upstream.params ? upstream.params->find("arguments") : std::nullopt;
   call.here.journal.intent({.call = call.id,
@@ -311,8 +336,6 @@ Task<Result<Answer>> McpService::forward(Call& call, const Export& target, Upstr
     relay(call, notification);
   };
 
-  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "",
-                              call.cancel);
   ServerCounters& counters = call.here.counters.servers[config.slot];
   const SteadyTime begin = std::chrono::steady_clock::now();
   counters.calls.add();

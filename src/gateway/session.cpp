@@ -1,5 +1,6 @@
 #include "session.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "sallyport/core/limits.hpp"
@@ -68,7 +69,12 @@ void SessionTable::set(const std::string& nonce, Entry entry) {
   if (entries_.size() >= limits::kTombstones) sweep(unix_seconds(std::chrono::system_clock::now()));
   // A full table of live tombstones means an attack by key holders; the oldest knowledge is not worth the
   // memory.
-  if (entries_.size() >= limits::kTombstones) entries_.erase(entries_.begin());
+  if (entries_.size() >= limits::kTombstones) {
+    // Log levels go first: a forgotten tombstone would let a session live again.
+    auto victim =
+        std::find_if(entries_.begin(), entries_.end(), [](const auto& e) { return !e.second.deleted; });
+    entries_.erase(victim == entries_.end() ? entries_.begin() : victim);
+  }
   Entry& slot = entries_[nonce];
   entry.deleted |= slot.deleted;
   slot = std::move(entry);

@@ -20,7 +20,9 @@ namespace sallyport::gateway {
 class Access {
  public:
   explicit Access(std::shared_ptr<const policy::RuleSet::View> view) : view_(std::move(view)) {}
-  const policy::Decision& decide(policy::Object object, std::string_view target) {
+  policy::Decision decide(policy::Object object, std::string_view target) {
+    // URIs of template resources are of the client's own making: they must not fill memory.
+    if (target.size() > kLongest) return view_->decide(object, target);
     std::string key(1, static_cast<char>('0' + static_cast<int>(object)));
     key += target;
     if (const auto it = memo_.find(key); it != memo_.end()) return it->second;
@@ -30,6 +32,7 @@ class Access {
 
  private:
   static constexpr std::size_t kBound = 20000;
+  static constexpr std::size_t kLongest = 256;  ///< bytes of a remembered target
   std::shared_ptr<const policy::RuleSet::View> view_;
   std::unordered_map<std::string, policy::Decision> memo_;
 };

@@ -1,4 +1,5 @@
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <map>
 
 #include "sallyport/core/limits.hpp"
@@ -17,6 +18,9 @@ Failure broken(std::string what) { return fail(Code::upstream_broken, Blame::ups
 
 /// What may follow an answer on its stream: the end, which lets the connection be used again.
 constexpr auto kTail = std::chrono::seconds(1);
+
+/// Sessions of one server on one shard with `isolation: principal` or `session`.
+constexpr std::size_t kSessions = 1024;
 
 /// How one exchange ended besides a plain answer.
 enum class Ended {
@@ -41,7 +45,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) override {
     const auto self = shared_from_this();
     for (int attempt = 0;; ++attempt) {
-      auto identity = co_await identify(isolation, call.deadline);
+      auto identity = co_await identify_for(call, isolation);
       if (!identity) co_return Failure(identity.error());
       auto exchanged = co_await exchange(call, *identity);
       note_reachable(exchanged);
@@ -58,8 +62,32 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     if (const auto it = known.find(isolation); it != known.end()) co_return it->second;
     auto identity = co_await net::run_on<Result<Identity>>(
         owner(isolation), [self, isolation, deadline] { return self->owned_identity(isolation, deadline); });
-    if (identity) here().known[isolation] = *identity;
+    if (identity) {
+      if (here().known.size() >= kSessions) here().known.clear();
+      here().known[isolation] = *identity;
+    }
     co_return identity;
+  }
+
+  /// A caller who gives up need not wait for a slow handshake.
+  Task<Result<Identity>> identify_for(const UpstreamCall& call, std::string isolation) {
+    const auto& known = here().known;
+    if (const auto it = known.find(isolation); it != known.end()) co_return it->second;
+    net::Shard& shard = *net::Shard::current();
+    auto slot = std::make_shared<Slot<Result<Identity>>>();
+    Cancel::Watch watch;
+    if (call.cancel) {
+      watch = call.cancel->on_request([slot, &shard] {
+        shard.at_turn_end([slot] {
+          slot->deliver(fail(Code::cancelled, Blame::client, "cancelled before it was sent", true));
+        });
+      });
+    }
+    spawn([](std::shared_ptr<HttpUpstream> self, std::string key, SteadyTime deadline,
+             std::shared_ptr<Slot<Result<Identity>>> into) -> Task<> {
+      into->deliver(co_await self->identify(key, deadline));
+    }(shared_from_this(), isolation, call.deadline, slot));
+    co_return co_await *slot;
   }
 
   Task<> close() override {
@@ -85,6 +113,10 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   std::map<std::string, SingleFlight<Identity>>& owned_here() {
     return owned_[static_cast<std::size_t>(net::Shard::current()->index())];
   }
+  /// A stop takes the clients away; background work that still runs ends then.
+  bool has_client() const {
+    return clients_[static_cast<std::size_t>(net::Shard::current()->index())] != nullptr;
+  }
   net::Client& client() { return *clients_[static_cast<std::size_t>(net::Shard::current()->index())]; }
 
   net::Shard& owner(const std::string& isolation) {
@@ -102,17 +134,36 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   // -----------------------------------------------------------------------------------------
 
   Task<Result<Identity>> owned_identity(std::string isolation, SteadyTime deadline) {
-    auto& flight = owned_here()[isolation];
+    auto& mine = owned_here();
+    if (mine.size() >= kSessions && !mine.contains(isolation)) make_room(mine);
+    auto& flight = mine[isolation];
     if (flight.value) co_return *flight.value;
     co_return co_await flight.join(*net::Shard::current(), deadline,
                                    [this, isolation] { spawn(connect(shared_from_this(), isolation)); });
+  }
+
+  /// Isolated sessions are many; the older half of what rests is ended.
+  void make_room(std::map<std::string, SingleFlight<Identity>>& mine) {
+    std::vector<std::pair<std::uint64_t, std::string>> resting;
+    for (const auto& [isolation, flight] : mine) {
+      if (!flight.flying() && !isolation.empty())
+        resting.emplace_back(flight.value ? (*flight.value)->epoch : 0, isolation);
+    }
+    std::sort(resting.begin(), resting.end());
+    resting.resize((resting.size() + 1) / 2);
+    for (const auto& [epoch, isolation] : resting) {
+      const auto it = mine.find(isolation);
+      if (it->second.value && !(*it->second.value)->session.empty())
+        spawn(end_session(shared_from_this(), *it->second.value));
+      mine.erase(it);
+    }
   }
 
   static Task<> connect(std::shared_ptr<HttpUpstream> self, std::string isolation) {
     const auto deadline = std::chrono::steady_clock::now() +
                           std::min<Duration>(self->config_->document.timeout, limits::kChildStart);
     auto identity = co_await self->handshake(deadline);
-    self->note(identity);
+    if (isolation.empty() || !identity) self->note(identity);
     auto& flight = self->owned_here()[isolation];
     if (identity) {
       identity->epoch = ++self->epochs_;
@@ -162,7 +213,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
         if (identity || config_->document.era == store::Era::modern) co_return identity;
       } else if (result->answer && wire::is_modern_refusal(result->answer->payload)) {
         co_return broken("refuses protocol version " + std::string(mcp::text_of(mcp::kModern)) + ": " +
-                         std::string(result->answer->payload.raw()).substr(0, 200));
+                         wire::words_of(result->answer->payload, *config_));
       } else if (config_->document.era == store::Era::modern) {
         co_return broken("configured as `era: modern`, but did not answer server/discover (HTTP " +
                          std::to_string(result->status) + ")");
@@ -181,7 +232,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     if (result->status == 401 || result->status == 403) co_return refused_credential(result->status);
     if (!result->answer) co_return broken("HTTP " + std::to_string(result->status) + " to initialize");
     if (result->answer->is_error)
-      co_return broken("initialize refused: " + std::string(result->answer->payload.raw()).substr(0, 200));
+      co_return broken("initialize refused: " + wire::words_of(result->answer->payload, *config_));
     auto identity = wire::read_initialize(result->answer->payload);
     if (!identity) co_return identity;
     identity->session = result->session;
@@ -200,6 +251,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   }
 
   static Task<> end_session(std::shared_ptr<HttpUpstream> self, Identity identity) {
+    if (!self->has_client()) co_return;
     net::ClientRequest request{
         .method = "DELETE", .path = self->config_->origin.url.path, .headers = {}, .body = {}};
     request.headers = self->header_lines(*identity, nullptr);
@@ -266,27 +318,28 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     }
     Exchanged out;
     if (posted->status == 401 || posted->status == 403) co_return refused_credential(posted->status);
-    const bool foreign =
-        posted->answer && posted->answer->is_error && !posted->answer->document.root().find("id");
-    if (posted->answer && !foreign && !(posted->answer->is_error && session_refused(*posted, *identity))) {
+    // Only what certainly never ran is sent again: a refusal of our session or era, which names no request.
+    const bool refused = posted->answer && posted->answer->is_error && session_refused(*posted, *identity);
+    if (posted->answer && !refused) {
       out.answer = std::move(posted->answer);
       co_return out;
     }
-    if (posted->status == 400 || posted->status == 404 || posted->status == 405) {
+    if (refused || posted->status == 404 || posted->status == 405) {
       out.ended = Ended::session_gone;
       co_return out;
     }
     co_return broken("HTTP " + std::to_string(posted->status) + " without a JSON-RPC answer");
   }
 
-  /// A legacy server that lost our session says 404, or 400 in its own words; both come before anything ran.
-  /// A modern one that suddenly answers outside the modern codes has been replaced by a legacy one.
+  /// A legacy server that lost our session says 404, or 400 with an error that is tied to no request. A
+  /// modern one that suddenly answers like that, or refuses the version, has been replaced by a legacy one.
   static bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
-    if (!identity.modern()) return posted.status == 404 || posted.status == 400;
-    if (posted.status != 400) return false;
-    const auto code = posted.answer->payload.find("code");
-    const auto number = code ? code->integer() : std::nullopt;
-    return number == -32000 || number == -32022;
+    const auto id = posted.answer->document.root().find("id");
+    const bool tied = id && !id->is(json::Kind::null);
+    if (!identity.modern()) return !tied && (posted.status == 404 || posted.status == 400);
+    const auto code =
+        posted.answer->payload.is(json::Kind::object) ? posted.answer->payload.find("code") : std::nullopt;
+    return posted.status == 400 && (!tied || (code && code->integer() == -32022));
   }
 
   static Task<> tell_cancelled(std::shared_ptr<HttpUpstream> self, Identity identity, std::string id) {
@@ -315,6 +368,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
                                .headers = header_lines(identity, &call),
                                .body = {}};
     request.body = {head, params, "}"};
+    if (!has_client()) co_return fail(Code::unavailable, Blame::us, "the gateway is stopping", true);
     auto response = co_await client().send(config_->origin, std::move(request), call.deadline, call.cancel);
     if (!response) co_return Failure(response.error());
 
@@ -406,6 +460,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   }
 
   static Task<> answer_ping(std::shared_ptr<HttpUpstream> self, UpstreamIdentity identity, std::string id) {
+    if (!self->has_client()) co_return;
     net::ClientRequest request{.method = "POST",
                                .path = self->config_->origin.url.path,
                                .headers = self->header_lines(identity, nullptr),

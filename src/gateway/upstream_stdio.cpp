@@ -36,6 +36,7 @@ struct Pending {
 /// Tells the owner shard which wait to end when the caller gives up.
 struct Ticket {
   std::weak_ptr<Pending> pending;
+  std::weak_ptr<Slot<Result<Identity>>> connecting;
   bool cancelled = false;
 };
 
@@ -50,7 +51,11 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
   /// Once, when the process has ended: whether we asked for it, and how long it lived.
   std::function<void(bool asked, Duration lived)> on_end;
 
-  bool running() const { return child_ != nullptr; }
+  /// Started, and not asked to end.
+  bool running() const { return child_ && !asked_; }
+  /// The process is still there.
+  bool alive() const { return child_ != nullptr; }
+  bool asked_to_stop() const { return asked_; }
 
   /// Starts the process. What it does on its own account goes to the log.
   Result<void> start() {
@@ -84,6 +89,8 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
 
   void stop() {
     asked_ = true;
+    idle_.clear();
+    flight.value.reset();
     if (child_) child_->stop();
   }
 
@@ -213,6 +220,7 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
 
   void exited(const std::string& how) {
     how_it_ended = how;
+    idle_.clear();
     // The child object may be on the stack below us.
     shard_.at_turn_end([dead = std::shared_ptr<net::Child>(std::move(child_))] {});
     flight.value.reset();
@@ -239,7 +247,8 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
       : shards_(shards),
         config_(std::move(config)),
         changed_(std::move(changed)),
-        owned_(static_cast<std::size_t>(shards.size())) {}
+        owned_(static_cast<std::size_t>(shards.size())),
+        closed_(static_cast<std::size_t>(shards.size())) {}
 
   Task<Answer> call(UpstreamCall call, std::string isolation) override {
     const auto self = shared_from_this();
@@ -251,6 +260,8 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
       watch = call.cancel->on_request([ticket, &shard] {
         (void)shard.post([ticket] {
           ticket->cancelled = true;
+          if (const auto connecting = ticket->connecting.lock())
+            connecting->deliver(fail(Code::cancelled, Blame::client, "cancelled by the caller", true));
           if (const auto pending = ticket->pending.lock())
             pending->answer.deliver(fail(Code::cancelled, Blame::client, "cancelled by the caller"));
         });
@@ -270,19 +281,21 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
                                                      });
   }
 
+  /// On every shard: what lives on a shard's loop also ends there.
   Task<> close() override {
     const auto self = shared_from_this();
+    closed_[static_cast<std::size_t>(net::Shard::current()->index())] = 1;
     auto& mine = owned_here();
     for (auto& [isolation, slot] : mine) {
-      slot.closed = true;
       if (slot.session) slot.session->stop();
     }
     for (int i = 0; i < 300; ++i) {
       bool left = false;
-      for (auto& [isolation, slot] : mine) left |= slot.session && slot.session->running();
+      for (auto& [isolation, slot] : mine) left |= slot.session && slot.session->alive();
       if (!left) break;
       co_await net::sleep_for(*net::Shard::current(), std::chrono::milliseconds(10));
     }
+    for (auto& [isolation, slot] : mine) slot.session.reset();
   }
 
   Health health() const override {
@@ -295,7 +308,6 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
     std::shared_ptr<StdioSession> session;
     SteadyTime not_before{};
     Duration backoff = limits::kChildBackoffMin;
-    bool closed = false;
   };
 
   std::map<std::string, Owned>& owned_here() {
@@ -309,7 +321,13 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
 
   Task<Answer> owned_call(const UpstreamCall* call, std::string isolation, net::Shard* home,
                           std::shared_ptr<Ticket> ticket) {
-    auto identity = co_await owned_identity(isolation, call->deadline);
+    // Waited for through a slot, so that a caller who gives up need not wait for a slow start.
+    auto connecting = std::make_shared<Slot<Result<Identity>>>();
+    ticket->connecting = connecting;
+    if (ticket->cancelled)
+      co_return fail(Code::cancelled, Blame::client, "cancelled before it was sent", true);
+    spawn(identity_into(shared_from_this(), isolation, call->deadline, connecting));
+    auto identity = co_await *connecting;
     if (!identity) co_return Failure(identity.error());
     const auto session = owned_here()[isolation].session;
     if (!session) co_return fail(Code::upstream_unreachable, Blame::upstream, "process has just ended", true);
@@ -319,8 +337,15 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
     co_return answer;
   }
 
+  static Task<> identity_into(std::shared_ptr<StdioUpstream> self, std::string isolation, SteadyTime deadline,
+                              std::shared_ptr<Slot<Result<Identity>>> slot) {
+    slot->deliver(co_await self->owned_identity(isolation, deadline));
+  }
+
   Task<Result<Identity>> owned_identity(std::string isolation, SteadyTime deadline) {
     auto& mine = owned_here();
+    if (closed_[static_cast<std::size_t>(net::Shard::current()->index())])
+      co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
     if (mine.size() >= kChildren && !mine.contains(isolation)) {
       std::erase_if(mine, [](const auto& entry) {
         return !entry.second.session ||
@@ -330,7 +355,6 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
         co_return fail(Code::limited, Blame::admin, "too many isolated processes", true);
     }
     Owned& slot = mine[isolation];
-    if (slot.closed) co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
     if (slot.session && slot.session->flight.value) co_return *slot.session->flight.value;
     if (!slot.session || (!slot.session->running() && !slot.session->flight.flying())) {
       if (std::chrono::steady_clock::now() < slot.not_before) {
@@ -361,7 +385,7 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
       slot.not_before = std::chrono::steady_clock::now() + slot.backoff;
       slot.backoff = std::min<Duration>(slot.backoff * 2, limits::kChildBackoffMax);
     }
-    self->note(identity);
+    if (isolation.empty() || !identity) self->note(identity);
     if (identity) {
       session->flight.land(std::make_shared<const UpstreamIdentity>(std::move(*identity)));
     } else {
@@ -379,6 +403,7 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
       slot.not_before = std::chrono::steady_clock::now() + slot.backoff;
       slot.backoff = std::min<Duration>(slot.backoff * 2, limits::kChildBackoffMax);
     }
+    if (!isolation.empty()) return;  // one caller's process says nothing about the server
     if (!asked) spdlog::warn("server {}: process {}", config_->document.name, slot.session->how_it_ended);
     set_health(asked ? "idle" : "down", asked ? "" : "process " + slot.session->how_it_ended);
   }
@@ -420,9 +445,11 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
         if (identity || wanted == store::Era::modern) co_return identity;
       } else if (wanted == store::Era::modern) {
         co_return answer ? Result<UpstreamIdentity>(broken("refuses server/discover: " +
-                                                           std::string(answer->payload.raw()).substr(0, 200)))
+                                                           wire::words_of(answer->payload, *config_)))
                          : Failure(answer.error());
       }
+      if (session->asked_to_stop())
+        co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
       if (!session->running()) {
         spdlog::info("server {}: ended on server/discover ({}); starting it again for a 2025 handshake",
                      config_->document.name, session->how_it_ended);
@@ -443,7 +470,7 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
       co_return Failure(std::move(error));
     }
     if (answer->is_error)
-      co_return broken("initialize refused: " + std::string(answer->payload.raw()).substr(0, 200));
+      co_return broken("initialize refused: " + wire::words_of(answer->payload, *config_));
     auto identity = wire::read_initialize(answer->payload);
     if (identity) {
       verdict_ = kLegacy;
@@ -458,6 +485,7 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
   const std::shared_ptr<const ServerConfig> config_;
   const ListChanged changed_;
   std::vector<std::map<std::string, Owned>> owned_;  // by shard; each touched on its own shard only
+  std::vector<char> closed_;                         // by shard, likewise
   std::atomic<std::uint64_t> epochs_{0};
   std::atomic<int> verdict_{kUnknown};
   mutable std::mutex health_mutex_;  // written at starts, read by the admin side

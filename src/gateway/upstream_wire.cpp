@@ -1,6 +1,7 @@
 #include "sallyport/core/limits.hpp"
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/mcp/compose.hpp"
+#include "sallyport/mcp/names.hpp"
 
 namespace sallyport::gateway::wire {
 namespace {
@@ -82,6 +83,22 @@ Result<UpstreamIdentity> read_discover(json::Value result) {
     identity.server_info = raw_or(*meta, "io.modelcontextprotocol/serverInfo", "{}");
   identity.instructions = text_or_empty(result, "instructions");
   return identity;
+}
+
+std::string words_of(json::Value error, const ServerConfig& config) {
+  if (!error.is(json::Kind::object)) return "an error that is no object";
+  std::string text = text_or_empty(error, "message");
+  const auto hide = [&text](std::string_view secret) {
+    if (secret.size() < 4) return;
+    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos;)
+      text.replace(at, secret.size(), "***");
+  };
+  std::string_view line = config.credential_line.reveal();
+  line = line.substr(0, line.find_last_not_of("\r\n") + 1);
+  hide(line.substr(line.find_last_of(' ') + 1));
+  for (const auto& [name, secret] : config.secret_env) hide(secret.reveal());
+  const auto code = error.find("code");
+  return std::string(code ? code->raw().substr(0, 20) : "no code") + " " + mcp::escaped(text.substr(0, 160));
 }
 
 bool is_modern_refusal(json::Value error) {

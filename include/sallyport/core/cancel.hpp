@@ -43,6 +43,9 @@ class Cancel {
   Cancel() = default;
   Cancel(const Cancel&) = delete;
   Cancel& operator=(const Cancel&) = delete;
+  ~Cancel() {
+    if (gone_) *gone_ = true;
+  }
 
   bool requested() const { return requested_; }
 
@@ -56,14 +59,19 @@ class Cancel {
     return Watch(this, last_id_);
   }
 
-  /// Actions may release their own or other watches while they run.
+  /// Actions may release their own or other watches while they run, and may end the call together with this
+  /// object: an action that resumes the call's coroutine runs it to its end before it returns.
   void request() {
     if (std::exchange(requested_, true)) return;
+    bool gone = false;
+    gone_ = &gone;
     while (!entries_.empty()) {
       Action action = std::move(entries_.front().action);
       entries_.erase(entries_.begin());
       action();
+      if (gone) return;
     }
+    gone_ = nullptr;
   }
 
  private:
@@ -72,6 +80,7 @@ class Cancel {
     Action action;
   };
   bool requested_ = false;
+  bool* gone_ = nullptr;  // where a request() under way wants to hear of our end
   std::uint64_t last_id_ = 0;
   std::vector<Entry> entries_;
 };

@@ -108,6 +108,9 @@ std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& id
 Result<UpstreamIdentity> read_initialize(json::Value result);
 Result<UpstreamIdentity> read_discover(json::Value result);
 std::string initialize_params();
+/// An upstream's error object in words for the log: its code and message, shortened, escaped, and without any
+/// credential of the server that it may repeat.
+std::string words_of(json::Value error, const ServerConfig& config);
 /// Era of an error answer to `server/discover`: true = a modern server (fix and retry), false = fall back to
 /// `initialize`.
 bool is_modern_refusal(json::Value error);
