@@ -90,6 +90,7 @@ class Composer {
         if (same) {
           kept.push_back(std::move(items[i]));
         } else {
+          if (exports == &endpoint_.resources) endpoint_.contested.insert(items[i].name);
           std::string claims;
           for (std::size_t k = i; k < end; ++k)
             claims += (k > i ? ", " : "") + items[k].definition->canonical;
@@ -205,6 +206,7 @@ void Exports::index() {
 
 std::optional<Endpoint::ResourceHit> Endpoint::resource(std::string_view uri) const {
   if (const Export* exact = resources.find(uri)) return ResourceHit{exact, false};
+  if (contested.contains(uri)) return std::nullopt;
   const Export* hit = nullptr;
   for (const Export& candidate : templates.items) {
     if (!mcp::template_matches(candidate.name, uri)) continue;

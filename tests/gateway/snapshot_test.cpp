@@ -134,3 +134,9 @@ TEST_CASE("a URI is found exactly first, then by the one server whose template f
   CHECK(!all->resource("same://1").has_value());
   CHECK(!all->resource("nobody://1").has_value());
 }
+
+TEST_CASE("a URI that two servers claim exactly is not served by a template of one of them") {
+  const auto snapshot = built({entry("a", {.resources = {"n://both"}, .templates = {"n://{id}"}}),
+                               entry("b", {.resources = {"n://both"}})});
+  CHECK(!snapshot->endpoint("/mcp")->resource("n://both").has_value());
+}

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -78,9 +79,10 @@ struct Endpoint {
   std::string title{}, instructions{};
   bool anonymous = false;  ///< no credential needed, loopback only, grants what it contains
   Exports tools, prompts, resources, templates;
-  std::vector<const ServerEntry*> servers;  ///< that it draws on
-  std::vector<std::string> problems;        ///< collisions and missing sources, for the log and `get`
-  std::string server_info;                  ///< raw JSON {name, version, title?}
+  std::set<std::string, std::less<>> contested;  ///< URIs that two claim: no template serves them either
+  std::vector<const ServerEntry*> servers;       ///< that it draws on
+  std::vector<std::string> problems;             ///< collisions and missing sources, for the log and `get`
+  std::string server_info;                       ///< raw JSON {name, version, title?}
   /// The resource that serves `uri`: exact first, then templates (only one may match).
   struct ResourceHit {
     const Export* entry = nullptr;
