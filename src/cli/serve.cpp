@@ -268,6 +268,7 @@ void Server::Impl::checkpoint_every_minute() {
 
 Result<void> Server::Impl::stop() {
   if (std::exchange(stopped, true)) return {};
+  if (gateway) gateway->drain();
   if (public_listener) public_listener->stop(settings.stop_grace);
   if (socket_listener) socket_listener->stop(kAdminGrace);
   if (admin_listener) admin_listener->stop(kAdminGrace);
