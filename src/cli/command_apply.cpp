@@ -90,7 +90,7 @@ Result<nlohmann::json> read_files(const std::vector<std::string>& names, std::is
 }
 
 std::string indented(const std::string& lines) {
-  std::string out, line;
+  std::string out;
   for (std::size_t at = 0; at < lines.size();) {
     const auto end = std::min(lines.find('\n', at), lines.size());
     out += "    " + printable(lines.substr(at, end - at)) + "\n";
