@@ -1,4 +1,5 @@
 #include "sallyport/cli/settings.hpp"
+#include "support/source_tree.hpp"
 
 #include <doctest/doctest.h>
 
@@ -156,7 +157,7 @@ TEST_CASE("durations have a unit") {
 }
 
 TEST_CASE("docs/settings.md lists every setting with its key, variable and flag") {
-  const auto file = std::filesystem::path(__FILE__).parent_path() / "../../docs/settings.md";
+  const auto file = sallyport::testing::in_source_tree("docs/settings.md");
   std::ifstream in(file);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   REQUIRE(!text.empty());

@@ -7,12 +7,13 @@
 
 #include "data_directory.hpp"
 #include "sallyport/store/documents.hpp"
+#include "support/source_tree.hpp"
 
 namespace sallyport::store {
 namespace {
 
 std::string page() {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../docs/documents.md";
+  const auto path = sallyport::testing::in_source_tree("docs/documents.md");
   return DataDirectory::bytes_of(path.string());
 }
 

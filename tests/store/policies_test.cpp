@@ -7,11 +7,12 @@
 
 #include "data_directory.hpp"
 #include "sallyport/store/documents.hpp"
+#include "support/source_tree.hpp"
 
 namespace sallyport::store {
 namespace {
 
-const std::filesystem::path kPolicies = std::filesystem::path(__FILE__).parent_path() / "../../policies";
+const std::filesystem::path kPolicies = sallyport::testing::in_source_tree("policies");
 
 std::vector<AnyDocument> shipped(const std::string& name) {
   auto documents = read_documents(DataDirectory::bytes_of((kPolicies / name).string()), name);
