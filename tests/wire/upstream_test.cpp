@@ -157,7 +157,7 @@ TEST_CASE("N44 an upstream's stream is framed again: one event per message, what
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
   const auto call =
       [&](const std::function<std::string(const std::string& progress, const std::string& last)>& make) {
-        upstream.on_call([&](const std::string&, const Json& message) {
+        upstream.on_call([make](const std::string&, const Json& message) {
           const Json token = message["params"]["_meta"]["progressToken"];
           const Json progress = {
               {"jsonrpc", "2.0"},
@@ -295,7 +295,7 @@ TEST_CASE("an upstream that hangs or drips ends within the server's time-out") {
   GatewayFixture gateway(server_document("up", upstream.url(), "timeout: 500ms\n") + kDefaultPolicy);
   for (const std::string head :
        {"", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"jsonrpc\""}) {
-    upstream.on_call([&](const std::string&, const Json&) { return head; });
+    upstream.on_call([head](const std::string&, const Json&) { return head; });
     const auto begin = std::chrono::steady_clock::now();
     const Response answer = echo(gateway);
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(3));
