@@ -416,13 +416,6 @@ std::string Control::status() const {
   return out + "]}";
 }
 
-std::vector<std::pair<std::string, Upstream::Health>> Control::health() const {
-  const std::lock_guard lock(status_mutex_);
-  std::vector<std::pair<std::string, Upstream::Health>> out;
-  for (const auto& [name, managed] : visible_) out.emplace_back(name, managed->upstream->health());
-  return out;
-}
-
 void Control::stop() {
   stopping_ = true;
   std::map<std::string, std::shared_ptr<Managed>> servers;

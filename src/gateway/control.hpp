@@ -40,7 +40,6 @@ class Control {
   Result<std::string> test_server(const std::string& name);
   /// Threads: any.
   std::string status() const;
-  std::vector<std::pair<std::string, Upstream::Health>> health() const;
   /// Threads: not a shard's, not the executor's.
   void stop();
 

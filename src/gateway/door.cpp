@@ -92,12 +92,9 @@ Result<void> Door::check_origin(const net::Request& request) const {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!origin.starts_with(scheme)) continue;
     const std::string_view authority = origin.substr(scheme.size());
-    const std::string_view name = host_of(authority);
     const bool plain = authority.find_first_of("@/?#") == std::string_view::npos;
-    const bool loopback = equal_ignoring_case(name, "localhost") || name == "127.0.0.1" || name == "::1";
-    const bool host_is_loopback = equal_ignoring_case(host_of(*host), "localhost") ||
-                                  host_of(*host) == "127.0.0.1" || host_of(*host) == "::1";
-    if (plain && (equal_ignoring_case(authority, *host) || (loopback && host_is_loopback))) return {};
+    const bool both_loopback = is_loopback_name(host_of(authority)) && is_loopback_name(host_of(*host));
+    if (plain && (equal_ignoring_case(authority, *host) || both_loopback)) return {};
   }
   return client_error(
       Code::forbidden,

@@ -234,7 +234,6 @@ class GatewayImpl final : public Gateway {
       Call part(call.exchange, call.here);
       part.snapshot = call.snapshot;
       part.endpoint = call.endpoint;
-      if (!part.endpoint) co_return client_error(Code::not_found, "This endpoint no longer exists.");
       part.endpoint_path = call.endpoint_path;
       part.principal = call.principal;
       part.key_id = call.key_id;
