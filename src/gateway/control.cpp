@@ -166,10 +166,9 @@ Result<std::shared_ptr<const ServerConfig>> Control::resolve(
 std::shared_ptr<Managed> Control::manage(std::shared_ptr<const ServerConfig> config) {
   auto managed = std::make_shared<Managed>();
   managed->shard = &shards_[static_cast<int>(config->slot % static_cast<std::size_t>(shards_.size()))];
-  managed->upstream =
-      config->is_stdio()
-          ? make_stdio_upstream(shards_, config, [this](const std::string& server) { poke(server); })
-          : make_http_upstream(shards_, clients_, config);
+  const OnNotice on_notice = [this](const Notice& notice) { take_notice(notice); };
+  managed->upstream = config->is_stdio() ? make_stdio_upstream(shards_, config, on_notice)
+                                         : make_http_upstream(shards_, clients_, config, on_notice);
   managed->config = std::move(config);
   return managed;
 }
@@ -308,6 +307,10 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
     // Some servers say "changed" after every list: that must not become a race.
     if (managed->poked && !managed->retired && !self->stopping_) co_await net::sleep_for(shard, kSettle);
   }
+}
+
+void Control::take_notice(const Notice& notice) {
+  if (notice.kind == Notice::Kind::list_changed) poke(notice.server);
 }
 
 void Control::poke(const std::string& server) {

@@ -53,6 +53,8 @@ class Control {
   Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);
   void no_longer_awaited(const std::shared_ptr<Managed>& managed);
   static Task<> refresh_loop(Control* self, std::shared_ptr<Managed> managed);
+  /// Threads: any.
+  void take_notice(const Notice& notice);
   void poke(const std::string& server);
 
   net::Shards& shards_;

@@ -35,10 +35,12 @@ struct Exchanged {
 
 class HttpUpstream final : public Upstream, public std::enable_shared_from_this<HttpUpstream> {
  public:
-  HttpUpstream(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config)
+  HttpUpstream(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config,
+               OnNotice on_notice)
       : shards_(shards),
         clients_(clients),
         config_(std::move(config)),
+        on_notice_(std::move(on_notice)),
         local_(static_cast<std::size_t>(shards.size())),
         owned_(static_cast<std::size_t>(shards.size())) {}
 
@@ -89,6 +91,12 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     }(shared_from_this(), isolation, call.deadline, slot));
     co_return co_await *slot;
   }
+
+  Task<Result<bool>> watch(Topic, std::string, std::string, SteadyTime) override {
+    co_return broken("cannot be subscribed to");
+  }
+  Task<> unwatch(Topic, std::string, std::string) override { co_return; }
+  bool notifies() const override { return false; }
 
   Task<> close() override {
     const auto self = shared_from_this();
@@ -410,8 +418,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
       co_return broken("answer carries another id");
     out.answer = UpstreamAnswer{.document = std::move(*document),
                                 .payload = *message->payload,
-                                .is_error = message->kind == mcp::Envelope::Kind::error,
-                                .modern = identity.modern()};
+                                .is_error = message->kind == mcp::Envelope::Kind::error};
     co_return out;
   }
 
@@ -448,8 +455,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
             if (answer) co_return broken("two answers on one stream");
             answer = UpstreamAnswer{.document = std::move(*document),
                                     .payload = *message->payload,
-                                    .is_error = message->kind == mcp::Envelope::Kind::error,
-                                    .modern = identity.modern()};
+                                    .is_error = message->kind == mcp::Envelope::Kind::error};
             break;
         }
       }
@@ -476,6 +482,7 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
   net::Shards& shards_;
   Clients& clients_;
   const std::shared_ptr<const ServerConfig> config_;
+  const OnNotice on_notice_;
   std::vector<Local> local_;  // by shard; each touched on its own shard only
   std::vector<std::map<std::string, SingleFlight<Identity>>> owned_;  // by shard, likewise
   std::atomic<std::uint64_t> epochs_{0};
@@ -487,8 +494,8 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
 }  // namespace
 
 std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients,
-                                             std::shared_ptr<const ServerConfig> config) {
-  return std::make_shared<HttpUpstream>(shards, clients, std::move(config));
+                                             std::shared_ptr<const ServerConfig> config, OnNotice on_notice) {
+  return std::make_shared<HttpUpstream>(shards, clients, std::move(config), std::move(on_notice));
 }
 
 }  // namespace sallyport::gateway

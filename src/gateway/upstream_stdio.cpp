@@ -43,8 +43,8 @@ struct Ticket {
 /// One child process and the protocol on its pipes. Threads: its shard's.
 class StdioSession : public std::enable_shared_from_this<StdioSession> {
  public:
-  StdioSession(net::Shard& shard, std::shared_ptr<const ServerConfig> config, ListChanged changed)
-      : shard_(shard), config_(std::move(config)), changed_(std::move(changed)), idle_(shard) {}
+  StdioSession(net::Shard& shard, std::shared_ptr<const ServerConfig> config, OnNotice on_notice)
+      : shard_(shard), config_(std::move(config)), on_notice_(std::move(on_notice)), idle_(shard) {}
 
   SingleFlight<Identity> flight;
   std::string how_it_ended;
@@ -188,7 +188,7 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
       case mcp::Method::n_tools_changed:
       case mcp::Method::n_prompts_changed:
       case mcp::Method::n_resources_changed:
-        changed_(config_->document.name);
+        on_notice_({.kind = Notice::Kind::list_changed, .server = config_->document.name});
         return;
       case mcp::Method::n_progress:
       case mcp::Method::n_message:
@@ -232,7 +232,7 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
 
   net::Shard& shard_;
   const std::shared_ptr<const ServerConfig> config_;
-  const ListChanged changed_;
+  const OnNotice on_notice_;
   std::unique_ptr<net::Child> child_;
   std::map<std::string, std::shared_ptr<Pending>> pending_;
   std::uint64_t last_id_ = 0;
@@ -243,10 +243,10 @@ class StdioSession : public std::enable_shared_from_this<StdioSession> {
 
 class StdioUpstream final : public Upstream, public std::enable_shared_from_this<StdioUpstream> {
  public:
-  StdioUpstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config, ListChanged changed)
+  StdioUpstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config, OnNotice on_notice)
       : shards_(shards),
         config_(std::move(config)),
-        changed_(std::move(changed)),
+        on_notice_(std::move(on_notice)),
         owned_(static_cast<std::size_t>(shards.size())),
         closed_(static_cast<std::size_t>(shards.size())) {}
 
@@ -280,6 +280,12 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
                                                        return self->owned_identity(isolation, deadline);
                                                      });
   }
+
+  Task<Result<bool>> watch(Topic, std::string, std::string, SteadyTime) override {
+    co_return broken("cannot be subscribed to");
+  }
+  Task<> unwatch(Topic, std::string, std::string) override { co_return; }
+  bool notifies() const override { return false; }
 
   /// On every shard: what lives on a shard's loop also ends there.
   Task<> close() override {
@@ -333,7 +339,6 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
     if (!session) co_return fail(Code::upstream_unreachable, Blame::upstream, "process has just ended", true);
     Answer answer = co_await session->request(*call, **identity, home, ticket);
     if (answer) owned_here()[isolation].backoff = limits::kChildBackoffMin;
-    if (answer) answer->modern = (*identity)->modern();
     co_return answer;
   }
 
@@ -361,7 +366,7 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
         co_return fail(Code::upstream_unreachable, Blame::upstream,
                        "process ended and waits to be started again: " + health().problem, true);
       }
-      slot.session = std::make_shared<StdioSession>(*net::Shard::current(), config_, changed_);
+      slot.session = std::make_shared<StdioSession>(*net::Shard::current(), config_, on_notice_);
       slot.session->on_end = [this, isolation](bool asked, Duration lived) {
         ended(isolation, asked, lived);
       };
@@ -483,7 +488,7 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
 
   net::Shards& shards_;
   const std::shared_ptr<const ServerConfig> config_;
-  const ListChanged changed_;
+  const OnNotice on_notice_;
   std::vector<std::map<std::string, Owned>> owned_;  // by shard; each touched on its own shard only
   std::vector<char> closed_;                         // by shard, likewise
   std::atomic<std::uint64_t> epochs_{0};
@@ -495,8 +500,8 @@ class StdioUpstream final : public Upstream, public std::enable_shared_from_this
 }  // namespace
 
 std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config,
-                                              ListChanged changed) {
-  return std::make_shared<StdioUpstream>(shards, std::move(config), std::move(changed));
+                                              OnNotice on_notice) {
+  return std::make_shared<StdioUpstream>(shards, std::move(config), std::move(on_notice));
 }
 
 }  // namespace sallyport::gateway

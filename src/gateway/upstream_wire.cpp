@@ -9,10 +9,6 @@ namespace {
 constexpr std::string_view kClientInfo =
     "{\"name\":\"sallyport\",\"title\":\"Sallyport\",\"version\":\"" SALLYPORT_VERSION "\"}";
 
-// What an upstream may ask back is what the caller can answer. Until questions are carried back to clients
-// that is nothing.
-constexpr std::string_view kNoCapabilities = "{}";
-
 std::string raw_or(json::Value object, std::string_view key, std::string_view otherwise) {
   const auto member = object.find(key);
   return std::string(member && member->is(json::Kind::object) ? member->raw() : otherwise);
@@ -32,7 +28,7 @@ std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& id
   if (identity.modern()) {
     meta.emplace_back("io.modelcontextprotocol/protocolVersion", json::quote(mcp::text_of(identity.version)));
     meta.emplace_back("io.modelcontextprotocol/clientInfo", std::string(kClientInfo));
-    meta.emplace_back("io.modelcontextprotocol/clientCapabilities", std::string(kNoCapabilities));
+    meta.emplace_back("io.modelcontextprotocol/clientCapabilities", call.capabilities);
     if (!call.log_level.empty())
       meta.emplace_back("io.modelcontextprotocol/logLevel", json::quote(call.log_level));
   }
@@ -40,13 +36,28 @@ std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& id
   return mcp::rebuild_params(call.params, call.replace, meta);
 }
 
-std::string initialize_params() {
+std::string initialize_params(std::string_view capabilities) {
   std::string out = "{\"protocolVersion\":";
   json::append_quoted(out, mcp::text_of(mcp::kNewestLegacy));
   out += ",\"capabilities\":";
-  out += kNoCapabilities;
+  out += capabilities;
   out += ",\"clientInfo\":";
   out += kClientInfo;
+  return out + "}";
+}
+
+std::string carried_capabilities(std::string_view raw) {
+  auto document = json::Document::parse(std::string(raw.empty() ? "{}" : raw), json::kUpstream);
+  if (!document || !document->root().is(json::Kind::object)) return "{}";
+  std::string out = "{";
+  // In the order of their names: equal capabilities are equal bytes, and share an upstream session.
+  for (const std::string_view key : {"elicitation", "extensions", "roots", "sampling"}) {
+    const auto member = document->root().find(key);
+    if (!member || !member->is(json::Kind::object)) continue;
+    if (out.size() > 1) out += ',';
+    // Changes of roots are not carried on, so they are not promised either.
+    out += json::quote(key) + ":" + (key == "roots" ? "{}" : json::canonical(*member));
+  }
   return out + "}";
 }
 

@@ -36,6 +36,20 @@ struct UpstreamNotification {
   json::Value params;
 };
 
+/// What an upstream asks of the client while it works on a call: sampling, elicitation or roots.
+struct Question {
+  mcp::Method method = mcp::Method::unknown;
+  std::string params = "{}";  ///< raw object
+};
+/// The client's answer: a JSON-RPC `result` or `error` object, raw.
+struct QuestionAnswer {
+  std::string raw;
+  bool is_error = false;
+};
+/// Carries a question to the client. Runs on the caller's shard; always comes to an end, within
+/// limits::kQuestionWait. It may still be under way when the call has ended: then its answer is of no use.
+using Ask = std::function<Task<QuestionAnswer>(Question)>;
+
 /// One request to an upstream. Views and the cancel must outlive the call.
 struct UpstreamCall {
   mcp::Method method = mcp::Method::unknown;
@@ -47,7 +61,12 @@ struct UpstreamCall {
   std::vector<std::pair<std::string, std::string>> param_headers{};  ///< Mcp-Param-*
   std::string log_level{};                                           ///< modern upstreams; empty: none
   bool wants_progress = false;
-  SteadyTime deadline{};
+  /// What the client can be asked, as the upstream shall see it (wire::carried_capabilities); never ours.
+  std::string capabilities = "{}";
+  /// Upstream sessions that know a caller's capabilities belong to this principal alone.
+  std::string principal{};
+  Ask ask{};              ///< empty: questions are refused
+  SteadyTime deadline{};  ///< for the upstream's work; stands still while a question is open
   Cancel* cancel = nullptr;
   std::function<void(const UpstreamNotification&)> on_notification{};  ///< on the caller's shard
 };
@@ -57,8 +76,20 @@ struct UpstreamAnswer {
   json::Document document;
   json::Value payload;
   bool is_error = false;
-  bool modern = false;
 };
+
+/// What an upstream says outside of any call.
+struct Notice {
+  enum class Kind : std::uint8_t { list_changed, resource_updated, task_changed } kind = Kind::list_changed;
+  std::string server;
+  std::string isolation{};    ///< of the session that heard it
+  std::string id{};           ///< URI or task id
+  std::string params = "{}";  ///< raw params of the notification
+};
+using OnNotice = std::function<void(const Notice&)>;  ///< any thread
+
+/// What a subscription to an upstream is about: a resource URI, or a task id (modern upstreams only).
+enum class Topic : std::uint8_t { resource, task };
 
 /// Threads: call() and friends from any shard; they do their part on the owner shard and resume on the
 /// caller's.
@@ -70,6 +101,14 @@ class Upstream {
   /// Connects where it must. The identity is shared by all shards until it is replaced.
   virtual Task<Result<std::shared_ptr<const UpstreamIdentity>>> identify(std::string isolation,
                                                                          SteadyTime deadline) = 0;
+  /// Wants notices about `id`, counted: as many unwatch() as successful watch() end it. Comes back when the
+  /// upstream has confirmed, so that no change after it is missed; a broken stream is opened again with
+  /// everything that is watched. Errors: upstream_broken (it refuses or cannot), unreachable, timeout.
+  virtual Task<Result<bool>> watch(Topic topic, std::string id, std::string isolation,
+                                   SteadyTime deadline) = 0;
+  virtual Task<> unwatch(Topic topic, std::string id, std::string isolation) = 0;
+  /// True while list changes of the shared session reach us by themselves. Threads: any.
+  virtual bool notifies() const = 0;
   /// Ends children and sessions. Threads: a shard's.
   virtual Task<> close() = 0;
   /// State for `get servers`: "up", "down", "idle", "starting"; the last problem. Threads: any.
@@ -83,16 +122,13 @@ class Upstream {
   virtual ~Upstream() = default;
 };
 
-/// What the upstream tells outside of any call.
-using ListChanged = std::function<void(const std::string& server)>;  ///< any thread
-
 /// HTTP clients of the shards, by shard index; each is used on its own shard only.
 using Clients = std::vector<std::unique_ptr<net::Client>>;
 
 std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients,
-                                             std::shared_ptr<const ServerConfig> config);
+                                             std::shared_ptr<const ServerConfig> config, OnNotice on_notice);
 std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config,
-                                              ListChanged changed);
+                                              OnNotice on_notice);
 
 /// Fetches every list of a server, following pages with a cap and loop detection (limits::kListPages).
 Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> upstream,
@@ -107,7 +143,10 @@ std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& id
 /// Sorts an `initialize` or `server/discover` result. Errors: upstream_broken.
 Result<UpstreamIdentity> read_initialize(json::Value result);
 Result<UpstreamIdentity> read_discover(json::Value result);
-std::string initialize_params();
+std::string initialize_params(std::string_view capabilities = "{}");
+/// A client's declared capabilities as far as they travel on: elicitation, sampling, roots (without
+/// listChanged) and extensions, in canonical form, "{}" when nothing is left. `raw` empty: "{}".
+std::string carried_capabilities(std::string_view raw);
 /// An upstream's error object in words for the log: its code and message, shortened, escaped, and without any
 /// credential of the server that it may repeat.
 std::string words_of(json::Value error, const ServerConfig& config);
