@@ -38,6 +38,8 @@ Shown show(const Error& error, const Call& call) {
   return out;
 }
 
+namespace {
+
 bool open_stream(Call& call) {
   if (call.stream) return call.stream->open();
   if (!call.takes_stream || call.exchange.answered()) return false;
@@ -45,6 +47,12 @@ bool open_stream(Call& call) {
   call.stream = &call.exchange.stream(std::move(head));
   call.here.counters.streams.add();
   return true;
+}
+
+}  // namespace
+
+bool say(Call& call, std::string_view message) {
+  return open_stream(call) && call.stream->push(mcp::sse_frame(message));
 }
 
 net::Reply render(const Call& call, Result<Answer> answer) {

@@ -84,7 +84,8 @@ net::Reply render(const Call& call, Result<Answer> answer);
 /// HTTP status.
 Task<int> send_answer(Call& call, net::Reply reply);
 
-/// Opens the call's stream where the client takes one; false otherwise.
-bool open_stream(Call& call);
+/// Sends a message ahead of the answer, on the call's own stream, which is opened where the client takes one.
+/// False when this client cannot be reached that way, or not any more.
+bool say(Call& call, std::string_view message);
 
 }  // namespace sallyport::gateway

@@ -370,10 +370,10 @@ Task<Result<Answer>> McpService::forward(Call& call, const Export& target, Upstr
 
 void McpService::relay(Call& call, const UpstreamNotification& notification) const {
   if (notification.method == mcp::Method::n_progress) {
-    if (call.message.meta.progress_token.empty() || !open_stream(call)) return;
+    if (call.message.meta.progress_token.empty()) return;
     const std::string params = mcp::rebuild_object(
         notification.params, {{"progressToken", std::string(call.message.meta.progress_token)}}, {});
-    call.stream->push(mcp::sse_frame(mcp::notification_message("notifications/progress", params)));
+    say(call, mcp::notification_message("notifications/progress", params));
     return;
   }
   if (notification.method != mcp::Method::n_message) return;
@@ -386,9 +386,7 @@ void McpService::relay(Call& call, const UpstreamNotification& notification) con
   const auto level = notification.params.find("level");
   if (!wanted.empty() && log_severity(level ? level->string().value_or("") : "") < log_severity(wanted))
     return;
-  if (!open_stream(call)) return;
-  call.stream->push(
-      mcp::sse_frame(mcp::notification_message("notifications/message", notification.params.raw())));
+  say(call, mcp::notification_message("notifications/message", notification.params.raw()));
 }
 
 Task<Result<Answer>> McpService::set_log_level(Call& call) {
