@@ -42,7 +42,7 @@ struct Call {
   std::shared_ptr<const policy::Principal> principal;
   std::string key_id;
 
-  std::optional<json::Document> body;
+  std::shared_ptr<const json::Document> body;  ///< what the message looks into
   std::size_t bytes_in = 0;
   mcp::Id rpc_id;
   mcp::Classified message;
@@ -53,10 +53,12 @@ struct Call {
 
   // For the record.
   std::string endpoint_path, method, target, rule, refusal;
+  std::string dialogue;  ///< the parked call that this one began or went on with
   int capture = 1;
   bool dispatched = false;  ///< the envelope was sound: what is wrong from here on is no HTTP error
   bool intent_written = false;
   bool tool_error = false;
+  bool input_required = false;  ///< the client has to answer something first
 
   /// What ends the call early: the client went away (modern), said so (legacy), or we stop.
   Cancel cancel;

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "sallyport/core/limits.hpp"
+#include "sallyport/mcp/message.hpp"
 #include "sallyport/mcp/names.hpp"
 
 namespace sallyport::gateway {
@@ -60,8 +61,36 @@ Result<Definition> read_definition(std::string_view server, json::Value object, 
 
 }  // namespace
 
+namespace {
+
+/// Extensions that travel through us: their methods are known here, or they have none.
+constexpr std::string_view kExtensions[] = {"io.modelcontextprotocol/tasks", "io.modelcontextprotocol/ui"};
+
+std::string known_extensions(json::Value capabilities) {
+  const auto extensions = capabilities.find("extensions");
+  std::string out = "{";
+  for (const std::string_view name : kExtensions) {
+    const auto value = extensions ? extensions->find(name) : std::nullopt;
+    if (!value || !value->is(json::Kind::object)) continue;
+    out += (out.size() > 1 ? "," : "") + json::quote(name) + ":" + std::string(value->raw());
+  }
+  return out + "}";
+}
+
+void read_server_info(Catalogue& catalogue, const std::string& raw) {
+  const auto info = json::Document::parse(raw, json::kUpstream);
+  if (!info) return;
+  const auto version = info->root().find("version");
+  catalogue.modern = version && version->string() == mcp::text_of(mcp::kModern);
+  if (const auto capabilities = info->root().find("capabilities"))
+    catalogue.extensions = known_extensions(*capabilities);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Catalogue>> Catalogue::build(const store::StoredCatalogue& stored) {
   auto catalogue = std::shared_ptr<Catalogue>(new Catalogue(stored));
+  read_server_info(*catalogue, stored.server_info);
   const struct {
     const std::string& raw;
     std::vector<Definition>& into;

@@ -25,6 +25,7 @@ std::int64_t micros_since(SteadyTime start) {
 std::string_view outcome_of(const Call& call, const Result<Answer>& answer) {
   if (answer) {
     if (std::holds_alternative<RpcError>(*answer)) return "error";
+    if (call.input_required) return "input_required";
     return call.tool_error ? "tool_error" : "ok";
   }
   switch (answer.error().code) {
@@ -173,7 +174,7 @@ class GatewayImpl final : public Gateway {
     call.bytes_in = body->size();
     auto document = json::Document::parse(std::move(*body));
     if (!document) co_return Failure(document.error());
-    call.body = std::move(*document);
+    call.body = std::make_shared<const json::Document>(std::move(*document));
 
     const json::Value root = call.body->root();
     if (root.is(json::Kind::array)) co_return co_await batch(call, root, session);

@@ -118,7 +118,7 @@ Result<Answer> McpService::initialize(Call& call) const {
   session.expires = unix_millis(clock_.now() + limits::kSessionLife) / 1000;
   if (const auto capabilities = params->find("capabilities");
       capabilities && capabilities->is(json::Kind::object) && capabilities->raw().size() <= 2 * limits::KiB) {
-    session.capabilities = std::string(capabilities->raw());
+    session.capabilities = wire::carried_capabilities(capabilities->raw());
   }
   call.version = *version;
   std::string out = "{\"protocolVersion\":" + json::quote(mcp::text_of(*version)) +

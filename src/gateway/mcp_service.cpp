@@ -22,18 +22,6 @@ Failure unknown(std::string_view what, const std::string& name) {
   return client_error(Code::invalid_params, "Unknown " + std::string(what) + ": " + mcp::escaped(name));
 }
 
-int capture_of(store::Capture capture) {
-  switch (capture) {
-    case store::Capture::none:
-      return 0;
-    case store::Capture::digest:
-      return 1;
-    case store::Capture::full:
-      return 2;
-  }
-  return 1;
-}
-
 /// Rules compare a template's URI as it is written; a server may resolve it. What has two spellings is not
 /// served.
 bool has_other_spellings(std::string_view uri) {
@@ -52,38 +40,6 @@ bool has_other_spellings(std::string_view uri) {
   }
   return false;
 }
-
-/// `uris: prefix`: what is read must carry the URI that was asked for.
-std::string prefix_contents(std::string raw, const std::string& prefix) {
-  auto document = json::Document::parse(raw, json::kUpstream);
-  const auto contents = document ? document->root().find("contents") : std::nullopt;
-  if (!contents) return raw;
-  std::string list = "[";
-  for (const json::Value item : contents->elements()) {
-    if (list.size() > 1) list += ',';
-    const auto uri = item.find("uri");
-    list += uri ? mcp::rebuild_object(item, {{"uri", json::quote(prefix + uri->string().value_or(""))}}, {})
-                : std::string(item.raw());
-  }
-  return mcp::rebuild_object(document->root(), {{"contents", list + "]"}}, {});
-}
-
-/// Makes a legacy call findable for notifications/cancelled while it runs.
-class Registered {
- public:
-  Registered(ShardState& here, std::string key, Cancel& cancel) : here_(here), key_(std::move(key)) {
-    if (!key_.empty()) here_.calls[key_] = &cancel;
-  }
-  ~Registered() {
-    if (!key_.empty()) here_.calls.erase(key_);
-  }
-  Registered(const Registered&) = delete;
-  Registered& operator=(const Registered&) = delete;
-
- private:
-  ShardState& here_;
-  const std::string key_;
-};
 
 }  // namespace
 
@@ -144,8 +100,10 @@ Task<Result<Answer>> McpService::perform(Call& call) {
     take_notification(call);
     co_return Accepted{};
   }
-  // Answers to questions that we asked: nothing asks yet, so nobody waits for them.
-  if (message.kind != mcp::Envelope::Kind::request) co_return Accepted{};
+  if (message.kind != mcp::Envelope::Kind::request) {
+    take_answer(call);
+    co_return Accepted{};
+  }
 
   if (!known(call)) {
     if (auto there = co_await first_contact(call); !there) co_return Failure(there.error());
@@ -172,6 +130,10 @@ Task<Result<Answer>> McpService::perform(Call& call) {
       co_return co_await complete(call);
     case mcp::Method::logging_set_level:
       co_return co_await set_log_level(call);
+    case mcp::Method::tasks_get:
+    case mcp::Method::tasks_update:
+    case mcp::Method::tasks_cancel:
+      co_return co_await task_method(call);
     default:
       co_return client_error(Code::method_not_found,
                              "Method not found: " + mcp::escaped(message.method_text.substr(0, 100)));
@@ -202,7 +164,7 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
   upstream.name = tool->definition->name;
   upstream.replace.emplace_back("name", json::quote(tool->definition->name));
   upstream.param_headers = mcp::make_param_headers(tool->definition->header_params, arguments);
-  co_return co_await forward(call, *tool, std::move(upstream), std::nullopt);
+  co_return co_await forward(call, Target::of(*tool), std::move(upstream), std::nullopt);
 }
 
 Task<Result<Answer>> McpService::get_prompt(Call& call) {
@@ -217,7 +179,7 @@ Task<Result<Answer>> McpService::get_prompt(Call& call) {
   UpstreamCall upstream{.method = mcp::Method::prompts_get, .params = params};
   upstream.name = prompt->definition->name;
   upstream.replace.emplace_back("name", json::quote(prompt->definition->name));
-  co_return co_await forward(call, *prompt, std::move(upstream), std::nullopt);
+  co_return co_await forward(call, Target::of(*prompt), std::move(upstream), std::nullopt);
 }
 
 Task<Result<Answer>> McpService::read_resource(Call& call) {
@@ -249,7 +211,7 @@ Task<Result<Answer>> McpService::read_resource(Call& call) {
   UpstreamCall upstream{.method = mcp::Method::resources_read, .params = params};
   upstream.name = original;
   upstream.replace.emplace_back("uri", json::quote(original));
-  co_return co_await forward(call, *hit->entry, std::move(upstream), mcp::CacheHints{});
+  co_return co_await forward(call, Target::of(*hit->entry), std::move(upstream), mcp::CacheHints{});
 }
 
 Task<Result<Answer>> McpService::complete(Call& call) {
@@ -283,110 +245,7 @@ Task<Result<Answer>> McpService::complete(Call& call) {
     call.refusal = target ? "denied" : "unknown_reference";
     co_return unknown(object == policy::Object::prompt ? "prompt" : "resource", name);
   }
-  co_return co_await forward(call, *target, std::move(upstream), std::nullopt);
-}
-
-Task<Result<Answer>> McpService::forward(Call& call, const Export& target, UpstreamCall upstream,
-                                         std::optional<mcp::CacheHints> hints) {
-  const ServerConfig& config = *target.server->config;
-  if (call.target.empty()) call.target = target.definition->canonical;
-  call.capture = capture_of(config.document.capture);
-
-  // From here on the client can cancel it.
-  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "",
-                              call.cancel);
-
-  Slot<Result<void>> durable;
-  const auto arguments = upstream.params ? upstream.params->find("arguments") : std::nullopt;
-  call.here.journal.intent({.call = call.id,
-                            .principal = call.principal->name(),
-                            .key_id = call.key_id,
-                            .endpoint = call.endpoint_path,
-                            .era = mcp::text_of(call.version),
-                            .method = call.method,
-                            .target = call.target,
-                            .rule = call.rule,
-                            .policy_generation = call.snapshot->generation,
-                            .arguments = arguments ? arguments->raw() : std::string_view(),
-                            .capture = call.capture,
-                            .client = call.exchange.peer().ip},
-                           [&durable](Result<void> written) { durable.deliver(std::move(written)); });
-  call.here.commit_soon();
-  if (auto written = co_await durable; !written) {
-    // No record, no side effect: nothing has left this process.
-    Error error = written.error();
-    error.code = Code::unavailable;
-    error.retry = true;
-    error.hint = "The call could not be recorded, so it was not made. Try again later.";
-    co_return Failure(std::move(error));
-  }
-  call.intent_written = true;
-
-  std::string isolation;
-  if (config.document.isolation != store::Isolation::shared) isolation = call.principal->name();
-  if (config.document.isolation == store::Isolation::session && call.session) isolation = call.session->nonce;
-
-  upstream.carried = call.message.meta.carried;
-  upstream.deadline = std::chrono::steady_clock::now() + config.document.timeout;
-  upstream.cancel = &call.cancel;
-  upstream.wants_progress = !call.message.meta.progress_token.empty();
-  if (call.modern) upstream.log_level = call.message.meta.log_level.value_or("");
-  if (call.session) upstream.log_level = call.here.sessions.log_level(call.session->nonce);
-  upstream.on_notification = [this, &call](const UpstreamNotification& notification) {
-    relay(call, notification);
-  };
-
-  ServerCounters& counters = call.here.counters.servers[config.slot];
-  const SteadyTime begin = std::chrono::steady_clock::now();
-  counters.calls.add();
-  counters.in_flight.add();
-  auto answer = co_await target.server->upstream->call(std::move(upstream), std::move(isolation));
-  counters.in_flight.add(-1);
-  counters.micros.add(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
-          .count());
-  if (!answer) counters.failures.add();
-  if (!answer) co_return Failure(answer.error());
-
-  if (answer->is_error) {
-    const auto code = answer->payload.is(json::Kind::object) ? answer->payload.find("code") : std::nullopt;
-    const auto data = answer->payload.is(json::Kind::object) ? answer->payload.find("data") : std::nullopt;
-    RpcError error{.code = code ? code->integer().value_or(-32603) : -32603,
-                   .message = text_member(answer->payload, "message"),
-                   .data = data ? std::string(data->raw()) : std::string()};
-    // -32002 and -32042 do not exist in the modern era.
-    if (call.modern && error.code == -32002) error.code = -32602;
-    if (call.modern && error.code == -32042) error.code = -32603;
-    co_return error;
-  }
-  const auto is_error =
-      answer->payload.is(json::Kind::object) ? answer->payload.find("isError") : std::nullopt;
-  call.tool_error = is_error && is_error->boolean().value_or(false);
-  const std::string info = call.modern ? call.endpoint->server_info : std::string();
-  std::string raw = mcp::adapt_result(answer->payload, call.version, hints, info);
-  if (target.rewrites_uri) raw = prefix_contents(std::move(raw), config.document.name + "+");
-  co_return RpcResult{std::move(raw)};
-}
-
-void McpService::relay(Call& call, const UpstreamNotification& notification) const {
-  if (notification.method == mcp::Method::n_progress) {
-    if (call.message.meta.progress_token.empty()) return;
-    const std::string params = mcp::rebuild_object(
-        notification.params, {{"progressToken", std::string(call.message.meta.progress_token)}}, {});
-    say(call, mcp::notification_message("notifications/progress", params));
-    return;
-  }
-  if (notification.method != mcp::Method::n_message) return;
-  // Modern clients get log messages only where they asked for them; 2025 clients get all until they set a
-  // level.
-  const std::string wanted = call.modern    ? call.message.meta.log_level.value_or("")
-                             : call.session ? call.here.sessions.log_level(call.session->nonce)
-                                            : "";
-  if (call.modern && wanted.empty()) return;
-  const auto level = notification.params.find("level");
-  if (!wanted.empty() && log_severity(level ? level->string().value_or("") : "") < log_severity(wanted))
-    return;
-  say(call, mcp::notification_message("notifications/message", notification.params.raw()));
+  co_return co_await forward(call, Target::of(*target), std::move(upstream), std::nullopt);
 }
 
 Task<Result<Answer>> McpService::set_log_level(Call& call) {
@@ -425,6 +284,19 @@ void McpService::tell_sessions(const std::string& nonce, SessionTable::Entry ent
       (void)shards_[i].post([state, nonce, entry] { state->sessions.set(nonce, entry); });
     }
   }
+}
+
+void McpService::take_answer(Call& call) {
+  const mcp::Envelope& message = call.message.message;
+  const auto shard = Questions::shard_of(message.id);
+  if (!call.session || !shard || *shard < 0 || *shard >= shards_.size()) return;
+  ShardState* state = states_[static_cast<std::size_t>(*shard)].get();
+  (void)shards_[*shard].post(
+      [state, id = message.id, session = call.session->nonce,
+       answer = QuestionAnswer{.raw = std::string(message.payload->raw()),
+                               .is_error = message.kind == mcp::Envelope::Kind::error}] {
+        state->questions.answer(id, session, answer);
+      });
 }
 
 void McpService::take_notification(Call& call) {

@@ -3,6 +3,8 @@
 /// classification.
 
 #include "call.hpp"
+#include "dialogue.hpp"
+#include "request_state.hpp"
 #include "sallyport/identity/sealed_id.hpp"
 #include "sallyport/mcp/compose.hpp"
 
@@ -39,12 +41,61 @@ class McpService {
   Task<Result<Answer>> set_log_level(Call& call);
   void take_notification(Call& call);
 
-  /// Journal intent, upstream, answer: the way of everything that leaves this process.
-  Task<Result<Answer>> forward(Call& call, const Export& target, UpstreamCall upstream,
+  /// A legacy client's answer to a question that we carried to it.
+  void take_answer(Call& call);
+
+  /// What a call is about: a definition of a server.
+  struct Target {
+    const ServerEntry* server = nullptr;
+    std::string canonical;
+    bool rewrites_uri = false;
+    static Target of(const Export& item) {
+      return {item.server, item.definition->canonical, item.rewrites_uri};
+    }
+  };
+  // forward.cpp: the way of everything that leaves this process.
+  /// Journal intent, upstream, answer.
+  Task<Result<Answer>> forward(Call& call, Target target, UpstreamCall upstream,
                                std::optional<mcp::CacheHints> hints);
+  Result<Answer> adapt(Call& call, const Target& target, UpstreamAnswer answer,
+                       const std::optional<mcp::CacheHints>& hints);
+  Result<Answer> adapt_special(Call& call, const Target& target, std::string raw, std::string_view type);
+
+  void relay(Call& call, mcp::Method method, json::Value params) const;
+
+  // mcp_tasks.cpp
+  /// tasks/get, tasks/update, tasks/cancel.
+  Task<Result<Answer>> task_method(Call& call);
+  /// The id under which a client knows an upstream's task: it names its server and tool, and belongs to one
+  /// principal at one endpoint.
+  std::string seal_task(const Call& call, const std::string& server, const std::string& canonical,
+                        const std::string& id) const;
+  struct TaskRef {
+    const ServerEntry* server = nullptr;
+    std::string canonical;  ///< of the tool that made it
+    std::string id;         ///< the upstream's own
+  };
+  /// nullopt for what is no task of this caller, or of a tool that it may no longer use.
+  std::optional<TaskRef> open_task(Call& call, std::string_view id) const;
+
+  // conversation.cpp: calls whose upstream asks the client something.
+  /// Makes the call in the way that this client and upstream can talk. A turn with questions comes out for
+  /// modern clients of legacy upstreams only.
+  Task<Result<Turn>> converse(Call& call, const Target& target, UpstreamCall upstream, std::string isolation,
+                              std::optional<RequestState> state);
+  Task<Result<UpstreamAnswer>> rounds(Call& call, const Target& target, UpstreamCall upstream,
+                                      std::string isolation);
+  Task<Result<Turn>> begin(Call& call, const Target& target, UpstreamCall upstream, std::string isolation);
+  Task<Result<Turn>> resume(Call& call, const RequestState& state);
+  /// On the shard of the parked call.
+  Task<Result<Turn>> continue_parked(ShardState& state, std::string id, int round, std::string responses,
+                                     Dialogue::Tell tell);
+  static void park(ShardState& state, const std::string& id, Dialogue& dialogue);
+  /// The answer that asks a modern client.
+  Result<Answer> input_required(Call& call, const Turn& turn);
+
   bool allowed(Call& call, policy::Object object, std::string_view canonical) const;
   void tell_sessions(const std::string& nonce, SessionTable::Entry entry);
-  void relay(Call& call, const UpstreamNotification& notification) const;
 
   net::Shards& shards_;
   std::vector<std::unique_ptr<ShardState>>& states_;

@@ -18,10 +18,10 @@ namespace sallyport::gateway {
 struct Session {
   std::string nonce;  ///< 128 random bits
   mcp::Version version = mcp::kNewestLegacy;
-  std::string capabilities{};  ///< raw, as the client declared them
-  std::int64_t expires = 0;    ///< Unix seconds
-  int home = 0;                ///< shard that made it
-  std::string start{};         ///< run of the program that made it
+  std::string capabilities = "{}";  ///< what the client can be asked (wire::carried_capabilities)
+  std::int64_t expires = 0;         ///< Unix seconds
+  int home = 0;                     ///< shard that made it
+  std::string start{};              ///< run of the program that made it
 };
 
 std::string seal_session(const identity::Sealer& sealer, const Session& session, std::string_view bound);

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "dialogue.hpp"
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/gateway/counters.hpp"
 #include "sallyport/gateway/snapshot.hpp"
@@ -40,13 +41,15 @@ class Access {
 class ShardState {
  public:
   ShardState(net::Shard& s, store::JournalWriter& j, ShardCounters& c, std::string call_prefix)
-      : shard(s), journal(j), counters(c), call_prefix_(std::move(call_prefix)) {}
+      : shard(s), journal(j), counters(c), questions(s.index()), call_prefix_(std::move(call_prefix)) {}
 
   net::Shard& shard;
   store::JournalWriter& journal;
   ShardCounters& counters;
   std::shared_ptr<const Snapshot> snapshot;
   SessionTable sessions;
+  Questions questions;  ///< to legacy clients
+  Dialogues parked;     ///< calls that wait for their modern clients
   /// Legacy calls under way, by session and request id, so that notifications/cancelled finds them.
   std::unordered_map<std::string, Cancel*> calls;
 
@@ -59,6 +62,13 @@ class ShardState {
     const auto it = access_.find(principal.get());
     if (it != access_.end()) return it->second;
     return access_.emplace(principal.get(), Access(snapshot->rules->view(*principal))).first->second;
+  }
+
+  /// Capabilities as a client wrote them, as they travel on. Clients repeat theirs with every request.
+  const std::string& carried(std::string_view raw) {
+    if (const auto it = carried_.find(std::string(raw)); it != carried_.end()) return it->second;
+    if (carried_.size() >= kCapabilities) carried_.clear();
+    return carried_.emplace(std::string(raw), wire::carried_capabilities(raw)).first->second;
   }
 
   std::string next_call() { return call_prefix_ + std::to_string(++calls_made_); }
@@ -77,6 +87,8 @@ class ShardState {
   std::uint64_t calls_made_ = 0;
   bool commit_scheduled_ = false;
   std::unordered_map<const policy::Principal*, Access> access_;
+  static constexpr std::size_t kCapabilities = 256;
+  std::unordered_map<std::string, std::string> carried_;
 };
 
 }  // namespace sallyport::gateway

@@ -133,6 +133,22 @@ std::string server_info(const Endpoint& endpoint) {
   return out + "}";
 }
 
+/// What any of the servers offers; the first to name an extension says how.
+std::string extensions_of(const Endpoint& endpoint) {
+  std::string out = "{";
+  std::set<std::string> named;
+  for (const ServerEntry* server : endpoint.servers) {
+    if (!server->catalogue) continue;
+    const auto document = json::Document::parse(server->catalogue->extensions, json::kUpstream);
+    if (!document) continue;
+    for (const auto& member : document->root().members()) {
+      if (!named.insert(member.key()).second) continue;
+      out += (out.size() > 1 ? "," : "") + json::quote(member.key()) + ":" + std::string(member.value.raw());
+    }
+  }
+  return out + "}";
+}
+
 std::unique_ptr<Endpoint> merged_endpoint(const Snapshot& snapshot) {
   auto endpoint = std::make_unique<Endpoint>();
   endpoint->path = "/mcp";
@@ -147,6 +163,7 @@ std::unique_ptr<Endpoint> merged_endpoint(const Snapshot& snapshot) {
   }
   composer.settle();
   endpoint->server_info = server_info(*endpoint);
+  endpoint->extensions = extensions_of(*endpoint);
   return endpoint;
 }
 
@@ -177,6 +194,7 @@ std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store
   composer.settle();
   endpoint->servers.assign(used.begin(), used.end());
   endpoint->server_info = server_info(*endpoint);
+  endpoint->extensions = extensions_of(*endpoint);
   return endpoint;
 }
 

@@ -33,6 +33,8 @@ class Catalogue {
 
   const std::string& server() const { return stored_.server; }
   const store::StoredCatalogue& stored() const { return stored_; }
+  bool modern = false;            ///< the server spoke 2026-07-28 when this was fetched
+  std::string extensions = "{}";  ///< raw: of its capabilities, those that are carried
   std::vector<Definition> tools, prompts, resources, templates;
   std::vector<std::string> dropped;
 

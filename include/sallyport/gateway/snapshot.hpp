@@ -82,6 +82,7 @@ struct Endpoint {
   std::set<std::string, std::less<>> contested;  ///< URIs that two claim: no template serves them either
   std::vector<const ServerEntry*> servers;       ///< that it draws on
   std::vector<std::string> problems;             ///< collisions and missing sources, for the log and `get`
+  std::string extensions = "{}";                 ///< raw: capabilities.extensions of all servers together
   std::string server_info;                       ///< raw JSON {name, version, title?}
   /// The resource that serves `uri`: exact first, then templates (only one may match).
   struct ResourceHit {

@@ -49,4 +49,8 @@ std::string rebuild_object(json::Value object,
                            const std::vector<std::pair<std::string_view, std::string>>& replace,
                            const std::vector<std::string_view>& remove);
 
+/// A result whose resource URIs carry `prefix`: `contents[].uri` of reads, and the links and embedded
+/// resources in the content of tool results and prompt messages.
+std::string prefix_uris(std::string_view result, std::string_view prefix);
+
 }  // namespace sallyport::mcp

@@ -1,0 +1,222 @@
+#include "mcp_service.hpp"
+#include "sallyport/core/limits.hpp"
+#include "sallyport/mcp/compose.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+std::string text_member(json::Value object, std::string_view key) {
+  const auto member = object.find(key);
+  return member ? member->string().value_or("") : "";
+}
+
+int capture_of(store::Capture capture) {
+  switch (capture) {
+    case store::Capture::none:
+      return 0;
+    case store::Capture::digest:
+      return 1;
+    case store::Capture::full:
+      return 2;
+  }
+  return 1;
+}
+
+/// Only these may be answered with a question (mcp-protocol section 2.7), and only in the way of these do
+/// 2025 servers ask.
+bool may_be_asked(mcp::Method method) {
+  return method == mcp::Method::tools_call || method == mcp::Method::prompts_get ||
+         method == mcp::Method::resources_read;
+}
+
+/// Makes a legacy call findable for notifications/cancelled while it runs.
+class Registered {
+ public:
+  Registered(ShardState& here, std::string key, Cancel& cancel) : here_(here), key_(std::move(key)) {
+    if (!key_.empty()) here_.calls[key_] = &cancel;
+  }
+  ~Registered() {
+    if (!key_.empty()) here_.calls.erase(key_);
+  }
+  Registered(const Registered&) = delete;
+  Registered& operator=(const Registered&) = delete;
+
+ private:
+  ShardState& here_;
+  const std::string key_;
+};
+
+RpcError upstream_error(json::Value error, bool modern) {
+  const bool object = error.is(json::Kind::object);
+  const auto code = object ? error.find("code") : std::nullopt;
+  const auto data = object ? error.find("data") : std::nullopt;
+  RpcError out{.code = code ? code->integer().value_or(-32603) : -32603,
+               .message = object ? text_member(error, "message") : "",
+               .data = data ? std::string(data->raw()) : std::string()};
+  // -32002 and -32042 do not exist in the modern era.
+  if (modern && out.code == -32002) out.code = -32602;
+  if (modern && out.code == -32042) out.code = -32603;
+  return out;
+}
+
+}  // namespace
+
+Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall upstream,
+                                         std::optional<mcp::CacheHints> hints) {
+  const ServerConfig& config = *target.server->config;
+  if (call.target.empty()) call.target = target.canonical;
+  call.capture = capture_of(config.document.capture);
+
+  std::optional<RequestState> state;
+  const auto token = call.modern && upstream.params ? upstream.params->find("requestState") : std::nullopt;
+  if (token && may_be_asked(upstream.method)) {
+    auto opened = open_state(sealer_, token->string().value_or(""), call.bound(),
+                             request_digest(upstream.method, upstream.params), clock_.now());
+    if (!opened) co_return Failure(opened.error());
+    state = std::move(*opened);
+  }
+
+  // From here on the client can cancel it.
+  const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "",
+                              call.cancel);
+
+  Slot<Result<void>> durable;
+  const auto arguments = upstream.params ? upstream.params->find("arguments") : std::nullopt;
+  call.here.journal.intent({.call = call.id,
+                            .principal = call.principal->name(),
+                            .key_id = call.key_id,
+                            .endpoint = call.endpoint_path,
+                            .era = mcp::text_of(call.version),
+                            .method = call.method,
+                            .target = call.target,
+                            .rule = call.rule,
+                            .policy_generation = call.snapshot->generation,
+                            .arguments = arguments ? arguments->raw() : std::string_view(),
+                            .capture = call.capture,
+                            .client = call.exchange.peer().ip},
+                           [&durable](Result<void> written) { durable.deliver(std::move(written)); });
+  call.here.commit_soon();
+  if (auto written = co_await durable; !written) {
+    // No record, no side effect: nothing has left this process.
+    Error error = written.error();
+    error.code = Code::unavailable;
+    error.retry = true;
+    error.hint = "The call could not be recorded, so it was not made. Try again later.";
+    co_return Failure(std::move(error));
+  }
+  call.intent_written = true;
+
+  std::string isolation;
+  if (config.document.isolation != store::Isolation::shared) isolation = call.principal->name();
+  if (config.document.isolation == store::Isolation::session && call.session) isolation = call.session->nonce;
+
+  upstream.carried = call.message.meta.carried;
+  upstream.deadline = std::chrono::steady_clock::now() + config.document.timeout;
+  upstream.cancel = &call.cancel;
+  upstream.principal = call.principal->name();
+  upstream.wants_progress = !call.message.meta.progress_token.empty();
+  const bool modern_upstream = target.server->catalogue && target.server->catalogue->modern;
+  if (modern_upstream || may_be_asked(upstream.method))
+    upstream.capabilities =
+        call.modern ? call.here.carried(call.message.meta.capabilities) : call.session->capabilities;
+  if (call.modern) upstream.log_level = call.message.meta.log_level.value_or("");
+  if (call.session) upstream.log_level = call.here.sessions.log_level(call.session->nonce);
+  upstream.on_notification = [this, &call](const UpstreamNotification& notification) {
+    relay(call, notification.method, notification.params);
+  };
+
+  ServerCounters& counters = call.here.counters.servers[config.slot];
+  const SteadyTime begin = std::chrono::steady_clock::now();
+  counters.calls.add();
+  counters.in_flight.add();
+  auto turn = co_await converse(call, target, std::move(upstream), std::move(isolation), std::move(state));
+  counters.in_flight.add(-1);
+  counters.micros.add(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
+          .count());
+  if (!turn || (turn->answer && !*turn->answer)) {
+    counters.failures.add();
+    co_return Failure(turn ? turn->answer->error() : turn.error());
+  }
+  if (!turn->answer) co_return input_required(call, *turn);
+  co_return adapt(call, target, std::move(**turn->answer), hints);
+}
+
+Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswer answer,
+                                 const std::optional<mcp::CacheHints>& hints) {
+  if (answer.is_error) return upstream_error(answer.payload, call.modern);
+  const bool object = answer.payload.is(json::Kind::object);
+  const auto is_error = object ? answer.payload.find("isError") : std::nullopt;
+  call.tool_error = is_error && is_error->boolean().value_or(false);
+  const auto type = object ? answer.payload.find("resultType") : std::nullopt;
+  const bool special = call.modern && type && type->is(json::Kind::string) && type->string() != "complete";
+  const std::string info = call.modern ? call.endpoint->server_info : std::string();
+  std::string raw = mcp::adapt_result(answer.payload, call.version, special ? std::nullopt : hints, info);
+  if (special) return adapt_special(call, target, std::move(raw), *type->string());
+  if (target.rewrites_uri) raw = mcp::prefix_uris(raw, target.server->config->document.name + "+");
+  return RpcResult{std::move(raw)};
+}
+
+Result<Answer> McpService::adapt_special(Call& call, const Target& target, std::string raw,
+                                         std::string_view type) {
+  const auto document = json::Document::parse(std::move(raw), json::kUpstream);
+  if (!document) return Failure(document.error());
+  const json::Value result = document->root();
+  const auto broken = [](std::string what) {
+    return fail(Code::upstream_broken, Blame::upstream, std::move(what));
+  };
+  if (type == "task") {
+    const std::string id = text_member(result, "taskId");
+    if (call.message.message.method != mcp::Method::tools_call || id.empty())
+      return broken("answers with a task that has no id, or where none may be");
+    return RpcResult{mcp::rebuild_object(
+        result,
+        {{"taskId",
+          json::quote(seal_task(call, target.server->config->document.name, target.canonical, id))}},
+        {})};
+  }
+  if (type != "input_required" || !may_be_asked(call.message.message.method))
+    return broken("result of type '" + std::string(type.substr(0, 40)) + "'");
+  const std::string& capabilities = call.here.carried(call.message.meta.capabilities);
+  const auto requests = result.find("inputRequests");
+  if (requests) {
+    for (const auto& member : requests->members()) {
+      const auto params = member.value.find("params");
+      const Question question{.method = mcp::method_from(text_member(member.value, "method")),
+                              .params = params ? std::string(params->raw()) : "{}"};
+      if (!may_ask(capabilities, question)) return broken("asks what this client does not offer");
+    }
+  }
+  call.input_required = true;
+  const auto theirs = result.find("requestState");
+  if (!theirs) return RpcResult{std::string(result.raw())};
+  const RequestState state{.digest = request_digest(call.message.message.method, call.message.message.params),
+                           .expires = unix_millis(clock_.now() + limits::kStateLife) / 1000,
+                           .upstream = std::string(theirs->raw())};
+  return RpcResult{mcp::rebuild_object(
+      result, {{"requestState", json::quote(seal_state(sealer_, state, call.bound()))}}, {})};
+}
+
+void McpService::relay(Call& call, mcp::Method method, json::Value params) const {
+  if (method == mcp::Method::n_progress) {
+    if (call.message.meta.progress_token.empty()) return;
+    say(call, mcp::notification_message(
+                  "notifications/progress",
+                  mcp::rebuild_object(
+                      params, {{"progressToken", std::string(call.message.meta.progress_token)}}, {})));
+    return;
+  }
+  if (method != mcp::Method::n_message) return;
+  // Modern clients get log messages only where they asked for them; 2025 clients get all until they set a
+  // level.
+  const std::string wanted = call.modern    ? call.message.meta.log_level.value_or("")
+                             : call.session ? call.here.sessions.log_level(call.session->nonce)
+                                            : "";
+  if (call.modern && wanted.empty()) return;
+  const auto level = params.find("level");
+  if (!wanted.empty() && log_severity(level ? level->string().value_or("") : "") < log_severity(wanted))
+    return;
+  say(call, mcp::notification_message("notifications/message", params.raw()));
+}
+
+}  // namespace sallyport::gateway
