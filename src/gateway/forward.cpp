@@ -106,10 +106,7 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
   }
   call.intent_written = true;
 
-  std::string isolation;
-  if (config.document.isolation != store::Isolation::shared) isolation = call.principal->name();
-  if (config.document.isolation == store::Isolation::session && call.session) isolation = call.session->nonce;
-
+  std::string isolation = isolation_of(call, config);
   upstream.carried = call.message.meta.carried;
   upstream.deadline = std::chrono::steady_clock::now() + config.document.timeout;
   upstream.cancel = &call.cancel;

@@ -88,6 +88,7 @@ bool McpService::known(const Call& call) {
     case mcp::Method::prompts_get:
       return endpoint.prompts.find(text_member(params, "name")) != nullptr;
     case mcp::Method::resources_read:
+    case mcp::Method::resources_subscribe:
       return endpoint.resource(text_member(params, "uri")).has_value();
     default:
       return true;
@@ -134,6 +135,12 @@ Task<Result<Answer>> McpService::perform(Call& call) {
     case mcp::Method::tasks_update:
     case mcp::Method::tasks_cancel:
       co_return co_await task_method(call);
+    case mcp::Method::subscriptions_listen:
+      co_return co_await listen(call);
+    case mcp::Method::resources_subscribe:
+      co_return co_await subscribe(call);
+    case mcp::Method::resources_unsubscribe:
+      co_return co_await unsubscribe(call);
     default:
       co_return client_error(Code::method_not_found,
                              "Method not found: " + mcp::escaped(message.method_text.substr(0, 100)));
@@ -182,36 +189,43 @@ Task<Result<Answer>> McpService::get_prompt(Call& call) {
   co_return co_await forward(call, Target::of(*prompt), std::move(upstream), std::nullopt);
 }
 
+std::optional<McpService::Readable> McpService::readable(Call& call, const std::string& uri) const {
+  const auto hit = call.endpoint->resource(uri);
+  Readable out;
+  if (hit) {
+    const std::string& server = hit->entry->server->config->document.name;
+    out.entry = hit->entry;
+    out.original = hit->entry->rewrites_uri ? uri.substr(server.size() + 1) : uri;
+    out.canonical = mcp::canonical_name(server, out.original);
+  }
+  call.target = out.canonical;
+  if (hit && !(hit->by_template && has_other_spellings(out.original)) &&
+      allowed(call, policy::Object::resource, out.canonical))
+    return out;
+  call.refusal = hit ? "denied" : "unknown_resource";
+  return std::nullopt;
+}
+
+Result<Answer> McpService::no_such_resource(const Call& call, const std::string& uri) {
+  // 2025 clients know this case by a code of its own.
+  if (!call.modern) return RpcError{-32002, "Resource not found", "{\"uri\":" + json::quote(uri) + "}"};
+  Error error{.code = Code::invalid_params,
+              .blame = Blame::client,
+              .what = "unknown resource",
+              .hint = "Resource not found: " + mcp::escaped(uri)};
+  error.data = "{\"uri\":" + json::quote(uri) + "}";
+  return Failure(std::move(error));
+}
+
 Task<Result<Answer>> McpService::read_resource(Call& call) {
   const auto& params = call.message.message.params;
   const std::string uri = text_member(params, "uri");
-  const auto hit = call.endpoint->resource(uri);
-  const auto missing = [&] {
-    Error error{.code = Code::invalid_params,
-                .blame = Blame::client,
-                .what = "unknown resource",
-                .hint = "Resource not found: " + mcp::escaped(uri)};
-    error.data = "{\"uri\":" + json::quote(uri) + "}";
-    return error;
-  };
-  std::string original = uri;
-  if (hit && hit->entry->rewrites_uri)
-    original = uri.substr(hit->entry->server->config->document.name.size() + 1);
-  const std::string canonical =
-      hit ? mcp::canonical_name(hit->entry->server->config->document.name, original) : "";
-  if (!hit || (hit->by_template && has_other_spellings(original)) ||
-      !allowed(call, policy::Object::resource, canonical)) {
-    call.target = canonical;
-    call.refusal = hit ? "denied" : "unknown_resource";
-    // 2025 clients know this case by a code of its own.
-    if (!call.modern) co_return RpcError{-32002, "Resource not found", "{\"uri\":" + json::quote(uri) + "}"};
-    co_return Failure(missing());
-  }
-  call.target = canonical;
+  const auto found = readable(call, uri);
+  if (!found) co_return no_such_resource(call, uri);
   UpstreamCall upstream{.method = mcp::Method::resources_read, .params = params};
-  upstream.name = original;
-  upstream.replace.emplace_back("uri", json::quote(original));
-  co_return co_await forward(call, Target::of(*hit->entry), std::move(upstream), mcp::CacheHints{});
+  upstream.name = found->original;
+  upstream.replace.emplace_back("uri", json::quote(found->original));
+  co_return co_await forward(call, Target::of(*found->entry), std::move(upstream), mcp::CacheHints{});
 }
 
 Task<Result<Answer>> McpService::complete(Call& call) {
@@ -246,6 +260,19 @@ Task<Result<Answer>> McpService::complete(Call& call) {
     co_return unknown(object == policy::Object::prompt ? "prompt" : "resource", name);
   }
   co_return co_await forward(call, Target::of(*target), std::move(upstream), std::nullopt);
+}
+
+std::string McpService::isolation_of(const Call& call, const ServerConfig& config) {
+  switch (config.document.isolation) {
+    case store::Isolation::shared:
+      return "";
+    case store::Isolation::session:
+      if (call.session) return call.session->nonce;
+      [[fallthrough]];
+    case store::Isolation::principal:
+      return call.principal->name();
+  }
+  return "";
 }
 
 Task<Result<Answer>> McpService::set_log_level(Call& call) {

@@ -24,6 +24,8 @@ class McpService {
   Task<Result<Answer>> perform(Call& call);
   /// DELETE: the session ends and stays ended.
   Task<Result<Answer>> end_session(Call& call);
+  /// GET: the session's own stream, or one that was lost, from the event on that the client saw last.
+  Task<Result<Answer>> session_stream(Call& call);
 
  private:
   Result<Answer> initialize(Call& call) const;
@@ -39,6 +41,9 @@ class McpService {
   Task<Result<Answer>> read_resource(Call& call);
   Task<Result<Answer>> complete(Call& call);
   Task<Result<Answer>> set_log_level(Call& call);
+  Task<Result<Answer>> listen(Call& call);
+  Task<Result<Answer>> subscribe(Call& call);
+  Task<Result<Answer>> unsubscribe(Call& call);
   void take_notification(Call& call);
 
   /// A legacy client's answer to a question that we carried to it.
@@ -95,6 +100,18 @@ class McpService {
   Result<Answer> input_required(Call& call, const Turn& turn);
 
   bool allowed(Call& call, policy::Object object, std::string_view canonical) const;
+  /// The resource that a URI of the client's stands for.
+  struct Readable {
+    const Export* entry = nullptr;
+    std::string original{};   ///< the upstream's own URI
+    std::string canonical{};  ///< "server/uri"
+  };
+  /// None where it does not exist or the caller may not read it; the call's record is told which.
+  std::optional<Readable> readable(Call& call, const std::string& uri) const;
+  /// The same answer for both, in the words of the client's era.
+  static Result<Answer> no_such_resource(const Call& call, const std::string& uri);
+  /// Whose upstream session the call uses (DESIGN 3.15): "" is everyone's.
+  static std::string isolation_of(const Call& call, const ServerConfig& config);
   void tell_sessions(const std::string& nonce, SessionTable::Entry entry);
 
   net::Shards& shards_;
