@@ -5,10 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { ALLOWED } from './checks.mjs';
-import { printed, run, start, stop } from './processes.mjs';
-
-// The first URL in the line that says that a program is ready.
-const READY = /^.*\bready\b.*?(http:\/\/[^\s/]+)/m;
+import { printed, start } from './processes.mjs';
+import { READY, httpServer, startSallyport } from './sallyport.mjs';
 
 const server = (modules, name) => join(modules, '@modelcontextprotocol', name, 'dist/index.js');
 
@@ -34,15 +32,10 @@ function documents({ node, modules, folder, fixtureUrl, everythingUrl }) {
     transport: { type: 'stdio', command: node, args, ...more.transport },
     ...more.server,
   });
-  const http = (name, url) => ({
-    kind: 'Server',
-    name,
-    transport: { type: 'streamable-http', url, allow_private: true },
-  });
   const allowed = Object.entries(ALLOWED).flatMap(([name, tools]) => tools.map((tool) => `${name}/${tool}`));
   return [
-    http('fixture', fixtureUrl),
-    http('everything', everythingUrl),
+    httpServer('fixture', fixtureUrl),
+    httpServer('everything', everythingUrl),
     // The same program twice claims the same URIs twice; this one gives way.
     stdio('everything-stdio', [server(modules, 'server-everything'), 'stdio'], { server: { uris: 'prefix' } }),
     stdio('files', [server(modules, 'server-filesystem'), folder]),
@@ -66,43 +59,31 @@ function documents({ node, modules, folder, fixtureUrl, everythingUrl }) {
 export async function startGateway({ binary, node, modules }) {
   const home = await mkdtemp(join(tmpdir(), 'sallyport-conformance-'));
   const folder = join(home, 'files');
-  const data = join(home, 'data');
   await mkdir(folder);
   const file = join(folder, 'note.txt');
   await writeFile(file, 'ink and paper\n');
   const [fixtureUrl, everythingUrl] = await Promise.all([startFixture(node), startEverything(node, modules)]);
-  const config = join(home, 'servers.yaml');
   const all = documents({ node, modules, folder, fixtureUrl, everythingUrl });
-  await writeFile(config, all.map((one) => JSON.stringify(one)).join('\n---\n') + '\n');
-
-  const command = async (...args) => {
-    const ended = await run(binary, [...args, '--data', data]);
-    assert.equal(ended.code, 0, `sallyport ${args.join(' ')} ended with ${ended.code}: ${ended.stderr}${ended.stdout}`);
-    return ended.stdout;
-  };
-  await command('apply', '-f', config);
-  const { key } = JSON.parse(await command('key', 'create', '--agent', 'conformance', '-o', 'json'));
-  const gateway = start(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0']);
-  const [, base] = await printed(gateway, READY);
+  const gateway = await startSallyport({ binary, documents: all, agent: 'conformance' });
   // The first list does not wait for a server that is slow to start; here each must have answered.
-  for (const name of Object.keys(ALLOWED)) await command('server', 'test', name);
+  for (const name of Object.keys(ALLOWED)) await gateway.command('server', 'test', name);
   return {
     target: {
-      url: `${base}/mcp`,
+      url: `${gateway.base}/mcp`,
       node,
       modules,
       file,
-      headers: { Authorization: `Bearer ${key}` },
+      headers: { Authorization: `Bearer ${gateway.key}` },
       servers: Object.keys(ALLOWED),
       guarded: true,
       modern: true,
       name: (from, tool) => `${from}__${tool}`,
     },
     async check() {
-      await command('audit', 'verify');
-      assert.ok(!gateway.log.includes(key), "the client's key stands in the log");
+      await gateway.command('audit', 'verify');
+      assert.ok(!gateway.log().includes(gateway.key), "the client's key stands in the log");
     },
-    stop: () => stop(gateway),
-    log: () => gateway.log,
+    stop: gateway.stop,
+    log: gateway.log,
   };
 }

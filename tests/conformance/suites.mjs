@@ -1,0 +1,188 @@
+// Runs the official conformance suites, through the gateway or straight to the fixtures, and holds every check against what it
+// must be: a check that is neither passed nor excused by the table is a failure, and so is an excuse that is not needed.
+//
+//   suites.mjs [--binary PATH] [--docs FILE] [--direct] [--only TEXT] [--scenario NAME]
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { killAll, printed, run, start, stop } from './processes.mjs';
+import { READY, httpServer, openDoor, startSallyport } from './sallyport.mjs';
+import { INEXPRESSIBLE, SUITES, TASKS_PASSED, TASK_SCENARIOS } from './suites_table.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    binary: { type: 'string', default: 'build/release/sallyport' },
+    docs: { type: 'string', default: 'docs/conformance.md' },
+    direct: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    scenario: { type: 'string' },
+    parallel: { type: 'string', default: '2' },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+const node = process.execPath;
+const program = (name) => join(import.meta.dirname, 'node_modules', name, 'dist/index.js');
+
+/** A fixture, and a gateway in front of it unless the run is direct; resolves to {url, log(), stop()}. */
+async function startSide(fixture, era) {
+  const server = start(node, [join(import.meta.dirname, fixture)]);
+  const url = `${(await printed(server, READY))[1]}/mcp`;
+  if (options.direct) return { url, log: () => server.log, stop: () => stop(server) };
+  const documents = [httpServer('suite', url, { era }), openDoor('suite')];
+  const gateway = await startSallyport({ binary: resolve(options.binary), documents });
+  await gateway.command('server', 'test', 'suite');
+  const end = async () => {
+    const code = await gateway.stop();
+    await stop(server);
+    assert.equal(code, 0, 'the gateway did not end cleanly');
+  };
+  return { url: `${gateway.base}/mcp/suite`, log: () => `${gateway.log()}\n${server.log}`, stop: end };
+}
+
+/** Runs one suite program; resolves to its checks as [{scenario, id, status, message}]. */
+async function runSuite(name, url, args) {
+  const folder = await mkdtemp(join(tmpdir(), 'suite-'));
+  const ended = await run(node, [program(name), 'server', '--url', url, '-o', folder, ...args], { seconds: 240 });
+  const checks = [];
+  for (const entry of await readdir(folder)) {
+    const scenario = entry.replace(/^server-/, '').replace(/-\d{4}-\d\d-\d\dT.*$/, '');
+    const written = await readFile(join(folder, entry, 'checks.json'), 'utf8').catch(() => '[]');
+    for (const { id, status, errorMessage } of JSON.parse(written)) checks.push({ scenario, id, status, message: errorMessage });
+  }
+  await rm(folder, { recursive: true, force: true });
+  assert.ok(checks.length > 0, `the suite ended with ${ended.code}: ${ended.stdout.slice(-2000)}${ended.stderr.slice(-2000)}`);
+  return checks;
+}
+
+// What the suite writes down about its own requests.
+const NOTES = ['outgoing-request', 'incoming-response', 'incoming-sse-event', 'stream-closed'];
+
+const excuseFor = (check, revision, era) =>
+  INEXPRESSIBLE.find(
+    (one) => one.revision === revision && one.era === era && one.scenario === check.scenario && one.checks.includes(check.id),
+  );
+
+/** What is wrong with these checks, in words. */
+function problemsOf(checks, revision, era, passed) {
+  const problems = [];
+  const needed = new Set();
+  for (const check of checks) {
+    if (check.status !== 'FAILURE' && check.status !== 'WARNING') continue;
+    const excuse = excuseFor(check, revision, era);
+    if (excuse) needed.add(`${excuse.scenario} ${check.id}`);
+    else problems.push(`${check.status} ${check.scenario} ${check.id}: ${check.message ?? ''}`);
+  }
+  if (options.scenario) return problems;
+  const excused = INEXPRESSIBLE.filter((one) => one.revision === revision && one.era === era);
+  for (const { scenario, checks: ids } of excused)
+    for (const id of ids) if (!needed.has(`${scenario} ${id}`)) problems.push(`STALE ${scenario} ${id}: excused, but it passes`);
+  const succeeded = checks.filter((check) => check.status === 'SUCCESS').length;
+  if (succeeded !== passed) {
+    problems.push(`COUNT ${succeeded} checks passed, expected ${passed}`);
+    // What was neither tried nor failed: where a missing check may hide.
+    const quiet = checks.filter(({ status, id }) => status === 'SKIPPED' || (status === 'INFO' && !NOTES.includes(id)));
+    for (const check of quiet) problems.push(`${check.status} ${check.scenario} ${check.id}: ${check.message ?? ''}`);
+  }
+  return problems;
+}
+
+async function runOne(job) {
+  const begin = Date.now();
+  const side = await startSide(job.fixture, job.era);
+  let checks = [];
+  const problems = [];
+  try {
+    checks = (await job.checks(side.url)).filter((check) => job.counts(check));
+    problems.push(...problemsOf(checks, job.revision, job.era, job.passed));
+  } catch (problem) {
+    problems.push(problem.message);
+  }
+  await side.stop().catch((problem) => problems.push(problem.message));
+  const count = (status) => checks.filter((check) => check.status === status).length;
+  const failed = count('FAILURE') + count('WARNING');
+  const seconds = ((Date.now() - begin) / 1000).toFixed(0);
+  console.log(`${problems.length > 0 ? 'FAILED' : 'ok    '}  ${job.name.padEnd(48)} ${count('SUCCESS')} passed, ${failed} not  (${seconds} s)`);
+  for (const problem of problems) console.log(`        ${problem.replaceAll('\n', '\n          ')}`);
+  if (problems.length > 0 && options.verbose) console.log(side.log());
+  return problems.length;
+}
+
+function jobs() {
+  const eras = options.direct ? ['automatic'] : ['automatic', 'legacy', 'modern'];
+  const link = (era) => (options.direct ? 'direct' : `upstream ${era}`);
+  const all = SUITES.flatMap((suite) =>
+    eras.map((era) => ({
+      name: `${suite.name}, ${link(era)}`,
+      fixture: 'suite_fixture.mjs',
+      era,
+      revision: suite.revision,
+      passed: suite.passed - INEXPRESSIBLE.filter((one) => one.revision === suite.revision && one.era === era)
+        .reduce((sum, one) => sum + one.checks.length, 0),
+      counts: ({ scenario, status }) =>
+        (suite.scenarios?.(scenario) ?? true) && !(status === 'WARNING' && suite.unheard?.includes(scenario)),
+      checks: (url) => runSuite(suite.package, url, options.scenario ? single(suite) : suite.args),
+    })),
+  );
+  const single = (suite) => ['--scenario', options.scenario, ...(suite.package.endsWith('2026') ? ['--spec-version', suite.revision] : [])];
+  all.push({
+    name: `0.2.0-alpha.12 tasks, ${link('automatic')}`,
+    fixture: 'tasks_fixture.mjs',
+    era: 'automatic',
+    revision: 'tasks',
+    passed: TASKS_PASSED,
+    counts: () => true,
+    async checks(url) {
+      const checks = [];
+      for (const scenario of TASK_SCENARIOS.filter((one) => one === (options.scenario ?? one)))
+        checks.push(...(await runSuite('conformance-2026', url, ['--scenario', scenario, '--spec-version', '2026-07-28', '--force'])));
+      return checks;
+    },
+  });
+  return all.filter((job) => job.name.includes(options.only));
+}
+
+/** The rows of the table in the documentation. */
+async function documented() {
+  const text = await readFile(options.docs, 'utf8');
+  const rows = text.matchAll(/^\| (\d{4}-\d\d-\d\d) \| (legacy|modern) \| `([^`]+)` \| (.+?) \| (.+?) \|$/gm);
+  return [...rows].map(([, revision, era, scenario, ids, reason]) => ({
+    revision,
+    era,
+    scenario,
+    checks: [...ids.matchAll(/`([^`]+)`/g)].map((one) => one[1]),
+    reason,
+  }));
+}
+
+async function main() {
+  let failures = 0;
+  if (existsSync(options.docs)) {
+    try {
+      assert.deepEqual(await documented(), INEXPRESSIBLE);
+      console.log('ok      the documentation has the same table of exceptions');
+    } catch (problem) {
+      failures += 1;
+      console.log(`FAILED  the documentation has the same table of exceptions\n${problem.message}`);
+    }
+  } else if (!options.direct) throw new Error(`no ${options.docs}`);
+  const waiting = jobs();
+  const worker = async () => {
+    for (let job = waiting.shift(); job; job = waiting.shift()) failures += await runOne(job);
+  };
+  await Promise.all(Array.from({ length: Number(options.parallel) }, worker));
+  console.log(failures === 0 ? 'suites: all as they must be' : `suites: ${failures} problems`);
+  return failures === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (problem) {
+  console.error(`suites: ${options.verbose ? problem.stack : problem.message}`);
+  process.exitCode = 1;
+} finally {
+  killAll();
+}
