@@ -5,13 +5,13 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { killAll, printed, run, start, stop } from './processes.mjs';
 import { READY, httpServer, openDoor, startSallyport } from './sallyport.mjs';
-import { INEXPRESSIBLE, SUITES, TASKS_PASSED, TASK_SCENARIOS } from './suites_table.mjs';
+import { CLIENT_PASSED, INEXPRESSIBLE, SUITES, TASKS_PASSED, TASK_SCENARIOS } from './suites_table.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -43,23 +43,23 @@ async function startSide(fixture, era) {
   return { url: `${gateway.base}/mcp/suite`, log: () => `${gateway.log()}\n${server.log}`, stop: end };
 }
 
-/** Runs one suite program; resolves to its checks as [{scenario, id, status, message}]. */
-async function runSuite(name, url, args) {
+/** Runs a suite program; resolves to its checks as [{scenario, id, status, message}]. */
+async function runSuite(name, leg, args, env = process.env) {
   const folder = await mkdtemp(join(tmpdir(), 'suite-'));
-  const ended = await run(node, [program(name), 'server', '--url', url, '-o', folder, ...args], { seconds: 240 });
+  const ended = await run(node, [program(name), leg, '-o', folder, ...args], { seconds: 240, cwd: import.meta.dirname, env });
   const checks = [];
-  for (const entry of await readdir(folder)) {
-    const scenario = entry.replace(/^server-/, '').replace(/-\d{4}-\d\d-\d\dT.*$/, '');
-    const written = await readFile(join(folder, entry, 'checks.json'), 'utf8').catch(() => '[]');
-    for (const { id, status, errorMessage } of JSON.parse(written)) checks.push({ scenario, id, status, message: errorMessage });
+  for await (const path of glob('**/checks.json', { cwd: folder })) {
+    const scenario = dirname(path).replace(/^server-/, '').replace(/-\d{4}-\d\d-\d\dT.*$/, '');
+    for (const { id, status, errorMessage } of JSON.parse(await readFile(join(folder, path), 'utf8')))
+      checks.push({ scenario, id, status, message: errorMessage, folder: dirname(join(folder, path)) });
   }
-  await rm(folder, { recursive: true, force: true });
+  if (!options.verbose) await rm(folder, { recursive: true, force: true });
   assert.ok(checks.length > 0, `the suite ended with ${ended.code}: ${ended.stdout.slice(-2000)}${ended.stderr.slice(-2000)}`);
   return checks;
 }
 
-// What the suite writes down about its own requests.
-const NOTES = ['outgoing-request', 'incoming-response', 'incoming-sse-event', 'stream-closed'];
+// What a suite writes down about what passes by.
+const NOTES = /^(incoming|outgoing)-|^stream-closed$|^server-info$/;
 
 const excuseFor = (check, revision, era) =>
   INEXPRESSIBLE.find(
@@ -74,7 +74,7 @@ function problemsOf(checks, revision, era, passed) {
     if (check.status !== 'FAILURE' && check.status !== 'WARNING') continue;
     const excuse = excuseFor(check, revision, era);
     if (excuse) needed.add(`${excuse.scenario} ${check.id}`);
-    else problems.push(`${check.status} ${check.scenario} ${check.id}: ${check.message ?? ''}`);
+    else problems.push(`${check.status} ${check.scenario} ${check.id}: ${check.message ?? ''}${options.verbose ? `  (${check.folder})` : ''}`);
   }
   if (options.scenario) return problems;
   const excused = INEXPRESSIBLE.filter((one) => one.revision === revision && one.era === era);
@@ -84,7 +84,7 @@ function problemsOf(checks, revision, era, passed) {
   if (succeeded !== passed) {
     problems.push(`COUNT ${succeeded} checks passed, expected ${passed}`);
     // What was neither tried nor failed: where a missing check may hide.
-    const quiet = checks.filter(({ status, id }) => status === 'SKIPPED' || (status === 'INFO' && !NOTES.includes(id)));
+    const quiet = checks.filter(({ status, id }) => status === 'SKIPPED' || (status === 'INFO' && !NOTES.test(id)));
     for (const check of quiet) problems.push(`${check.status} ${check.scenario} ${check.id}: ${check.message ?? ''}`);
   }
   return problems;
@@ -92,7 +92,7 @@ function problemsOf(checks, revision, era, passed) {
 
 async function runOne(job) {
   const begin = Date.now();
-  const side = await startSide(job.fixture, job.era);
+  const side = job.fixture ? await startSide(job.fixture, job.era) : { url: '', log: () => '', stop: async () => {} };
   let checks = [];
   const problems = [];
   try {
@@ -124,10 +124,11 @@ function jobs() {
         .reduce((sum, one) => sum + one.checks.length, 0),
       counts: ({ scenario, status }) =>
         (suite.scenarios?.(scenario) ?? true) && !(status === 'WARNING' && suite.unheard?.includes(scenario)),
-      checks: (url) => runSuite(suite.package, url, options.scenario ? single(suite) : suite.args),
+      checks: (url) => runSuite(suite.package, 'server', ['--url', url, ...(options.scenario ? single(suite) : suite.args)]),
     })),
   );
-  const single = (suite) => ['--scenario', options.scenario, ...(suite.package.endsWith('2026') ? ['--spec-version', suite.revision] : [])];
+  const one = (scenario, revision) => ['--scenario', scenario, '--spec-version', revision];
+  const single = (suite) => one(options.scenario, suite.revision);
   all.push({
     name: `0.2.0-alpha.12 tasks, ${link('automatic')}`,
     fixture: 'tasks_fixture.mjs',
@@ -138,11 +139,29 @@ function jobs() {
     async checks(url) {
       const checks = [];
       for (const scenario of TASK_SCENARIOS.filter((one) => one === (options.scenario ?? one)))
-        checks.push(...(await runSuite('conformance-2026', url, ['--scenario', scenario, '--spec-version', '2026-07-28', '--force'])));
+        checks.push(...(await runSuite('conformance-2026', 'server', ['--url', url, ...one(scenario, '2026-07-28'), '--force'])));
       return checks;
     },
   });
+  if (!options.direct) all.push(...Object.entries(CLIENT_PASSED).map(([revision, passed]) => clientJob(revision, passed)));
   return all.filter((job) => job.name.includes(options.only));
+}
+
+/** The gateway as the client of the suite's own servers; each scenario starts a gateway of its own (client_driver.mjs). */
+function clientJob(revision, passed) {
+  const driver = relative(import.meta.dirname, join(import.meta.dirname, 'client_driver.mjs'));
+  const command = `${relative(import.meta.dirname, node)} ${driver}`;
+  return {
+    name: `0.2.0-alpha.12 client leg ${revision}`,
+    revision,
+    passed,
+    counts: ({ scenario }) => !scenario.startsWith('auth/') && scenario === (options.scenario ?? scenario),
+    checks: () =>
+      runSuite('conformance-2026', 'client', ['--command', command, '--requirements', revision], {
+        ...process.env,
+        SALLYPORT_BINARY: resolve(options.binary),
+      }),
+  };
 }
 
 /** The rows of the table in the documentation. */
