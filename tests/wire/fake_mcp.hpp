@@ -21,8 +21,13 @@ class FakeMcp {
   /// scripts that need more.
   using OnCall = std::function<std::string(const std::string& request, const Json& message)>;
 
-  explicit FakeMcp(Era era = Era::modern, Json tools = default_tools())
-      : era_(era), tools_(std::move(tools)), server_([this](RawSocket& socket, int) { serve(socket); }) {}
+  explicit FakeMcp(Era era = Era::modern, Json tools = default_tools(), Json capabilities = Json::object())
+      : era_(era),
+        tools_(std::move(tools)),
+        capabilities_{{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}},
+        server_([this](RawSocket& socket, int) { serve(socket); }) {
+    capabilities_.update(capabilities);
+  }
 
   static Json default_tools() {
     const Json schema = {{"type", "object"}, {"properties", {{"text", {{"type", "string"}}}}}};
@@ -100,23 +105,18 @@ class FakeMcp {
             400, "application/json",
             R"({"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}})");
       }
-      return json(result(
-          message, {{"resultType", "complete"},
-                    {"supportedVersions", {"2026-07-28"}},
-                    {"capabilities",
-                     {{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}}},
-                    {"ttlMs", 0},
-                    {"cacheScope", "private"}}));
+      return json(result(message, {{"resultType", "complete"},
+                                   {"supportedVersions", {"2026-07-28"}},
+                                   {"capabilities", capabilities_},
+                                   {"ttlMs", 0},
+                                   {"cacheScope", "private"}}));
     }
     if (method == "initialize") {
       ++initializes_;
-      return json(
-          result(message,
-                 {{"protocolVersion", "2025-11-25"},
-                  {"capabilities",
-                   {{"tools", Json::object()}, {"prompts", Json::object()}, {"resources", Json::object()}}},
-                  {"serverInfo", {{"name", "fake"}, {"version", "1"}}}}),
-          "Mcp-Session-Id: fake-session-" + std::to_string(initializes_.load()) + "\r\n");
+      return json(result(message, {{"protocolVersion", "2025-11-25"},
+                                   {"capabilities", capabilities_},
+                                   {"serverInfo", {{"name", "fake"}, {"version", "1"}}}}),
+                  "Mcp-Session-Id: fake-session-" + std::to_string(initializes_.load()) + "\r\n");
     }
     if (!message.contains("id")) {
       const std::lock_guard lock(mutex_);
@@ -165,6 +165,7 @@ class FakeMcp {
 
   const Era era_;
   const Json tools_;
+  Json capabilities_;  // what it says that it offers; extra members come from the test
   mutable std::mutex mutex_;
   std::vector<std::string> calls_, notifications_;
   OnCall on_call_;

@@ -168,13 +168,14 @@ class GatewayFixture {
   }
 
   /// Opens a 2025-11-25 session; returns its id.
-  std::string initialize(const std::string& version = "2025-11-25", const std::string& path = "/mcp") const {
+  std::string initialize(const std::string& version = "2025-11-25", const std::string& path = "/mcp",
+                         const Json& capabilities = Json::object()) const {
     const Response answer = post(Json{{"jsonrpc", "2.0"},
                                       {"id", 0},
                                       {"method", "initialize"},
                                       {"params",
                                        {{"protocolVersion", version},
-                                        {"capabilities", Json::object()},
+                                        {"capabilities", capabilities},
                                         {"clientInfo", {{"name", "t"}, {"version", "1"}}}}}}
                                      .dump(),
                                  "", path);

@@ -1,0 +1,281 @@
+// Questions of upstreams to clients (elicitation, sampling, roots) in every pairing of eras, and the tasks
+// extension: what the client is asked, what the upstream hears, and what nobody else can answer.
+#include "event_reader.hpp"
+#include "gateway_fixture.hpp"
+
+#include <condition_variable>
+
+using namespace sallyport::testing;
+
+namespace {
+
+const Json kForm = {{"elicitation", {{"form", Json::object()}}}};
+const Json kAsked = {{"mode", "form"},
+                     {"message", "Account?"},
+                     {"requestedSchema", {{"type", "object"}, {"properties", Json::object()}}}};
+
+Json text_result(const std::string& text) {
+  return {{"resultType", "complete"}, {"content", Json::array({{{"type", "text"}, {"text", text}}})}};
+}
+
+/// A 2026 server that asks for `who` before it answers, with a state of its own.
+std::string asking_server(const std::string&, const Json& message) {
+  const Json& params = message["params"];
+  if (!params.contains("inputResponses")) {
+    return FakeMcp::json(FakeMcp::result(
+        message, {{"resultType", "input_required"},
+                  {"inputRequests", {{"who", {{"method", "elicitation/create"}, {"params", kAsked}}}}},
+                  {"requestState", "theirs \"1\""}}));
+  }
+  return FakeMcp::json(FakeMcp::result(message, text_result(params.dump())));
+}
+
+Json meta_of(const Json& capabilities) {
+  return {{"io.modelcontextprotocol/clientCapabilities", capabilities}};
+}
+
+/// A modern tools/call with these capabilities.
+Response call(const GatewayFixture& gateway, const Json& params, const Json& capabilities = kForm) {
+  return gateway.post(GatewayFixture::modern_body("tools/call", params, 7, meta_of(capabilities)),
+                      GatewayFixture::modern_headers("tools/call", params["name"]));
+}
+
+std::string session_headers(const std::string& session) {
+  return "Mcp-Session-Id: " + session + "\r\nMCP-Protocol-Version: 2025-11-25\r\n";
+}
+
+/// A legacy tools/call, read as a stream.
+EventReader legacy_call(const GatewayFixture& gateway, const std::string& session, const Json& params) {
+  RawSocket socket = gateway.connect();
+  socket.send(GatewayFixture::request(
+      "POST", "/mcp", gateway.bearer() + GatewayFixture::media() + session_headers(session),
+      Json{{"jsonrpc", "2.0"}, {"id", 5}, {"method", "tools/call"}, {"params", params}}.dump()));
+  return EventReader(std::move(socket));
+}
+
+Response answer_question(const GatewayFixture& gateway, const std::string& session, const Json& id,
+                         const Json& result) {
+  return gateway.post(Json{{"jsonrpc", "2.0"}, {"id", id}, {"result", result}}.dump(),
+                      session_headers(session));
+}
+
+const Json kCall = {{"name", "up__echo"}, {"arguments", {{"text", "x"}}}};
+const Json kAccept = {{"action", "accept"}, {"content", {{"acct", "A-1"}}}};
+
+}  // namespace
+
+TEST_CASE("a 2026 upstream's question reaches a 2026 client, and its state comes back byte for byte") {
+  FakeMcp upstream;
+  upstream.on_call(asking_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const Response first = call(gateway, kCall);
+  REQUIRE(first.status == 200);
+  const Json result = first.json()["result"];
+  CHECK(result["resultType"] == "input_required");
+  CHECK(result["inputRequests"]["who"]["params"] == kAsked);
+  CHECK_FALSE(result.contains("ttlMs"));
+  const std::string state = result["requestState"];
+  CHECK(state.find("theirs") == std::string::npos);
+
+  Json again = kCall;
+  again["inputResponses"] = {{"who", kAccept}};
+  again["requestState"] = state;
+  const Response second = call(gateway, again);
+  CHECK(second.json()["result"]["resultType"] == "complete");
+  REQUIRE(upstream.call_count() == 2);
+  const std::string sent = upstream.calls()[1];
+  const Json params = Json::parse(sent.substr(sent.find("\r\n\r\n") + 4))["params"];
+  CHECK(params["requestState"] == "theirs \"1\"");
+  CHECK(params["inputResponses"] == again["inputResponses"]);
+  CHECK(params["_meta"]["io.modelcontextprotocol/clientCapabilities"] == kForm);
+  CHECK(gateway.recorded("outcome", {{"status", "input_required"}}));
+  CHECK(gateway.recorded("outcome", {{"status", "ok"}}));
+}
+
+TEST_CASE("a requestState is good for its own caller and request only") {
+  FakeMcp upstream;
+  upstream.on_call(asking_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string state = call(gateway, kCall).json()["result"]["requestState"];
+  std::string flipped = state;
+  flipped[flipped.size() / 2] = flipped[flipped.size() / 2] == 'A' ? 'B' : 'A';
+
+  const auto retry = [&](const Json& arguments, const std::string& with) {
+    return Json{{"name", "up__echo"},
+                {"arguments", arguments},
+                {"inputResponses", {{"who", kAccept}}},
+                {"requestState", with}};
+  };
+  const std::size_t before = upstream.call_count();
+  CHECK(call(gateway, retry({{"text", "x"}}, flipped)).code() == -32602);
+  CHECK(call(gateway, retry({{"text", "another"}}, state)).code() == -32602);
+  CHECK(call(gateway, retry({{"text", "x"}}, "made up")).code() == -32602);
+  std::swap(gateway.key, gateway.other_key);
+  CHECK(call(gateway, retry({{"text", "x"}}, state)).code() == -32602);
+  std::swap(gateway.key, gateway.other_key);
+  CHECK(upstream.call_count() == before);
+  CHECK(call(gateway, retry({{"text", "x"}}, state)).json()["result"]["resultType"] == "complete");
+}
+
+TEST_CASE("a 2026 upstream cannot ask what the client did not declare") {
+  FakeMcp upstream;
+  upstream.on_call(asking_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  for (const Json& capabilities : {Json::object(), Json{{"sampling", Json::object()}},
+                                   Json{{"elicitation", {{"url", Json::object()}}}}}) {
+    const Response refused = call(gateway, kCall, capabilities);
+    CHECK(refused.code() == 1004);
+    CHECK(refused.body.find("Account?") == std::string::npos);
+  }
+}
+
+TEST_CASE("a 2026 upstream's question reaches a 2025 client on the stream of its call") {
+  FakeMcp upstream;
+  upstream.on_call(asking_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string session = gateway.initialize("2025-11-25", "/mcp", kForm);
+  EventReader stream = legacy_call(gateway, session, kCall);
+  REQUIRE(stream.is_stream());
+  const Json asked = stream.message();
+  CHECK(asked["method"] == "elicitation/create");
+  CHECK(asked["params"] == kAsked);
+  // Another session of the same caller cannot answer, nor can nonsense.
+  CHECK(answer_question(gateway, gateway.initialize(), asked["id"], {{"action", "decline"}}).status == 202);
+  CHECK(answer_question(gateway, session, "sp-0-1-00000000", {{"action", "decline"}}).status == 202);
+  CHECK(answer_question(gateway, session, asked["id"], kAccept).status == 202);
+
+  const Json answer = stream.message();
+  CHECK(answer["id"] == 5);
+  const std::string heard = answer["result"]["content"][0]["text"];
+  const Json params = Json::parse(heard);
+  CHECK(params["inputResponses"]["who"] == kAccept);
+  CHECK(params["requestState"] == "theirs \"1\"");
+  CHECK_FALSE(answer["result"].contains("resultType"));
+  CHECK(stream.ends());
+  CHECK(gateway.recorded("outcome", {{"status", "ok"}}));
+}
+
+TEST_CASE("a 2025 client that cancels is not asked again by the same call") {
+  FakeMcp upstream;
+  std::atomic<int> rounds{0};
+  upstream.on_call([&](const std::string& request, const Json& message) {
+    // A server that takes no for nothing.
+    if (++rounds < 4) {
+      Json asks = message;
+      asks["params"].erase("inputResponses");
+      return asking_server(request, asks);
+    }
+    return asking_server(request, message);
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string session = gateway.initialize("2025-11-25", "/mcp", kForm);
+  EventReader stream = legacy_call(gateway, session, kCall);
+  const Json asked = stream.message();
+  CHECK(asked["method"] == "elicitation/create");
+  answer_question(gateway, session, asked["id"], {{"action", "cancel"}});
+  const Json answer = stream.message();
+  CHECK(answer["id"] == 5);
+  const Json params = Json::parse(answer["result"]["content"][0]["text"].get<std::string>());
+  CHECK(params["inputResponses"]["who"]["action"] == "cancel");
+  CHECK(rounds == 4);
+}
+
+TEST_CASE("a 2026 upstream that asks without end is stopped") {
+  FakeMcp upstream;
+  upstream.on_call([](const std::string&, const Json& message) {
+    return FakeMcp::json(
+        FakeMcp::result(message, {{"resultType", "input_required"}, {"requestState", "again"}}));
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string session = gateway.initialize("2025-11-25", "/mcp", kForm);
+  EventReader stream = legacy_call(gateway, session, kCall);
+  if (stream.is_stream()) CHECK(stream.message()["error"]["code"] == 1004);
+  CHECK(upstream.call_count() == 11);
+}
+
+TEST_CASE("a 2025 client that cancels the call while it is asked ends it") {
+  FakeMcp upstream;
+  upstream.on_call(asking_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string session = gateway.initialize("2025-11-25", "/mcp", kForm);
+  EventReader stream = legacy_call(gateway, session, kCall);
+  CHECK(stream.message()["method"] == "elicitation/create");
+  gateway.post(
+      Json{{"jsonrpc", "2.0"}, {"method", "notifications/cancelled"}, {"params", {{"requestId", 5}}}}.dump(),
+      session_headers(session));
+  CHECK(stream.message()["error"]["code"] == 1007);
+  CHECK(gateway.recorded("outcome", {{"status", "cancelled"}}));
+  CHECK(upstream.call_count() == 1);
+}
+
+namespace {
+
+/// A 2026 server with the tasks extension: a call makes task `t-1`.
+std::string task_server(const std::string&, const Json& message) {
+  const std::string method = message["method"];
+  const Json task = {{"taskId", "t-1"},
+                     {"status", "working"},
+                     {"createdAt", "2026-08-01T00:00:00Z"},
+                     {"lastUpdatedAt", "2026-08-01T00:00:00Z"},
+                     {"ttlMs", nullptr}};
+  Json result = {{"resultType", method == "tools/call" ? "task" : "complete"}};
+  if (method != "tasks/cancel") result.update(task);
+  if (method != "tools/call" && message["params"]["taskId"] != "t-1")
+    return FakeMcp::json(
+        {{"jsonrpc", "2.0"}, {"id", message["id"]}, {"error", {{"code", -32602}, {"message", "?"}}}});
+  return FakeMcp::json(FakeMcp::result(message, result));
+}
+
+const Json kTasks = {{"extensions", {{"io.modelcontextprotocol/tasks", Json::object()}}}};
+
+Response task(const GatewayFixture& gateway, const std::string& method, const std::string& id,
+              const Json& capabilities = kTasks) {
+  Json params = {{"taskId", id}};
+  if (method == "tasks/update") params["inputResponses"] = Json::object();
+  return gateway.post(GatewayFixture::modern_body(method, params, 7, meta_of(capabilities)),
+                      GatewayFixture::modern_headers(method, id));
+}
+
+}  // namespace
+
+TEST_CASE("tasks pass through under ids that only their owner can use") {
+  FakeMcp upstream(FakeMcp::Era::modern, FakeMcp::default_tools(), kTasks);
+  upstream.on_call(task_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const Json made = call(gateway, kCall, kTasks).json()["result"];
+  CHECK(made["resultType"] == "task");
+  const std::string id = made["taskId"];
+  CHECK(id.find("t-1") == std::string::npos);
+
+  const Json got = task(gateway, "tasks/get", id).json()["result"];
+  CHECK(got["taskId"] == id);
+  CHECK(got["status"] == "working");
+  CHECK(task(gateway, "tasks/update", id).status == 200);
+  CHECK(task(gateway, "tasks/cancel", id).json()["result"]["resultType"] == "complete");
+  const std::string sent = upstream.calls().back();
+  CHECK(sent.find("Mcp-Name: t-1\r\n") != std::string::npos);
+  CHECK(sent.find("Mcp-Method: tasks/cancel\r\n") != std::string::npos);
+
+  const std::size_t before = upstream.call_count();
+  CHECK(task(gateway, "tasks/get", "t-1").code() == -32602);
+  CHECK(task(gateway, "tasks/get", id, Json::object()).code() == -32021);
+  CHECK(task(gateway, "tasks/get", id, Json::object()).status == 400);
+  std::swap(gateway.key, gateway.other_key);
+  CHECK(task(gateway, "tasks/get", id).code() == -32602);
+  std::swap(gateway.key, gateway.other_key);
+  CHECK(upstream.call_count() == before);
+  // Who loses the tool loses its tasks.
+  REQUIRE(
+      gateway.apply("kind: Policy\nname: less\nsubjects: [\"agent:bot\"]\nrules:\n"
+                    "  - {effect: deny, tools: [up/echo]}\n"));
+  CHECK(task(gateway, "tasks/get", id).code() == -32602);
+  CHECK(upstream.call_count() == before);
+}
+
+TEST_CASE("an endpoint whose servers know no tasks does not know the methods either") {
+  FakeMcp upstream;
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const Response refused = task(gateway, "tasks/get", "t-1");
+  CHECK(refused.status == 404);
+  CHECK(refused.code() == -32601);
+}
