@@ -93,6 +93,10 @@ void add_shards(std::vector<MetricFamily>& out, const Counters& counters) {
       {"sallyport_upstream_connections_dialled_total", "Upstream connections opened.", MetricType::Counter,
        &ShardCounters::dialled},
       {"sallyport_streams", "Open event streams to clients.", MetricType::Gauge, &ShardCounters::streams},
+      {"sallyport_parked_calls", "Upstream calls that wait for their client's next request.",
+       MetricType::Gauge, &ShardCounters::parked},
+      {"sallyport_open_questions", "Questions that clients have not answered yet.", MetricType::Gauge,
+       &ShardCounters::questions},
       {"sallyport_requests_in_flight", "Requests being served.", MetricType::Gauge,
        &ShardCounters::in_flight},
       {"sallyport_received_bytes_total", "Bytes of request bodies.", MetricType::Counter,
@@ -127,8 +131,6 @@ void add_servers(std::vector<MetricFamily>& out, const Counters& counters) {
        &ServerCounters::in_flight, 1},
       {"sallyport_upstream_up", "1 while the upstream is reachable.", MetricType::Gauge, &ServerCounters::up,
        1},
-      {"sallyport_upstream_quarantined", "Definitions that wait for approval.", MetricType::Gauge,
-       &ServerCounters::quarantined, 1},
   };
   const auto names = counters.server_names();
   for (const Row& row : rows) {

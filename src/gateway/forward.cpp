@@ -141,7 +141,10 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
 
 Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswer answer,
                                  const std::optional<mcp::CacheHints>& hints) {
-  if (answer.is_error) return upstream_error(answer.payload, call.modern);
+  if (answer.is_error) {
+    if (auto asks = url_elicitation(call, answer.payload)) return std::move(*asks);
+    return upstream_error(answer.payload, call.modern);
+  }
   const bool object = answer.payload.is(json::Kind::object);
   const auto is_error = object ? answer.payload.find("isError") : std::nullopt;
   call.tool_error = is_error && is_error->boolean().value_or(false);
@@ -152,6 +155,32 @@ Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswe
   if (special) return adapt_special(call, target, std::move(raw), *type->string());
   if (target.rewrites_uri) raw = mcp::prefix_uris(raw, target.server->config->document.name + "+");
   return RpcResult{std::move(raw)};
+}
+
+std::optional<Result<Answer>> McpService::url_elicitation(Call& call, json::Value error) const {
+  const auto code = error.is(json::Kind::object) ? error.find("code") : std::nullopt;
+  if (!call.modern || !code || code->integer() != -32042) return std::nullopt;
+  const auto data = error.find("data");
+  const auto list = data && data->is(json::Kind::object) ? data->find("elicitations") : std::nullopt;
+  if (!list || !list->is(json::Kind::array)) return std::nullopt;
+  std::string requests;
+  int n = 0;
+  for (const json::Value elicitation : list->elements()) {
+    const Question question{.method = mcp::Method::elicitation_create,
+                            .params = std::string(elicitation.raw())};
+    if (!may_ask(call.here.carried(call.message.meta.capabilities), question)) return std::nullopt;
+    requests += (n > 0 ? ",\"q" : "\"q") + std::to_string(n + 1) +
+                "\":{\"method\":\"elicitation/create\",\"params\":" + params_for(question, true) + "}";
+    ++n;
+  }
+  if (n == 0) return std::nullopt;
+  call.input_required = true;
+  // Nothing is kept open: the call comes again as a whole once the person has been there.
+  const RequestState state{.digest = request_digest(call.message.message.method, call.message.message.params),
+                           .expires = unix_millis(clock_.now() + limits::kStateLife) / 1000};
+  return RpcResult{"{\"resultType\":\"input_required\",\"inputRequests\":{" + requests +
+                   "},\"requestState\":" + json::quote(seal_state(sealer_, state, call.bound())) +
+                   ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" + call.endpoint->server_info + "}}"};
 }
 
 Result<Answer> McpService::adapt_special(Call& call, const Target& target, std::string raw,

@@ -280,6 +280,8 @@ class GatewayImpl final : public Gateway {
     counters.request(method_slot(call.method), outcome, micros_since(call.exchange.started()));
     counters.bytes_in.add(static_cast<std::int64_t>(call.bytes_in));
     const auto pool = clients_[static_cast<std::size_t>(call.here.shard.index())]->gauges();
+    counters.parked.set(static_cast<std::int64_t>(call.here.parked.size()));
+    counters.questions.set(static_cast<std::int64_t>(call.here.questions.size()));
     counters.pool_idle.set(static_cast<std::int64_t>(pool.idle));
     counters.pool_busy.set(static_cast<std::int64_t>(pool.busy));
     counters.dialled.set(static_cast<std::int64_t>(pool.dialled));

@@ -95,7 +95,9 @@ Result<Answer> McpService::discover(Call& call) const {
   std::string out =
       "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{},"
       "\"prompts\":{},\"resources\":{},"
-      "\"completions\":{},\"logging\":{}}";
+      "\"completions\":{},\"logging\":{}";
+  if (call.endpoint->extensions != "{}") out += ",\"extensions\":" + call.endpoint->extensions;
+  out += '}';
   if (!call.endpoint->instructions.empty())
     out += ",\"instructions\":" + json::quote(call.endpoint->instructions);
   out += ",\"ttlMs\":60000,\"cacheScope\":\"private\",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" +

@@ -66,6 +66,9 @@ class McpService {
                        const std::optional<mcp::CacheHints>& hints);
   Result<Answer> adapt_special(Call& call, const Target& target, std::string raw, std::string_view type);
 
+  /// A 2025 upstream's "URL elicitation required" (-32042) in the words of 2026; nullopt for every other
+  /// error.
+  std::optional<Result<Answer>> url_elicitation(Call& call, json::Value error) const;
   void relay(Call& call, mcp::Method method, json::Value params) const;
 
   // mcp_tasks.cpp

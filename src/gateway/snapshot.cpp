@@ -54,16 +54,20 @@ class Composer {
       out.server = &server;
       out.definition = &definition;
       const std::string& server_name = server.config->document.name;
+      out.rewrites_uri = server.config->document.uri_prefix;
       if (is_uri(sort)) {
-        out.rewrites_uri = server.config->document.uri_prefix;
         out.name = out.rewrites_uri ? server_name + "+" + definition.name : definition.name;
       } else if (!source.as.empty()) {
         out.name = source.as;
       } else {
         out.name = mcp::exported_name(server_name, definition.name, source.prefix);
       }
-      const std::vector<std::pair<std::string_view, std::string>> renamed{
-          {member_of(sort), json::quote(out.name)}};
+      std::vector<std::pair<std::string_view, std::string>> renamed{{member_of(sort), json::quote(out.name)}};
+      if (out.rewrites_uri && sort == Sort::tool) {
+        // MCP Apps: a tool names the resource that shows it, and that has another URI here.
+        if (auto meta = mcp::prefix_app_resource(definition.object, server_name + "+"))
+          renamed.emplace_back("_meta", std::move(*meta));
+      }
       out.legacy = mcp::rebuild_object(definition.object, renamed, {});
       // 2025-11-25 task support does not interoperate with the modern extension, so it is not offered there.
       out.modern =

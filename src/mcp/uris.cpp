@@ -57,4 +57,13 @@ std::string prefix_uris(std::string_view result, std::string_view prefix) {
   return replace.empty() ? std::string(result) : rebuild_object(document->root(), replace, {});
 }
 
+std::optional<std::string> prefix_app_resource(json::Value tool, std::string_view prefix) {
+  const auto meta = tool.find("_meta");
+  const auto ui = meta && meta->is(json::Kind::object) ? meta->find("ui") : std::nullopt;
+  const auto uri = ui && ui->is(json::Kind::object) ? ui->find("resourceUri") : std::nullopt;
+  if (!uri || !uri->is(json::Kind::string)) return std::nullopt;
+  return rebuild_object(*meta,
+                        {{"ui", rebuild_object(*ui, {{"resourceUri", with_prefix(*uri, prefix)}}, {})}}, {});
+}
+
 }  // namespace sallyport::mcp

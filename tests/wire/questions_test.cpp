@@ -279,3 +279,34 @@ TEST_CASE("an endpoint whose servers know no tasks does not know the methods eit
   CHECK(refused.status == 404);
   CHECK(refused.code() == -32601);
 }
+
+TEST_CASE("a 2025 upstream that wants a URL opened first makes a 2026 client open it and call again") {
+  FakeMcp upstream(FakeMcp::Era::legacy);
+  std::atomic<int> calls{0};
+  upstream.on_call([&](const std::string&, const Json& message) {
+    if (++calls == 1) {
+      const Json elicitation = {{"mode", "url"},
+                                {"elicitationId", "e-1"},
+                                {"url", "https://id.example/consent"},
+                                {"message", "Sign in"}};
+      return FakeMcp::json({{"jsonrpc", "2.0"},
+                            {"id", message["id"]},
+                            {"error",
+                             {{"code", -32042},
+                              {"message", "URL elicitation required"},
+                              {"data", {{"elicitations", Json::array({elicitation})}}}}}});
+    }
+    return FakeMcp::json(FakeMcp::result(message, text_result("signed in")));
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const Json urls = {{"elicitation", {{"url", Json::object()}}}};
+  const Json result = call(gateway, kCall, urls).json()["result"];
+  CHECK(result["resultType"] == "input_required");
+  const Json params = result["inputRequests"]["q1"]["params"];
+  CHECK(params["url"] == "https://id.example/consent");
+  CHECK_FALSE(params.contains("elicitationId"));
+  Json again = kCall;
+  again["inputResponses"] = {{"q1", {{"action", "accept"}}}};
+  again["requestState"] = result["requestState"];
+  CHECK(call(gateway, again, urls).json()["result"]["content"][0]["text"] == "signed in");
+}

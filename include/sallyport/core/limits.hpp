@@ -78,10 +78,10 @@ constexpr auto kSessionLife = std::chrono::hours(24);
 constexpr std::size_t kTombstones = 100000;
 
 // Questions from upstreams to clients (elicitation, sampling, roots).
-constexpr auto kQuestionWait = 5min;         ///< a person may have to read and type
+constexpr auto kQuestionWait = 5min;                ///< a person may have to read and type
 constexpr auto kStateLife = std::chrono::hours(1);  ///< of a requestState that keeps nothing open
-constexpr int kQuestionRounds = 10;          ///< of one call, then it ends as failed
-constexpr std::size_t kQuestions = 10000;    ///< open ones per shard
+constexpr int kQuestionRounds = 10;                 ///< of one call, then it ends as failed
+constexpr std::size_t kQuestions = 10000;           ///< open ones per shard
 constexpr std::size_t kParkedCalls = 10000;  ///< upstream calls per shard that wait for a client's retry
 
 // Journal.

@@ -21,7 +21,7 @@
 namespace sallyport::gateway {
 
 /// MCP methods with a label of their own; everything else is "other".
-inline constexpr std::array<std::string_view, 16> kCountedMethods = {"initialize",
+inline constexpr std::array<std::string_view, 20> kCountedMethods = {"initialize",
                                                                      "server/discover",
                                                                      "ping",
                                                                      "tools/list",
@@ -32,6 +32,10 @@ inline constexpr std::array<std::string_view, 16> kCountedMethods = {"initialize
                                                                      "resources/read",
                                                                      "resources/templates/list",
                                                                      "resources/subscribe",
+                                                                     "resources/unsubscribe",
+                                                                     "tasks/get",
+                                                                     "tasks/update",
+                                                                     "tasks/cancel",
                                                                      "subscriptions/listen",
                                                                      "completion/complete",
                                                                      "logging/setLevel",
@@ -75,7 +79,6 @@ struct alignas(64) ServerCounters {
   Cell micros{};  ///< sum of the calls' durations
   Cell up{};      ///< 1 while reachable; set by the shard that owns the upstream's health
   Cell in_flight{};
-  Cell quarantined{};  ///< definitions that wait for approval; set by the same shard
 };
 
 struct alignas(64) ShardCounters {
@@ -83,6 +86,7 @@ struct alignas(64) ShardCounters {
   Histogram latency{};
   Cell pool_idle{}, pool_busy{}, dialled{};  ///< upstream connections, as of the shard's last request
   Cell streams{};                            ///< SSE streams open now
+  Cell parked{}, questions{};                ///< calls and clients that wait, as of the shard's last request
   Cell in_flight{};                          ///< requests
   Cell bytes_in{}, bytes_out{};
   Cell head_refusals{};  ///< refused before they were a request

@@ -54,7 +54,7 @@ struct Export {
   const ServerEntry* server = nullptr;
   const Definition* definition = nullptr;
   std::string modern, legacy;  ///< the definition with its exported name, as lists show it in each era
-  bool rewrites_uri = false;   ///< `uris: prefix`
+  bool rewrites_uri = false;   ///< `uris: prefix`: URIs in its results carry the server's name too
 };
 
 /// A table of exports of one sort: in list order (by name) and by name.

@@ -53,4 +53,8 @@ std::string rebuild_object(json::Value object,
 /// resources in the content of tool results and prompt messages.
 std::string prefix_uris(std::string_view result, std::string_view prefix);
 
+/// The `_meta` of a tool whose user interface is a resource (MCP Apps, `_meta.ui.resourceUri`), with that URI
+/// prefixed; nullopt for a tool without one.
+std::optional<std::string> prefix_app_resource(json::Value tool, std::string_view prefix);
+
 }  // namespace sallyport::mcp

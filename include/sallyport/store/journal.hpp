@@ -39,9 +39,8 @@ struct Intent {
 
 struct Outcome {
   std::string_view call{};
-  std::string_view
-      status{};  ///< "ok" | "tool_error" | "input_required" | "error" | "cancelled" | "broken" | "timeout" |
-                 ///< "unknown"
+  std::string_view status{};  ///< "ok" | "tool_error" | "input_required" | "error" | "cancelled" | "broken" |
+                              ///< "timeout" | "unknown"
   std::string_view code{};    ///< name_of(Code) when not ok
   std::int64_t micros = 0;    ///< duration
   std::string_view result{};  ///< raw; what is kept of it is up to `capture`
