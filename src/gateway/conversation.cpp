@@ -255,6 +255,7 @@ Task<Result<Turn>> McpService::continue_parked(ShardState& state, std::string id
 Result<Answer> McpService::input_required(Call& call, const Turn& turn) {
   call.input_required = true;
   const RequestState state{.digest = request_digest(call.message.message.method, call.message.message.params),
+                           .call = call.id,
                            .expires = unix_millis(clock_.now() + limits::kQuestionWait) / 1000,
                            .dialogue = call.dialogue,
                            .shard = turn.shard,

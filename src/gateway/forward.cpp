@@ -93,7 +93,8 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
                             .policy_generation = call.snapshot->generation,
                             .arguments = arguments ? arguments->raw() : std::string_view(),
                             .capture = call.capture,
-                            .client = call.exchange.peer().ip},
+                            .client = call.exchange.peer().ip,
+                            .continues = state ? std::string_view(state->call) : std::string_view()},
                            [&durable](Result<void> written) { durable.deliver(std::move(written)); });
   call.here.commit_soon();
   if (auto written = co_await durable; !written) {
@@ -177,6 +178,7 @@ std::optional<Result<Answer>> McpService::url_elicitation(Call& call, json::Valu
   call.input_required = true;
   // Nothing is kept open: the call comes again as a whole once the person has been there.
   const RequestState state{.digest = request_digest(call.message.message.method, call.message.message.params),
+                           .call = call.id,
                            .expires = unix_millis(clock_.now() + limits::kStateLife) / 1000};
   return RpcResult{"{\"resultType\":\"input_required\",\"inputRequests\":{" + requests +
                    "},\"requestState\":" + json::quote(seal_state(sealer_, state, call.bound())) +
@@ -217,6 +219,7 @@ Result<Answer> McpService::adapt_special(Call& call, const Target& target, std::
   const auto theirs = result.find("requestState");
   if (!theirs) return RpcResult{std::string(result.raw())};
   const RequestState state{.digest = request_digest(call.message.message.method, call.message.message.params),
+                           .call = call.id,
                            .expires = unix_millis(clock_.now() + limits::kStateLife) / 1000,
                            .upstream = std::string(theirs->raw())};
   return RpcResult{mcp::rebuild_object(

@@ -29,7 +29,8 @@ std::string request_digest(mcp::Method method, const std::optional<json::Value>&
 }
 
 std::string seal_state(const identity::Sealer& sealer, const RequestState& state, std::string_view bound) {
-  std::string out = "{\"d\":" + json::quote(state.digest) + ",\"x\":" + std::to_string(state.expires);
+  std::string out = "{\"d\":" + json::quote(state.digest) + ",\"c\":" + json::quote(state.call) +
+                    ",\"x\":" + std::to_string(state.expires);
   if (!state.upstream.empty()) out += ",\"u\":" + state.upstream;
   if (!state.dialogue.empty()) {
     out += ",\"i\":" + json::quote(state.dialogue) + ",\"h\":" + std::to_string(state.shard) +
@@ -54,6 +55,7 @@ Result<RequestState> open_state(const identity::Sealer& sealer, std::string_view
     return member ? member->integer().value_or(0) : 0;
   };
   RequestState state{.digest = text("d"),
+                     .call = text("c"),
                      .expires = number("x"),
                      .dialogue = text("i"),
                      .shard = static_cast<int>(number("h")),

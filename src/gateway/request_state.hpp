@@ -17,6 +17,7 @@ namespace sallyport::gateway {
 /// Bound to the principal and endpoint by its seal, to one request by `digest`.
 struct RequestState {
   std::string digest;        ///< of method and params
+  std::string call{};        ///< our id of the call that asked, for the record
   std::int64_t expires = 0;  ///< Unix seconds
   std::string upstream{};    ///< the upstream's own requestState, raw; empty: it gave none
   std::string dialogue{};    ///< id of the parked call; empty: the upstream keeps no call open

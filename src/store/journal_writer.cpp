@@ -90,6 +90,7 @@ void ChainWriter::intent(const Intent& intent, Durable durable) {
   add_text(buffer_, "rule", intent.rule);
   add_number(buffer_, "generation", intent.policy_generation);
   add_text(buffer_, "client", intent.client);
+  add_text(buffer_, "continues", intent.continues);
   add_number(buffer_, "args_bytes", static_cast<std::int64_t>(intent.arguments.size()));
   capture(intent.call, "args", intent.arguments, intent.capture);
   marks_.back().call = call;

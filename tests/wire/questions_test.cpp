@@ -90,6 +90,13 @@ TEST_CASE("a 2026 upstream's question reaches a 2026 client, and its state comes
   CHECK(params["_meta"]["io.modelcontextprotocol/clientCapabilities"] == kForm);
   CHECK(gateway.recorded("outcome", {{"status", "input_required"}}));
   CHECK(gateway.recorded("outcome", {{"status", "ok"}}));
+  // The record says which call the second request went on with.
+  std::vector<Json> intents;
+  for (const Json& record : gateway.journal()) {
+    if (record["type"] == "intent") intents.push_back(record);
+  }
+  REQUIRE(intents.size() == 2);
+  CHECK(intents[1]["continues"] == intents[0]["call"]);
 }
 
 TEST_CASE("a requestState is good for its own caller and request only") {

@@ -35,6 +35,7 @@ struct Intent {
   std::string_view arguments{};  ///< raw; what is kept of it is up to `capture`
   int capture = 1;               ///< 0 none, 1 digest, 2 full
   std::string_view client{};     ///< peer address
+  std::string_view continues{};  ///< the call whose question this one answers
 };
 
 struct Outcome {
