@@ -9,21 +9,6 @@
 namespace sallyport::gateway {
 namespace {
 
-enum class Sort { tool, prompt, resource, resource_template };
-
-std::string_view name_member(Sort sort) {
-  switch (sort) {
-    case Sort::tool:
-    case Sort::prompt:
-      return "name";
-    case Sort::resource:
-      return "uri";
-    case Sort::resource_template:
-      return "uriTemplate";
-  }
-  return "name";
-}
-
 /// A URI is shown and compared, never interpreted; it only must not be able to forge lines or hide.
 Result<void> check_uri(std::string_view uri) {
   if (uri.empty() || uri.size() > 4 * limits::KiB)
@@ -87,6 +72,33 @@ void read_server_info(Catalogue& catalogue, const std::string& raw) {
 }
 
 }  // namespace
+
+std::string_view name_member(Sort sort) {
+  switch (sort) {
+    case Sort::tool:
+    case Sort::prompt:
+      return "name";
+    case Sort::resource:
+      return "uri";
+    case Sort::resource_template:
+      return "uriTemplate";
+  }
+  return "name";
+}
+
+const std::vector<Definition>& Catalogue::of(Sort sort) const {
+  switch (sort) {
+    case Sort::tool:
+      return tools;
+    case Sort::prompt:
+      return prompts;
+    case Sort::resource:
+      return resources;
+    case Sort::resource_template:
+      return templates;
+  }
+  return tools;
+}
 
 Result<std::shared_ptr<const Catalogue>> Catalogue::build(const store::StoredCatalogue& stored) {
   auto catalogue = std::shared_ptr<Catalogue>(new Catalogue(stored));

@@ -94,6 +94,10 @@ class GatewayImpl final : public Gateway {
   }
 
   void stop() override {
+    net::on_all_shards(shards_, [this](net::Shard& shard) {
+      auto parked = std::exchange(states_[static_cast<std::size_t>(shard.index())]->parked, {});
+      for (const auto& [id, dialogue] : parked) dialogue->cancel();
+    });
     control_.stop();
     net::on_all_shards(shards_, [this](net::Shard& shard) {
       auto& state = *states_[static_cast<std::size_t>(shard.index())];

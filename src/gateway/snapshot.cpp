@@ -10,35 +10,6 @@
 namespace sallyport::gateway {
 namespace {
 
-enum class Sort { tool, prompt, resource, resource_template };
-
-const std::vector<Definition>& definitions(const Catalogue& catalogue, Sort sort) {
-  switch (sort) {
-    case Sort::tool:
-      return catalogue.tools;
-    case Sort::prompt:
-      return catalogue.prompts;
-    case Sort::resource:
-      return catalogue.resources;
-    case Sort::resource_template:
-      return catalogue.templates;
-  }
-  return catalogue.tools;
-}
-
-std::string_view member_of(Sort sort) {
-  switch (sort) {
-    case Sort::tool:
-    case Sort::prompt:
-      return "name";
-    case Sort::resource:
-      return "uri";
-    case Sort::resource_template:
-      return "uriTemplate";
-  }
-  return "name";
-}
-
 bool is_uri(Sort sort) { return sort == Sort::resource || sort == Sort::resource_template; }
 
 /// Collects what sources export into one table and settles collisions.
@@ -48,7 +19,7 @@ class Composer {
 
   void add(const ServerEntry& server, const store::VirtualServer::Source& source, Sort sort) {
     if (!server.catalogue) return;
-    for (const Definition& definition : definitions(*server.catalogue, sort)) {
+    for (const Definition& definition : server.catalogue->of(sort)) {
       if (!chosen(source, definition.name)) continue;
       Export out;
       out.server = &server;
@@ -62,7 +33,8 @@ class Composer {
       } else {
         out.name = mcp::exported_name(server_name, definition.name, source.prefix);
       }
-      std::vector<std::pair<std::string_view, std::string>> renamed{{member_of(sort), json::quote(out.name)}};
+      std::vector<std::pair<std::string_view, std::string>> renamed{
+          {name_member(sort), json::quote(out.name)}};
       if (out.rewrites_uri && sort == Sort::tool) {
         // MCP Apps: a tool names the resource that shows it, and that has another URI here.
         if (auto meta = mcp::prefix_app_resource(definition.object, server_name + "+"))

@@ -15,6 +15,11 @@
 
 namespace sallyport::gateway {
 
+/// The four sorts of definitions.
+enum class Sort : std::uint8_t { tool, prompt, resource, resource_template };
+/// The member that names a definition: "name", "uri" or "uriTemplate".
+std::string_view name_member(Sort sort);
+
 /// One definition as the upstream gave it. `object` borrows the catalogue's document.
 struct Definition {
   std::string name;       ///< tool or prompt name; for resources the URI, for templates the URI template
@@ -36,6 +41,7 @@ class Catalogue {
   bool modern = false;            ///< the server spoke 2026-07-28 when this was fetched
   std::string extensions = "{}";  ///< raw: of its capabilities, those that are carried
   std::vector<Definition> tools, prompts, resources, templates;
+  const std::vector<Definition>& of(Sort sort) const;
   std::vector<std::string> dropped;
 
  private:
