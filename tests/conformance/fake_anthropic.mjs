@@ -1,4 +1,4 @@
-// A model of one idea: it calls the tool that it was told to call, then repeats the tool's result as its last word.
+// A model that does what its plan says: it calls tools, and says its last word.
 
 import { createServer } from 'node:http';
 
@@ -11,22 +11,24 @@ const MESSAGE = {
   usage: { input_tokens: 1, output_tokens: 1 },
 };
 
-const toolResultOf = (body) =>
+const resultsIn = (body) =>
   (body.messages ?? [])
     .flatMap((message) => (Array.isArray(message.content) ? message.content : []))
-    .find((part) => part.type === 'tool_result');
+    .filter((part) => part.type === 'tool_result')
+    .map((part) => part.content);
+
+/** The plan of one idea: calls the tool, then repeats the tool's result. */
+export const callOnce = (tool, input) => (results) =>
+  results.length > 0 ? { say: `FINAL:${JSON.stringify(results[0])}` } : { tool, input };
 
 /** The turn that follows from what the client has sent so far. */
 function nextTurn(body, plan) {
-  const result = toolResultOf(body);
-  if (result)
-    return {
-      stop_reason: 'end_turn',
-      content: [{ type: 'text', text: `FINAL:${JSON.stringify(result.content)}` }],
-    };
+  const results = resultsIn(body);
+  const next = plan(results, (body.tools ?? []).map((tool) => tool.name));
+  if (next.say !== undefined) return { stop_reason: 'end_turn', content: [{ type: 'text', text: next.say }] };
   return {
     stop_reason: 'tool_use',
-    content: [{ type: 'tool_use', id: 'toolu_fake', name: plan.tool, input: plan.input }],
+    content: [{ type: 'tool_use', id: `toolu_fake_${results.length}`, name: next.tool, input: next.input }],
   };
 }
 
@@ -49,7 +51,10 @@ function streamTurn(turn, response) {
   response.end();
 }
 
-/** plan: {tool, input}. Resolves to {url, listed: names of all tools that the client ever offered, close()}. */
+/**
+ * plan(results so far, names of the tools offered now) -> {tool, input} or {say}.
+ * Resolves to {url, listed: names of all tools that the client ever offered, close()}.
+ */
 export async function fakeAnthropic(plan) {
   const listed = new Set();
   const server = createServer(async (request, response) => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { ALLOWED } from './checks.mjs';
 import { printed, start } from './processes.mjs';
-import { READY, httpServer, startSallyport } from './sallyport.mjs';
+import { READY, httpServer, openDoor, startSallyport } from './sallyport.mjs';
 
 const server = (modules, name) => join(modules, '@modelcontextprotocol', name, 'dist/index.js');
 
@@ -23,6 +23,43 @@ export async function startEverything(node, modules) {
   const child = start(node, [server(modules, 'server-everything'), 'streamableHttp'], { env });
   await printed(child, /listening on port/i);
   return `http://127.0.0.1:${port}/mcp`;
+}
+
+/** Starts the suites' fixture; resolves to {url, counts(), reset()}. */
+export async function startSuiteFixture(node) {
+  const child = start(node, [join(import.meta.dirname, 'suite_fixture.mjs')]);
+  const base = (await printed(child, READY))[1];
+  return {
+    url: `${base}/mcp`,
+    counts: async () => (await fetch(`${base}/counts`)).json(),
+    reset: () => fetch(`${base}/reset`, { method: 'POST' }),
+  };
+}
+
+/** Starts the gateway over the suites' fixture alone, with the link pinned to one era; resolves as startGateway does. */
+export async function startSuiteGateway({ binary, node, modules, era }) {
+  const fixture = await startSuiteFixture(node);
+  const documents = [httpServer('suite', fixture.url, { era }), openDoor('suite')];
+  const gateway = await startSallyport({ binary, documents, settings: ['--access-log'] });
+  await gateway.command('server', 'test', 'suite');
+  return {
+    target: {
+      title: `upstream ${era}`,
+      url: `${gateway.base}/mcp/suite`,
+      node,
+      modules,
+      headers: {},
+      whole: true,
+      modern: true,
+      counts: fixture.counts,
+      reset: fixture.reset,
+      log: gateway.log,
+      name: (from, tool) => tool,
+    },
+    check: () => gateway.command('audit', 'verify'),
+    stop: gateway.stop,
+    log: gateway.log,
+  };
 }
 
 function documents({ node, modules, folder, fixtureUrl, everythingUrl }) {

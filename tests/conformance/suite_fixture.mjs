@@ -1,6 +1,7 @@
 // The server that the official conformance suites expect, in both eras on one URL: 2025-11-25 with sessions, streams that can
 // be resumed and questions to the client; 2026-07-28 with everything per request. Prints "ready: URL".
-// GET /counts on the same port tells what really happened here, whatever a client in between reports.
+// GET /counts on the same port tells what really happened here, whatever a client in between reports; POST /reset takes away
+// the tool and the prompt that come and go.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -60,7 +61,8 @@ const checkOrigin = localhostOriginValidation();
 
 const http = createServer(async (request, response) => {
   if (!checkHost(request, response) || !checkOrigin(request, response)) return;
-  if (request.url === '/counts') {
+  if (request.url === '/counts' || request.url === '/reset') {
+    if (request.url === '/reset') hub.reset();
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ ...hub.counts, sessions: sessions.size }));
     return;

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ALLOWED } from '../checks.mjs';
-import { fakeAnthropic } from '../fake_anthropic.mjs';
+import { callOnce, fakeAnthropic } from '../fake_anthropic.mjs';
 import { run } from '../processes.mjs';
 
 const QUIET = {
@@ -15,16 +15,16 @@ const QUIET = {
   DISABLE_AUTOUPDATER: '1',
 };
 
-async function converse(negotiation, target, server, tool, input) {
+/** Runs Claude Code with a plan for its model; `tools` are those it may call. Resolves to {answer, listed}. */
+export async function runHeadless(negotiation, target, tools, plan) {
   const home = await mkdtemp(join(tmpdir(), 'claude-'));
-  const name = `mcp__gw__${target.name(server, tool)}`;
-  const model = await fakeAnthropic({ tool: name, input });
+  const model = await fakeAnthropic(plan);
   try {
     const config = { mcpServers: { gw: { type: 'http', url: target.url, headers: target.headers } } };
     await writeFile(join(home, 'mcp.json'), JSON.stringify(config));
     const ended = await run(
       join(target.modules, '.bin/claude'),
-      ['-p', 'call the tool', '--mcp-config', join(home, 'mcp.json'), '--strict-mcp-config', '--allowedTools', name,
+      ['-p', 'call the tool', '--mcp-config', join(home, 'mcp.json'), '--strict-mcp-config', '--allowedTools', tools.join(','),
         '--output-format', 'json', '--debug-file', join(home, 'debug.log')],
       {
         cwd: home,
@@ -47,6 +47,11 @@ async function converse(negotiation, target, server, tool, input) {
     await model.close();
     await rm(home, { recursive: true, force: true });
   }
+}
+
+function converse(negotiation, target, server, tool, input) {
+  const name = `mcp__gw__${target.name(server, tool)}`;
+  return runHeadless(negotiation, target, [name], callOnce(name, input));
 }
 
 async function runClaude(negotiation, target, report) {

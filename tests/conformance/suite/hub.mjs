@@ -30,6 +30,10 @@ export class Hub {
     else this.modern.promptsChanged();
   }
 
+  reset() {
+    for (const what of ['tools', 'prompts']) if (this.#present[what]) this.toggle(what);
+  }
+
   /** A resource has another content. */
   touch(uri) {
     for (const { server, subscriptions } of this.#sessions) if (subscriptions.has(uri)) server.sendResourceUpdated({ uri });
