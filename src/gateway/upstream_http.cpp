@@ -1,26 +1,15 @@
-#include <spdlog/spdlog.h>
 #include <algorithm>
 #include <map>
+#include <mutex>
 
 #include "sallyport/core/limits.hpp"
-#include "sallyport/gateway/single_flight.hpp"
-#include "sallyport/gateway/upstream.hpp"
-#include "sallyport/mcp/compose.hpp"
-#include "sallyport/mcp/headers.hpp"
-#include "sallyport/mcp/sse.hpp"
+#include "session.hpp"
+#include "upstream_http_question.hpp"
+#include "upstream_http_sessions.hpp"
 
 namespace sallyport::gateway {
+namespace http {
 namespace {
-
-using Identity = std::shared_ptr<const UpstreamIdentity>;
-
-Failure broken(std::string what) { return fail(Code::upstream_broken, Blame::upstream, std::move(what)); }
-
-/// What may follow an answer on its stream: the end, which lets the connection be used again.
-constexpr auto kTail = std::chrono::seconds(1);
-
-/// Sessions of one server on one shard with `isolation: principal` or `session`.
-constexpr std::size_t kSessions = 1024;
 
 /// How one exchange ended besides a plain answer.
 enum class Ended {
@@ -33,48 +22,194 @@ struct Exchanged {
   std::optional<UpstreamAnswer> answer{};
 };
 
-class HttpUpstream final : public Upstream, public std::enable_shared_from_this<HttpUpstream> {
- public:
-  HttpUpstream(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config,
-               OnNotice on_notice)
-      : shards_(shards),
-        clients_(clients),
-        config_(std::move(config)),
-        on_notice_(std::move(on_notice)),
-        local_(static_cast<std::size_t>(shards.size())),
-        owned_(static_cast<std::size_t>(shards.size())) {}
+/// A legacy server that lost our session says 404, or 400 with an error that is tied to no request. A modern
+/// one that suddenly answers like that, or refuses the version, has been replaced by a legacy one.
+bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
+  const auto id = posted.answer->document.root().find("id");
+  const bool tied = id && !id->is(json::Kind::null);
+  if (!identity.modern()) return !tied && (posted.status == 404 || posted.status == 400);
+  const auto code =
+      posted.answer->payload.is(json::Kind::object) ? posted.answer->payload.find("code") : std::nullopt;
+  return posted.status == 400 && (!tied || (code && code->integer() == -32022));
+}
 
-  Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) override {
+}  // namespace
+
+/// The upstream behind its interface. Streams and sessions that go on by themselves hold this, never the
+/// interface object, whose references are calls.
+class Server : public std::enable_shared_from_this<Server> {
+ public:
+  Server(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config,
+         OnNotice on_notice)
+      : link_(std::make_shared<Link>(shards, clients, std::move(config), std::move(on_notice))),
+        local_(static_cast<std::size_t>(shards.size())) {}
+
+  /// Before the first call.
+  void begin() {
+    net::Shards& shards = link_->shards();
+    const std::weak_ptr<Server> weak = weak_from_this();
+    for (int i = 0; i < shards.size(); ++i) {
+      local_[static_cast<std::size_t>(i)].owned = std::make_shared<Sessions>(
+          link_, shards[i],
+          SessionEars{.question =
+                          [weak](Visitor visitor, Identity identity, mcp::Id id, Question question) {
+                            if (const auto self = weak.lock())
+                              self->carry(visitor, std::move(identity), std::move(id), std::move(question));
+                          },
+                      .tried =
+                          [weak](const SessionKey& key, const Result<UpstreamIdentity>& identity) {
+                            if (const auto self = weak.lock();
+                                self && (key.shared() || (key.base() && !identity)))
+                              self->note(identity);
+                          },
+                      .next_epoch =
+                          [weak] {
+                            const auto self = weak.lock();
+                            return self ? ++self->epochs_ : 0;
+                          }});
+    }
+  }
+
+  Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) {
     const auto self = shared_from_this();
     for (int attempt = 0;; ++attempt) {
-      auto identity = co_await identify_for(call, isolation);
-      if (!identity) co_return Failure(identity.error());
-      auto exchanged = co_await exchange(call, *identity);
+      SessionKey key{.isolation = isolation};
+      Identity identity = known(isolation);
+      if (!identity) {
+        auto made = co_await unless_cancelled(call, identify(isolation, call.deadline));
+        if (!made) co_return Failure(made.error());
+        identity = std::move(*made);
+      }
+      if (!identity->modern() && call.capabilities != "{}") {
+        key.principal = call.principal;
+        key.capabilities = call.capabilities;
+      }
+      Visit visit(*this, key, call);
+      if (!key.base()) {
+        auto own = co_await unless_cancelled(call, enter(key, visit.visitor(), call.deadline));
+        if (!own && own.error().code == Code::upstream_broken) {
+          // It may have become another server: the next call looks at it anew.
+          co_await forget({.isolation = isolation}, identity->epoch);
+        }
+        if (!own) co_return Failure(own.error());
+        identity = *own;
+      }
+      co_await raise_level(key, identity, call);
+      auto exchanged = co_await exchange(call, key, identity, visit.asked());
       note_reachable(exchanged);
       if (!exchanged) co_return Failure(exchanged.error());
       if (exchanged->ended == Ended::answered) co_return std::move(*exchanged->answer);
-      co_await forget(isolation, (*identity)->epoch);
+      co_await forget(key, identity->epoch);
       if (attempt > 0) co_return broken("refused two fresh sessions in a row");
     }
   }
 
-  Task<Result<Identity>> identify(std::string isolation, SteadyTime deadline) override {
+  Task<Result<Identity>> identify(std::string isolation, SteadyTime deadline) {
     const auto self = shared_from_this();
-    auto& known = here().known;
-    if (const auto it = known.find(isolation); it != known.end()) co_return it->second;
+    if (auto identity = known(isolation)) co_return identity;
     auto identity = co_await net::run_on<Result<Identity>>(
-        owner(isolation), [self, isolation, deadline] { return self->owned_identity(isolation, deadline); });
+        owner({.isolation = isolation}),
+        [self, isolation, deadline] { return self->owned().identify({.isolation = isolation}, deadline); });
     if (identity) {
-      if (here().known.size() >= kSessions) here().known.clear();
+      if (here().known.size() >= limits::kUpstreamSessions) here().known.clear();
       here().known[isolation] = *identity;
     }
     co_return identity;
   }
 
+  Task<Result<bool>> watch(Watched watched, std::string isolation, SteadyTime deadline) {
+    const auto self = shared_from_this();
+    co_return co_await net::run_on<Result<bool>>(
+        owner({.isolation = isolation}),
+        [self, watched, isolation, deadline] { return self->owned().watch(watched, isolation, deadline); });
+  }
+
+  Task<> unwatch(Watched watched, std::string isolation) {
+    post_surely(owner({.isolation = isolation}), [self = shared_from_this(), watched, isolation] {
+      self->owned().unwatch(watched, isolation);
+    });
+    co_return;
+  }
+
+  bool notifies() const { return link_->notifies; }
+
+  Task<> close() {
+    const auto self = shared_from_this();
+    co_await owned().close();
+  }
+
+  Upstream::Health health() const {
+    const std::lock_guard lock(health_mutex_);
+    return health_;
+  }
+
+ private:
+  struct alignas(64) Local {
+    std::map<std::string, Identity> known;                      ///< base sessions, by isolation
+    std::map<SessionKey, std::pair<std::uint64_t, int>> level;  ///< epoch, severity it is raised to
+    std::map<std::uint64_t, AskedCall*> asked;                  ///< calls through sessions of their own
+    std::uint64_t calls = 0;
+    std::shared_ptr<Sessions> owned;
+  };
+
+  /// A call on its way: known to the owner of its session, where that is one of its own, and able to be
+  /// asked.
+  class Visit {
+   public:
+    Visit(Server& server, const SessionKey& key, const UpstreamCall& call) : server_(server), key_(key) {
+      if (key.base() && !call.ask) return;
+      asked_ = std::make_shared<AskedCall>(server.link_, call.ask, call.deadline, call.cancel);
+      if (key.base()) return;
+      Local& here = server.here();
+      visitor_ = {.shard = net::Shard::current()->index(), .call = ++here.calls};
+      here.asked[visitor_.call] = asked_.get();
+    }
+    ~Visit() {
+      if (!asked_) return;
+      asked_->end();
+      if (key_.base()) return;
+      server_.here().asked.erase(visitor_.call);
+      post_surely(server_.owner(key_), [server = server_.shared_from_this(), key = key_, visitor = visitor_] {
+        server->owned().leave(key, visitor);
+      });
+    }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+    Visitor visitor() const { return visitor_; }
+    AskedCall* asked() const { return asked_.get(); }
+
+   private:
+    Server& server_;
+    const SessionKey key_;
+    std::shared_ptr<AskedCall> asked_;
+    Visitor visitor_;
+  };
+
+  Local& here() { return local_[static_cast<std::size_t>(net::Shard::current()->index())]; }
+  Sessions& owned() { return *here().owned; }
+
+  net::Shard& owner(const SessionKey& key) {
+    const std::hash<std::string> hash;
+    std::size_t value = hash(link_->config().document.name + '\0' + key.isolation);
+    if (!key.base()) value += hash(key.principal + '\0' + key.capabilities);
+    net::Shards& shards = link_->shards();
+    return shards[static_cast<int>(value % static_cast<std::size_t>(shards.size()))];
+  }
+
+  Identity known(const std::string& isolation) {
+    const auto it = here().known.find(isolation);
+    return it == here().known.end() ? nullptr : it->second;
+  }
+
+  Task<Result<Identity>> enter(SessionKey key, Visitor visitor, SteadyTime deadline) {
+    const auto self = shared_from_this();
+    co_return co_await net::run_on<Result<Identity>>(
+        owner(key), [self, key, visitor, deadline] { return self->owned().enter(key, visitor, deadline); });
+  }
+
   /// A caller who gives up need not wait for a slow handshake.
-  Task<Result<Identity>> identify_for(const UpstreamCall& call, std::string isolation) {
-    const auto& known = here().known;
-    if (const auto it = known.find(isolation); it != known.end()) co_return it->second;
+  static Task<Result<Identity>> unless_cancelled(const UpstreamCall& call, Task<Result<Identity>> task) {
     net::Shard& shard = *net::Shard::current();
     auto slot = std::make_shared<Slot<Result<Identity>>>();
     Cancel::Watch watch;
@@ -85,100 +220,104 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
         });
       });
     }
-    spawn([](std::shared_ptr<HttpUpstream> self, std::string key, SteadyTime deadline,
-             std::shared_ptr<Slot<Result<Identity>>> into) -> Task<> {
-      into->deliver(co_await self->identify(key, deadline));
-    }(shared_from_this(), isolation, call.deadline, slot));
+    spawn([](Task<Result<Identity>> work, std::shared_ptr<Slot<Result<Identity>>> into) -> Task<> {
+      into->deliver(co_await work);
+    }(std::move(task), slot));
     co_return co_await *slot;
   }
 
-  Task<Result<bool>> watch(Topic, std::string, std::string, SteadyTime) override {
-    co_return broken("cannot be subscribed to");
-  }
-  Task<> unwatch(Topic, std::string, std::string) override { co_return; }
-  bool notifies() const override { return false; }
-
-  Task<> close() override {
+  Task<> forget(SessionKey key, std::uint64_t epoch) {
     const auto self = shared_from_this();
-    for (auto& [isolation, flight] : owned_here()) {
-      if (flight.value && !(*flight.value)->session.empty()) spawn(end_session(self, *flight.value));
+    if (key.base()) here().known.erase(key.isolation);
+    co_await net::run_on<Result<bool>>(owner(key), [self, key, epoch]() -> Task<Result<bool>> {
+      self->owned().drop(key, epoch);
+      return done();
+    });
+  }
+  static Task<Result<bool>> done() { co_return true; }
+
+  /// A legacy session is as talkative as the most curious of its callers wants it; what each of them hears is
+  /// sorted out where it goes to the client.
+  Task<> raise_level(SessionKey key, Identity identity, const UpstreamCall& call) {
+    if (identity->modern() || call.log_level.empty() || !has_logging(*identity)) co_return;
+    const auto it = here().level.find(key);
+    if (it != here().level.end() && it->second.first == identity->epoch &&
+        it->second.second <= log_severity(call.log_level))
+      co_return;
+    const auto self = shared_from_this();
+    auto raised = co_await net::run_on<Result<int>>(
+        owner(key), [self, key, epoch = identity->epoch, level = call.log_level] {
+          return self->owned().raise_level(key, epoch, level);
+        });
+    if (!raised) co_return;
+    if (here().level.size() >= limits::kUpstreamSessions) here().level.clear();
+    here().level[key] = {identity->epoch, *raised};
+  }
+
+  static bool has_logging(const UpstreamIdentity& identity) {
+    auto document = json::Document::parse(identity.capabilities, json::kUpstream);
+    return document && document->root().find("logging");
+  }
+
+  /// On an owner shard: a question that came on a session's own stream goes to the call that it is about.
+  void carry(Visitor visitor, Identity identity, mcp::Id id, Question question) {
+    post_surely(link_->shards()[visitor.shard], [self = shared_from_this(), visitor, identity, id, question] {
+      const auto& asked = self->here().asked;
+      if (const auto it = asked.find(visitor.call); it != asked.end()) {
+        it->second->take(identity, id, question);
+      } else {
+        (void)Replies(self->link_).refuse(identity, id, -32603, "The call has ended.");
+      }
+    });
+  }
+
+  Task<Result<Exchanged>> exchange(const UpstreamCall& call, SessionKey key, Identity identity,
+                                   AskedCall* asked) {
+    const std::string id = link_->next_id();
+    Replies replies(link_);
+    const Hearing hearing{
+        .notification =
+            [&](const mcp::Envelope& notification) {
+              link_->hear(notification, key.isolation);
+              if (call.on_notification && notification.params)
+                call.on_notification({notification.method, *notification.params});
+            },
+        .request = [&](const mcp::Envelope& request) -> Result<void> {
+          if (request.method == mcp::Method::ping) return replies.pong(identity, request.id);
+          if (identity->modern())
+            return broken("asks '" + request.method_text.substr(0, 60) + "', which no server of its era may");
+          if (asked) return asked->take(identity, request);
+          return replies.refuse(identity, request.id, -32601,
+                                "Method not found: the client declared nothing that would allow it.");
+        }};
+    const Within within =
+        asked ? Within{.cancel = &asked->cancel()} : Within{.deadline = call.deadline, .cancel = call.cancel};
+    auto posted = co_await post(*link_, call, identity, id, "", within, &hearing);
+    if (!posted) {
+      const Error error = asked ? asked->truth(posted.error()) : posted.error();
+      if (!identity->modern() && (error.code == Code::cancelled || error.code == Code::upstream_timeout))
+        spawn(tell_cancelled(link_, identity, id));
+      co_return Failure(error);
     }
-    co_return;
-  }
-
-  Health health() const override {
-    const std::lock_guard lock(health_mutex_);
-    return health_;
-  }
-
- private:
-  struct Local {
-    std::map<std::string, Identity> known;
-    std::uint64_t next = 0;
-  };
-
-  Local& here() { return local_[static_cast<std::size_t>(net::Shard::current()->index())]; }
-  std::map<std::string, SingleFlight<Identity>>& owned_here() {
-    return owned_[static_cast<std::size_t>(net::Shard::current()->index())];
-  }
-  /// A stop takes the clients away; background work that still runs ends then.
-  bool has_client() const {
-    return clients_[static_cast<std::size_t>(net::Shard::current()->index())] != nullptr;
-  }
-  net::Client& client() { return *clients_[static_cast<std::size_t>(net::Shard::current()->index())]; }
-
-  net::Shard& owner(const std::string& isolation) {
-    const auto hash = std::hash<std::string>{}(config_->document.name + '\0' + isolation);
-    return shards_[static_cast<int>(hash % static_cast<std::size_t>(shards_.size()))];
-  }
-
-  /// Ids are unique over all shards, because they share one upstream session.
-  std::string next_id() {
-    const auto shard = static_cast<std::uint64_t>(net::Shard::current()->index());
-    return std::to_string(++here().next * static_cast<std::uint64_t>(shards_.size()) + shard);
-  }
-
-  // --- on the owner shard
-  // -----------------------------------------------------------------------------------------
-
-  Task<Result<Identity>> owned_identity(std::string isolation, SteadyTime deadline) {
-    auto& mine = owned_here();
-    if (mine.size() >= kSessions && !mine.contains(isolation)) make_room(mine);
-    auto& flight = mine[isolation];
-    if (flight.value) co_return *flight.value;
-    co_return co_await flight.join(*net::Shard::current(), deadline,
-                                   [this, isolation] { spawn(connect(shared_from_this(), isolation)); });
-  }
-
-  /// Isolated sessions are many; the older half of what rests is ended.
-  void make_room(std::map<std::string, SingleFlight<Identity>>& mine) {
-    std::vector<std::pair<std::uint64_t, std::string>> resting;
-    for (const auto& [isolation, flight] : mine) {
-      if (!flight.flying() && !isolation.empty())
-        resting.emplace_back(flight.value ? (*flight.value)->epoch : 0, isolation);
+    Exchanged out;
+    if (posted->status == 401 || posted->status == 403) co_return link_->refused_credential(posted->status);
+    // Only what certainly never ran is sent again: a refusal of our session or era, which names no request.
+    const bool refused = posted->answer && posted->answer->is_error && session_refused(*posted, *identity);
+    if (posted->answer && !refused) {
+      out.answer = std::move(posted->answer);
+      co_return out;
     }
-    std::sort(resting.begin(), resting.end());
-    resting.resize((resting.size() + 1) / 2);
-    for (const auto& [epoch, isolation] : resting) {
-      const auto it = mine.find(isolation);
-      if (it->second.value && !(*it->second.value)->session.empty())
-        spawn(end_session(shared_from_this(), *it->second.value));
-      mine.erase(it);
+    if (refused || posted->status == 404 || posted->status == 405) {
+      out.ended = Ended::session_gone;
+      co_return out;
     }
+    co_return broken("HTTP " + std::to_string(posted->status) + " without a JSON-RPC answer");
   }
 
-  static Task<> connect(std::shared_ptr<HttpUpstream> self, std::string isolation) {
-    const auto deadline = std::chrono::steady_clock::now() +
-                          std::min<Duration>(self->config_->document.timeout, limits::kChildStart);
-    auto identity = co_await self->handshake(deadline);
-    if (isolation.empty() || !identity) self->note(identity);
-    auto& flight = self->owned_here()[isolation];
-    if (identity) {
-      identity->epoch = ++self->epochs_;
-      flight.land(std::make_shared<const UpstreamIdentity>(std::move(*identity)));
-    } else {
-      flight.land(Failure(identity.error()));
-    }
+  static Task<> tell_cancelled(std::shared_ptr<Link> link, Identity identity, std::string id) {
+    (void)co_await link->tell(
+        identity, R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id + "}}",
+        std::chrono::seconds(2));
   }
 
   /// Calls notice first that a server went away or came back.
@@ -203,299 +342,48 @@ class HttpUpstream final : public Upstream, public std::enable_shared_from_this<
     if (identity) health_.version = identity->version;
   }
 
-  /// Era detection as mcp-protocol section 4 has it: a modern probe first; what refuses it in a way no modern
-  /// server would is legacy.
-  Task<Result<UpstreamIdentity>> handshake(SteadyTime deadline) {
-    if (!config_->problem.empty())
-      co_return fail(Code::upstream_unreachable, Blame::admin, config_->problem, true);
-    if (config_->document.era != store::Era::legacy) {
-      UpstreamIdentity probe{.version = mcp::kModern};
-      UpstreamCall discover{.method = mcp::Method::discover, .deadline = deadline};
-      auto result = co_await post(discover, probe, next_id());
-      if (!result) co_return Failure(result.error());
-      if (result->status == 401 || result->status == 403) co_return refused_credential(result->status);
-      if (result->status >= 500)
-        co_return broken("HTTP " + std::to_string(result->status) + " to server/discover");
-      if (result->answer && !result->answer->is_error) {
-        auto identity = wire::read_discover(result->answer->payload);
-        if (identity || config_->document.era == store::Era::modern) co_return identity;
-      } else if (result->answer && wire::is_modern_refusal(result->answer->payload)) {
-        co_return broken("refuses protocol version " + std::string(mcp::text_of(mcp::kModern)) + ": " +
-                         wire::words_of(result->answer->payload, *config_));
-      } else if (config_->document.era == store::Era::modern) {
-        co_return broken("configured as `era: modern`, but did not answer server/discover (HTTP " +
-                         std::to_string(result->status) + ")");
-      }
-    }
-    co_return co_await initialize(deadline);
-  }
-
-  Task<Result<UpstreamIdentity>> initialize(SteadyTime deadline) {
-    const UpstreamIdentity nobody{.version = mcp::Version::v2025_03_26};
-    const std::string params = wire::initialize_params();
-    UpstreamCall call{.method = mcp::Method::initialize, .deadline = deadline};
-    const std::string id = next_id();
-    auto result = co_await post(call, nobody, id, params);
-    if (!result) co_return Failure(result.error());
-    if (result->status == 401 || result->status == 403) co_return refused_credential(result->status);
-    if (!result->answer) co_return broken("HTTP " + std::to_string(result->status) + " to initialize");
-    if (result->answer->is_error)
-      co_return broken("initialize refused: " + wire::words_of(result->answer->payload, *config_));
-    auto identity = wire::read_initialize(result->answer->payload);
-    if (!identity) co_return identity;
-    identity->session = result->session;
-    UpstreamCall ready{.method = mcp::Method::n_initialized, .deadline = deadline};
-    auto acknowledged = co_await post(ready, *identity, "");
-    if (!acknowledged) co_return Failure(acknowledged.error());
-    co_return identity;
-  }
-
-  Failure refused_credential(int status) {
-    return fail(
-        Code::upstream_broken, Blame::admin,
-        "HTTP " + std::to_string(status) + ": server '" + config_->document.name + "' refuses " +
-            (config_->document.credential.empty() ? "a call without a credential: set `credential:` on it"
-                                                  : "credential '" + config_->document.credential + "'"));
-  }
-
-  static Task<> end_session(std::shared_ptr<HttpUpstream> self, Identity identity) {
-    if (!self->has_client()) co_return;
-    net::ClientRequest request{
-        .method = "DELETE", .path = self->config_->origin.url.path, .headers = {}, .body = {}};
-    request.headers = self->header_lines(*identity, nullptr);
-    auto response =
-        co_await self->client().send(self->config_->origin, std::move(request),
-                                     std::chrono::steady_clock::now() + std::chrono::seconds(2), nullptr);
-    if (response) net::finish_in_background(std::move(*response), kTail);
-  }
-
-  // --- on the caller's shard
-  // ----------------------------------------------------------------------------------------
-
-  Task<> forget(std::string isolation, std::uint64_t epoch) {
-    const auto self = shared_from_this();
-    here().known.erase(isolation);
-    co_await net::run_on<Result<bool>>(owner(isolation), [self, isolation, epoch]() -> Task<Result<bool>> {
-      return self->drop_owned(isolation, epoch);
-    });
-  }
-
-  /// Only the session that the caller saw is dropped: another shard may have replaced it meanwhile.
-  Task<Result<bool>> drop_owned(std::string isolation, std::uint64_t epoch) {
-    auto& flight = owned_here()[isolation];
-    if (flight.value && (*flight.value)->epoch == epoch) flight.value.reset();
-    co_return true;
-  }
-
-  std::string header_lines(const UpstreamIdentity& identity, const UpstreamCall* call) {
-    std::string out =
-        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nUser-Agent: "
-        "sallyport/" SALLYPORT_VERSION "\r\n";
-    if (identity.version >= mcp::Version::v2025_06_18) {
-      out += "MCP-Protocol-Version: ";
-      out += mcp::text_of(identity.version);
-      out += "\r\n";
-    }
-    out += config_->credential_line.reveal();
-    out += config_->fixed_lines;
-    if (!identity.session.empty()) (void)net::append_header(out, "Mcp-Session-Id", identity.session);
-    if (call && identity.modern()) {
-      (void)net::append_header(out, "Mcp-Method", mcp::text_of(call->method));
-      if (!call->name.empty())
-        (void)net::append_header(out, "Mcp-Name", mcp::encode_header_value(call->name));
-      for (const auto& [name, value] : call->param_headers) (void)net::append_header(out, name, value);
-    }
-    return out;
-  }
-
-  struct Posted {
-    int status = 0;
-    std::string session{};
-    std::optional<UpstreamAnswer> answer{};
-  };
-
-  Task<Result<Exchanged>> exchange(const UpstreamCall& call, Identity identity) {
-    const std::string id = next_id();
-    auto posted = co_await post(call, *identity, id);
-    if (!posted) {
-      const Code code = posted.error().code;
-      if (!identity->modern() && (code == Code::cancelled || code == Code::upstream_timeout)) {
-        spawn(tell_cancelled(shared_from_this(), identity, id));
-      }
-      co_return Failure(posted.error());
-    }
-    Exchanged out;
-    if (posted->status == 401 || posted->status == 403) co_return refused_credential(posted->status);
-    // Only what certainly never ran is sent again: a refusal of our session or era, which names no request.
-    const bool refused = posted->answer && posted->answer->is_error && session_refused(*posted, *identity);
-    if (posted->answer && !refused) {
-      out.answer = std::move(posted->answer);
-      co_return out;
-    }
-    if (refused || posted->status == 404 || posted->status == 405) {
-      out.ended = Ended::session_gone;
-      co_return out;
-    }
-    co_return broken("HTTP " + std::to_string(posted->status) + " without a JSON-RPC answer");
-  }
-
-  /// A legacy server that lost our session says 404, or 400 with an error that is tied to no request. A
-  /// modern one that suddenly answers like that, or refuses the version, has been replaced by a legacy one.
-  static bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
-    const auto id = posted.answer->document.root().find("id");
-    const bool tied = id && !id->is(json::Kind::null);
-    if (!identity.modern()) return !tied && (posted.status == 404 || posted.status == 400);
-    const auto code =
-        posted.answer->payload.is(json::Kind::object) ? posted.answer->payload.find("code") : std::nullopt;
-    return posted.status == 400 && (!tied || (code && code->integer() == -32022));
-  }
-
-  static Task<> tell_cancelled(std::shared_ptr<HttpUpstream> self, Identity identity, std::string id) {
-    UpstreamCall cancelled{.method = mcp::Method::n_cancelled,
-                           .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2)};
-    const std::string params = "{\"requestId\":" + id + "}";
-    (void)co_await self->post(cancelled, *identity, "", params);
-  }
-
-  /// One POST. An empty `id` sends a notification. `own_params` replaces what the call would compose.
-  Task<Result<Posted>> post(const UpstreamCall& call, const UpstreamIdentity& identity, std::string id,
-                            std::string_view own_params = {}) {
-    const bool notification = id.empty();
-    std::string params =
-        own_params.empty() && !(notification && !identity.modern())
-            ? wire::upstream_params(call, identity,
-                                    call.wants_progress ? std::string_view(id) : std::string_view{})
-            : std::string(own_params);
-    std::string head = "{\"jsonrpc\":\"2.0\",";
-    if (!notification) head += "\"id\":" + id + ",";
-    head += "\"method\":\"";
-    head += mcp::text_of(call.method);
-    head += params.empty() ? "\"" : "\",\"params\":";
-    net::ClientRequest request{.method = "POST",
-                               .path = config_->origin.url.path,
-                               .headers = header_lines(identity, &call),
-                               .body = {}};
-    request.body = {head, params, "}"};
-    if (!has_client()) co_return fail(Code::unavailable, Blame::us, "the gateway is stopping", true);
-    auto response = co_await client().send(config_->origin, std::move(request), call.deadline, call.cancel);
-    if (!response) co_return Failure(response.error());
-
-    Posted out{.status = response->status()};
-    if (const auto session = response->headers().find("mcp-session-id")) out.session = std::string(*session);
-    if (notification) {
-      net::finish_in_background(std::move(*response), kTail);
-      co_return out;
-    }
-    const std::string type = response->content_type();
-    if (type == "text/event-stream" && out.status == 200) {
-      auto answer = co_await read_stream(call, identity, id, std::move(*response));
-      if (!answer) co_return Failure(answer.error());
-      out.answer = std::move(*answer);
-      co_return out;
-    }
-    auto body = co_await response->whole(limits::kUpstreamBody);
-    if (!body) co_return Failure(body.error());
-    if (type != "application/json") {
-      if (out.status < 400)
-        co_return broken("HTTP " + std::to_string(out.status) + " with content type '" + type.substr(0, 60) +
-                         "'");
-      co_return out;
-    }
-    auto document = json::Document::parse(std::move(*body), json::kUpstream);
-    if (!document) {
-      if (out.status < 400) co_return broken("answer is not JSON: " + document.error().what);
-      co_return out;
-    }
-    auto message = mcp::read_upstream_message(document->root());
-    if (!message ||
-        (message->kind != mcp::Envelope::Kind::result && message->kind != mcp::Envelope::Kind::error)) {
-      if (out.status < 400) co_return broken("answer is no JSON-RPC response");
-      co_return out;
-    }
-    // An error that could not be tied to a request has a null id; a result with a foreign id belongs to
-    // somebody else.
-    if (message->id != id && !(message->kind == mcp::Envelope::Kind::error && message->id.empty()))
-      co_return broken("answer carries another id");
-    out.answer = UpstreamAnswer{.document = std::move(*document),
-                                .payload = *message->payload,
-                                .is_error = message->kind == mcp::Envelope::Kind::error};
-    co_return out;
-  }
-
-  Task<Result<UpstreamAnswer>> read_stream(const UpstreamCall& call, const UpstreamIdentity& identity,
-                                           std::string id, net::ClientResponse response) {
-    mcp::SseReader reader(limits::kSseEvent);
-    std::optional<UpstreamAnswer> answer;
-    while (!answer) {
-      auto bytes = co_await response.some();
-      if (!bytes) co_return Failure(bytes.error());
-      if (bytes->empty()) co_return broken("stream ended before the answer");
-      auto events = reader.feed(*bytes);
-      if (!events) co_return broken("stream: " + events.error().what);
-      for (auto& event : *events) {
-        if (event.data.empty()) continue;
-        auto document = json::Document::parse(std::move(event.data), json::kUpstream);
-        if (!document) co_return broken("event is not JSON: " + document.error().what);
-        auto message = mcp::read_upstream_message(document->root());
-        if (!message) co_return broken("event is no JSON-RPC message: " + message.error().what);
-        switch (message->kind) {
-          case mcp::Envelope::Kind::notification:
-            if (call.on_notification && message->params)
-              call.on_notification({message->method, *message->params});
-            break;
-          case mcp::Envelope::Kind::request:
-            // We declared no capability that would allow a question.
-            if (message->method != mcp::Method::ping)
-              co_return broken("asks '" + message->method_text.substr(0, 60) + "', which was not offered");
-            spawn(answer_ping(shared_from_this(), identity, message->id));
-            break;
-          case mcp::Envelope::Kind::result:
-          case mcp::Envelope::Kind::error:
-            if (message->id != id) co_return broken("answer carries another id");
-            if (answer) co_return broken("two answers on one stream");
-            answer = UpstreamAnswer{.document = std::move(*document),
-                                    .payload = *message->payload,
-                                    .is_error = message->kind == mcp::Envelope::Kind::error};
-            break;
-        }
-      }
-      if (!answer && reader.dead()) co_return broken("stream: an event is larger than the bound");
-    }
-    net::finish_in_background(std::move(response), kTail);
-    co_return std::move(*answer);
-  }
-
-  static Task<> answer_ping(std::shared_ptr<HttpUpstream> self, UpstreamIdentity identity, std::string id) {
-    if (!self->has_client()) co_return;
-    net::ClientRequest request{.method = "POST",
-                               .path = self->config_->origin.url.path,
-                               .headers = self->header_lines(identity, nullptr),
-                               .body = {}};
-    const std::string body = mcp::result_message(id, "{}");
-    request.body = {body};
-    auto response =
-        co_await self->client().send(self->config_->origin, std::move(request),
-                                     std::chrono::steady_clock::now() + std::chrono::seconds(2), nullptr);
-    if (response) net::finish_in_background(std::move(*response), kTail);
-  }
-
-  net::Shards& shards_;
-  Clients& clients_;
-  const std::shared_ptr<const ServerConfig> config_;
-  const OnNotice on_notice_;
+  const std::shared_ptr<Link> link_;
   std::vector<Local> local_;  // by shard; each touched on its own shard only
-  std::vector<std::map<std::string, SingleFlight<Identity>>> owned_;  // by shard, likewise
   std::atomic<std::uint64_t> epochs_{0};
   std::atomic<bool> down_{false};
   mutable std::mutex health_mutex_;  // written at connects, read by the admin side
-  Health health_;
+  Upstream::Health health_;
+};
+
+namespace {
+
+class HttpUpstream final : public Upstream {
+ public:
+  explicit HttpUpstream(std::shared_ptr<Server> server) : server_(std::move(server)) {}
+
+  Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) override {
+    return server_->call(std::move(call), std::move(isolation));
+  }
+  Task<Result<Identity>> identify(std::string isolation, SteadyTime deadline) override {
+    return server_->identify(std::move(isolation), deadline);
+  }
+  Task<Result<bool>> watch(Topic topic, std::string id, std::string isolation, SteadyTime deadline) override {
+    return server_->watch({topic, std::move(id)}, std::move(isolation), deadline);
+  }
+  Task<> unwatch(Topic topic, std::string id, std::string isolation) override {
+    return server_->unwatch({topic, std::move(id)}, std::move(isolation));
+  }
+  bool notifies() const override { return server_->notifies(); }
+  Task<> close() override { return server_->close(); }
+  Health health() const override { return server_->health(); }
+
+ private:
+  const std::shared_ptr<Server> server_;
 };
 
 }  // namespace
+}  // namespace http
 
 std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clients,
                                              std::shared_ptr<const ServerConfig> config, OnNotice on_notice) {
-  return std::make_shared<HttpUpstream>(shards, clients, std::move(config), std::move(on_notice));
+  auto server = std::make_shared<http::Server>(shards, clients, std::move(config), std::move(on_notice));
+  server->begin();
+  return std::make_shared<http::HttpUpstream>(std::move(server));
 }
 
 }  // namespace sallyport::gateway

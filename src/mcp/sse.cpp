@@ -82,6 +82,8 @@ void SseReader::line(std::string_view text, std::vector<SseEvent>& out) {
     return field(text.substr(0, colon), value);
   }
   size_ = 0;
+  last_id_ = event_.last_id;
+  if (event_.retry) retry_ = event_.retry;
   SseEvent next;
   next.last_id = event_.last_id;
   if (has_data_) {

@@ -84,6 +84,17 @@ constexpr int kQuestionRounds = 10;                 ///< of one call, then it en
 constexpr std::size_t kQuestions = 10000;           ///< open ones per shard
 constexpr std::size_t kParkedCalls = 10000;  ///< upstream calls per shard that wait for a client's retry
 
+// Upstream sessions and streams over HTTP.
+constexpr std::size_t kUpstreamSessions = 1024;  ///< of one server on one shard; then resting ones are ended
+constexpr auto kUpstreamSessionIdle = 10min;     ///< one that knows a caller's capabilities, without a call
+constexpr int kUpstreamQuestions = 16;           ///< open ones of one call, and answers on their way
+constexpr auto kSideRequest = 10s;  ///< small requests beside calls: an answer, a subscription, a log level
+constexpr auto kStreamOpen = 2s;    ///< a first call waits this long for the stream of its new session
+constexpr auto kStreamRetry = 1s;   ///< before a lost stream is taken up, where the upstream names no time
+constexpr auto kStreamRetryMax = 60s;
+constexpr int kStreamResumes = 8;       ///< attempts in a row to take up the stream of one call
+constexpr std::size_t kWatched = 1000;  ///< resources and tasks watched at one upstream session
+
 // Journal.
 constexpr std::size_t kSegmentBytes = 64 * MiB;
 constexpr auto kDiskWindow = 2ms;       ///< group commit with durability: disk

@@ -31,6 +31,10 @@ class SseReader {
   Result<std::vector<SseEvent>> feed(std::string_view bytes);
   /// Nothing more will come out: close the stream.
   bool dead() const { return dead_; }
+  /// Where the stream can be taken up again: the id of the last whole block, also of one without data.
+  const std::string& last_id() const { return last_id_; }
+  /// How long to wait before that, as the stream said last; milliseconds.
+  std::optional<int> retry() const { return retry_; }
 
  private:
   void line(std::string_view text, std::vector<SseEvent>& out);
@@ -38,6 +42,8 @@ class SseReader {
   const std::size_t max_event_;
   std::string partial_;
   SseEvent event_;
+  std::string last_id_;
+  std::optional<int> retry_;
   bool has_data_ = false;
   bool after_cr_ = false;
   bool at_start_ = true;
