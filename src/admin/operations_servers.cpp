@@ -58,7 +58,7 @@ nlohmann::json row_of(const store::Server& server) {
                      {"trust", server.trust == store::Trust::pinned ? "pinned" : "follow"},
                      {"disabled", server.disabled}};
   if (const auto* http = std::get_if<store::HttpTransport>(&server.transport)) {
-    row["transport"] = "streamable-http";
+    row["transport"] = http->sse ? "sse" : "streamable-http";
     row["address"] = http->url;
   } else {
     const auto& stdio = std::get<store::StdioTransport>(server.transport);

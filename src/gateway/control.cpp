@@ -168,6 +168,7 @@ std::shared_ptr<Managed> Control::manage(std::shared_ptr<const ServerConfig> con
   managed->shard = &shards_[static_cast<int>(config->slot % static_cast<std::size_t>(shards_.size()))];
   const OnNotice on_notice = [this](const Notice& notice) { take_notice(notice); };
   managed->upstream = config->is_stdio() ? make_stdio_upstream(shards_, config, on_notice)
+                      : config->is_sse() ? make_sse_upstream(shards_, clients_, config, on_notice)
                                          : make_http_upstream(shards_, clients_, config, on_notice);
   managed->config = std::move(config);
   return managed;
@@ -391,7 +392,10 @@ std::string Control::status() const {
            json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
            ",\"since\":" + std::to_string(health.changed) +
            ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
-           ",\"transport\":" + (managed->config->is_stdio() ? "\"stdio\"" : "\"streamable-http\"") +
+           ",\"transport\":" +
+           (managed->config->is_stdio() ? "\"stdio\""
+            : managed->config->is_sse() ? "\"sse\""
+                                        : "\"streamable-http\"") +
            ",\"tools\":" + count(&Catalogue::tools) + ",\"prompts\":" + count(&Catalogue::prompts) +
            ",\"resources\":" + count(&Catalogue::resources) +
            ",\"templates\":" + count(&Catalogue::templates) +

@@ -47,8 +47,9 @@ Credential read_credential(Fields& fields) {
   return out;
 }
 
-HttpTransport read_http(Fields& fields) {
+HttpTransport read_http(Fields& fields, bool sse) {
   HttpTransport out;
+  out.sse = sse;
   out.url = fields.checked("url", check::url, true);
   out.allow_private = fields.flag("allow_private");
   out.ca_file = fields.checked("ca_file", check::path);
@@ -83,13 +84,13 @@ StdioTransport read_stdio(Fields& fields) {
 }
 
 std::variant<HttpTransport, StdioTransport> read_transport(const Node& node, Problems& problems) {
-  enum class Type : std::uint8_t { none, http, stdio };
+  enum class Type : std::uint8_t { none, http, sse, stdio };
   Fields fields(node, "\"transport\"", problems);
   if (!fields.usable()) return {};
-  const Type type =
-      fields.word<Type>("type", Type::none, {{"streamable-http", Type::http}, {"stdio", Type::stdio}},
-                        {"sse", "openapi", "websocket"}, true);
-  if (type == Type::http) return read_http(fields);
+  const Type type = fields.word<Type>(
+      "type", Type::none, {{"streamable-http", Type::http}, {"sse", Type::sse}, {"stdio", Type::stdio}},
+      {"openapi", "websocket"}, true);
+  if (type == Type::http || type == Type::sse) return read_http(fields, type == Type::sse);
   if (type == Type::stdio) return read_stdio(fields);
   return {};
 }
@@ -114,6 +115,9 @@ Server read_server(Fields& fields, Problems& problems) {
   out.trust = fields.word<Trust>("trust", out.trust, {{"follow", Trust::follow}}, {"pinned"});
   out.era = fields.word<Era>(
       "era", out.era, {{"automatic", Era::automatic}, {"modern", Era::modern}, {"legacy", Era::legacy}});
+  const auto* http = std::get_if<HttpTransport>(&out.transport);
+  if (http && http->sse && out.era == Era::modern)
+    fields.problem("era", "a server over sse is never modern: remove \"era\", or use streamable-http");
   out.uri_prefix = fields.word<bool>("uris", out.uri_prefix, {{"unchanged", false}, {"prefix", true}});
   out.timeout = fields.duration("timeout", std::chrono::milliseconds(out.timeout), 1ms, 1h);
   out.disabled = fields.flag("disabled");

@@ -54,6 +54,9 @@ const std::vector<std::string>& examples() {
       "  - {effect: allow, tools: [\"github/get_*\", \"ledger/*\"], prompts: [\"*\"]}\n"
       "  - {effect: deny, resources: [\"*/file:///etc/*\"], models: [\"claude-*\"]}\n",
       "kind: Policy\nname: default-deny\nsubjects: [\"*\"]\nrules: []\n",
+      "kind: Server\nname: old\ntransport: {type: sse, url: \"https://h/sse\", headers: {X-A: "
+      "b}}\ncredential: "
+      "k\n",
   };
   return list;
 }
@@ -124,6 +127,11 @@ TEST_CASE("every key of every kind arrives where it belongs") {
   CHECK(stdio.credentials == std::map<std::string, std::string>{{"API_KEY", "k"}});
   CHECK(stdio.directory == "/srv/files");
   CHECK(server.timeout == std::chrono::minutes(1));
+
+  const auto old = one_of<Server>(examples().back());
+  CHECK(old.credential == "k");
+  CHECK(std::get<HttpTransport>(old.transport).sse);
+  CHECK_FALSE(transport.sse);
 
   const auto payments = one_of<VirtualServer>(examples()[6]);
   CHECK(payments.access == VirtualServer::Access::anonymous);

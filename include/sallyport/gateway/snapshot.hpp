@@ -38,6 +38,10 @@ struct ServerConfig {
   std::map<std::string, Secret> secret_env{};
   std::string problem{};  ///< why it cannot be used now (a credential that does not resolve); empty: usable
   bool is_stdio() const { return std::holds_alternative<store::StdioTransport>(document.transport); }
+  bool is_sse() const {
+    const auto* http = std::get_if<store::HttpTransport>(&document.transport);
+    return http && http->sse;
+  }
 };
 
 /// A server in a snapshot: configuration, and its catalogue where it was ever reached.

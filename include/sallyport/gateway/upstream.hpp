@@ -129,6 +129,9 @@ std::shared_ptr<Upstream> make_http_upstream(net::Shards& shards, Clients& clien
                                              std::shared_ptr<const ServerConfig> config, OnNotice on_notice);
 std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_ptr<const ServerConfig> config,
                                               OnNotice on_notice);
+/// A server that speaks HTTP+SSE as 2024-11-05 has it.
+std::shared_ptr<Upstream> make_sse_upstream(net::Shards& shards, Clients& clients,
+                                            std::shared_ptr<const ServerConfig> config, OnNotice on_notice);
 
 /// Fetches every list of a server, following pages with a cap and loop detection (limits::kListPages).
 Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> upstream,

@@ -31,11 +31,13 @@ enum class Capture : std::uint8_t { none, digest, full };
 enum class Trust : std::uint8_t { follow, pinned };
 enum class Era : std::uint8_t { automatic, modern, legacy };
 
+/// `type: streamable-http`, or `type: sse` (HTTP+SSE of 2024-11-05).
 struct HttpTransport {
   std::string url;
   bool allow_private = false;
   std::string ca_file{};
   std::map<std::string, std::string> headers{};  ///< fixed, not secret
+  bool sse = false;
 };
 struct StdioTransport {
   std::string command;

@@ -1,5 +1,6 @@
 /// An MCP server on standard streams, for tests: `stdio_peer MODE LEDGER`. What it does, the names of its
-/// tools say; what it did stands in the ledger, one line for each start, call, cancellation and end.
+/// tools say; what it did stands in the ledger, one line for each start, call, cancellation and end. Modes:
+/// modern, legacy, each also with `-watch` (it can be subscribed to), mute, exits.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -51,8 +52,10 @@ class Peer {
   static void notify(const std::string& method, const Json& params) {
     send({{"jsonrpc", "2.0"}, {"method", method}, {"params", params}});
   }
+  bool modern() const { return mode_.starts_with("modern"); }
+  bool watch() const { return mode_.ends_with("-watch"); }
   void answer(const Json& id, Json result) const {
-    if (mode_ == "modern") result["resultType"] = "complete";
+    if (modern()) result["resultType"] = "complete";
     send({{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(result)}});
   }
   void say(const Json& id, const std::string& text) const {
@@ -69,26 +72,64 @@ class Peer {
     const Json params = message.value("params", Json::object());
     if (!message.contains("id")) {
       if (method == "notifications/cancelled") note("cancelled " + params["requestId"].dump());
+      if (method == "notifications/cancelled" && params["requestId"] == listen_) listen_ = nullptr;
       if (method == "notifications/initialized") note("initialized");
       return;
     }
     const Json id = message["id"];
-    const Json capabilities = {{"tools", {{"listChanged", true}}}, {"logging", Json::object()}};
+    Json capabilities = {{"tools", {{"listChanged", true}}}, {"logging", Json::object()}};
+    if (watch()) capabilities["resources"] = {{"listChanged", true}, {"subscribe", true}};
     if (method == "server/discover") {
       if (mode_ == "exits") {
         note("exit on discover");
         ::_exit(1);
       }
-      if (mode_ != "modern") return refuse(id, -32601, "Method not found");
+      if (!modern()) return refuse(id, -32601, "Method not found");
       return answer(id, {{"supportedVersions", {"2026-07-28"}}, {"capabilities", capabilities}});
     }
-    if (method == "initialize")
+    if (method == "initialize") {
+      note("greeted with " + params["capabilities"].dump());
       return answer(id, {{"protocolVersion", "2025-06-18"},
                          {"capabilities", capabilities},
                          {"serverInfo", {{"name", "peer"}, {"version", "1"}}}});
+    }
+    if (method == "logging/setLevel") {
+      note("set level " + params["level"].get<std::string>());
+      return answer(id, Json::object());
+    }
+    if (watch() && subscription(method, id, params)) return;
     if (method == "tools/list") return answer(id, {{"tools", tools()}});
     if (method == "tools/call") return call(id, params);
     refuse(id, -32601, "Method not found");
+  }
+
+  /// What starts with "no:" cannot be subscribed to.
+  bool subscription(const std::string& method, const Json& id, const Json& params) {
+    if (method == "subscriptions/listen") {
+      Json filter = params["notifications"];
+      note("listen " + filter.dump());
+      if (filter.contains("resourceSubscriptions"))
+        std::erase_if(filter["resourceSubscriptions"].get_ref<Json::array_t&>(),
+                      [](const Json& uri) { return uri.get<std::string>().starts_with("no:"); });
+      listen_ = id;
+      tell("notifications/subscriptions/acknowledged", {{"notifications", filter}});
+      return true;
+    }
+    if (method != "resources/subscribe" && method != "resources/unsubscribe") return false;
+    const std::string uri = params["uri"];
+    note(method.substr(10) + " " + uri);
+    if (uri.starts_with("no:")) {
+      refuse(id, -32602, "Not this one");
+    } else {
+      answer(id, Json::object());
+    }
+    return true;
+  }
+
+  /// A notification outside of calls, as its era has it.
+  void tell(const std::string& method, Json params) const {
+    if (modern()) params["_meta"]["io.modelcontextprotocol/subscriptionId"] = listen_;
+    notify(method, params);
   }
 
   Json tools() const {
@@ -147,18 +188,33 @@ class Peer {
       notify("notifications/message", {{"level", "error"}, {"data", "bad news"}});
       return say(id, "talked");
     }
-    if (name == "ask") {
-      asked_for_ = id;
+    if (name == "ask" || name == "ask and stop") {
+      asked_for_ = name == "ask" ? id : Json();
       return send({{"jsonrpc", "2.0"},
                    {"id", "question"},
-                   {"method", "sampling/createMessage"},
+                   {"method", arguments.value("method", "sampling/createMessage")},
                    {"params", {{"messages", Json::array()}, {"maxTokens", 1}}}});
+    }
+    if (name == "touch") {
+      tell("notifications/resources/updated", {{"uri", arguments["uri"]}});
+      return say(id, "touched");
+    }
+    if (name == "work") {
+      tell("notifications/tasks", {{"taskId", arguments["task"]}, {"status", "working"}});
+      return say(id, "at work");
+    }
+    if (name == "hang up") {
+      answer(std::exchange(listen_, Json()), Json::object());
+      return say(id, "hung up");
     }
     refuse(id, -32602, "Unknown tool");
   }
 
   void answered(const Json& message) {
-    if (message.value("id", Json()) == "question") say(std::exchange(asked_for_, Json()), message.dump());
+    note("answered " + message.dump());
+    if (message.value("id", Json()) == "question") {
+      if (const Json id = std::exchange(asked_for_, Json()); !id.is_null()) say(id, message.dump());
+    }
   }
 
   void release() {
@@ -175,6 +231,7 @@ class Peer {
                                   "never", "noise", "pid",  "talk", "wait"};
   std::vector<std::pair<Json, std::string>> parked_;
   Json asked_for_;
+  Json listen_;
 };
 
 }  // namespace

@@ -1,0 +1,268 @@
+// Upstreams behind a pipe of messages, at the upstream's interface: whose question it is, what is watched,
+// what is told. The pipe is a child process's.
+#include "upstream_bench.hpp"
+
+using namespace sallyport::testing;
+
+namespace {
+
+/// A child process in a mode of the peer, and what it wrote down.
+struct Bed : Ledger {
+  explicit Bed(const std::string& mode, const std::string& more = "")
+      : bench("kind: Server\nname: up\ntransport: {type: stdio, command: \"" STDIO_PEER "\", args: [" + mode +
+              ", \"" + path() + "\"]}\n" + more) {}
+  UpstreamBench bench;
+};
+
+/// Answers every question; remembers what was asked, and where.
+struct Client {
+  explicit Client(std::string answer = R"({"action":"accept"})", bool is_error = false)
+      : answer_(std::move(answer)), is_error_(is_error) {}
+
+  sallyport::gateway::Ask ask() {
+    return [this](Question question) { return take(std::move(question)); };
+  }
+  sallyport::Task<QuestionAnswer> take(Question question) {
+    ++asked;
+    shard = net::Shard::current()->index();
+    method = question.method;
+    params = question.params;
+    co_await net::sleep_for(*net::Shard::current(), think);
+    co_return QuestionAnswer{.raw = answer_, .is_error = is_error_};
+  }
+
+  std::chrono::milliseconds think{1};
+  std::atomic<int> asked = 0, shard = -1;
+  mcp::Method method = mcp::Method::unknown;
+  std::string params;
+
+ private:
+  const std::string answer_;
+  const bool is_error_;
+};
+
+const std::string kSampling = R"({"elicitation":{"form":{}},"sampling":{}})";
+
+}  // namespace
+
+TEST_CASE(
+    "an upstream's question reaches the client of the one call under way, and its answer the upstream") {
+  Bed bed("legacy", "isolation: principal\n");
+  for (const int shard : {0, 1}) {
+    CAPTURE(shard);
+    Client client;
+    const std::string told =
+        bed.bench.call(shard, "ask", {{"method", "elicitation/create"}},
+                       {.isolation = "alice", .capabilities = kSampling, .ask = client.ask()});
+    CHECK(Json::parse(told) ==
+          Json{{"jsonrpc", "2.0"}, {"id", "question"}, {"result", {{"action", "accept"}}}});
+    CHECK(client.asked == 1);
+    CHECK(client.shard == shard);
+    CHECK(client.method == mcp::Method::elicitation_create);
+    CHECK(Json::parse(client.params)["maxTokens"] == 1);
+  }
+  Client refuses(R"({"code":-1,"message":"User rejected it"})", true);
+  const Json told = Json::parse(bed.bench.call(
+      0, "ask", Json::object(), {.isolation = "alice", .capabilities = kSampling, .ask = refuses.ask()}));
+  CHECK(told["error"]["message"] == "User rejected it");
+  CHECK(bed.count("greeted with " + kSampling) == 1);
+  CHECK(bed.count("start") == 1);
+}
+
+TEST_CASE("a question that nobody can be asked is refused, and the call goes on") {
+  struct Row {
+    const char* mode;
+    const char* method;
+    const char* isolation;
+    std::string capabilities;
+    bool has_ask;
+  };
+  const Row rows[] = {
+      {"legacy", "sampling/createMessage", "", kSampling, true},        // shared: declares nothing
+      {"legacy", "sampling/createMessage", "alice", "{}", true},        // not declared
+      {"legacy", "roots/list", "alice", kSampling, true},               // not that one
+      {"legacy", "tools/list", "alice", kSampling, true},               // no question
+      {"legacy", "sampling/createMessage", "alice", kSampling, false},  // the caller cannot be asked
+      {"modern", "sampling/createMessage", "alice", kSampling, true},   // not in that era
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.mode);
+    CAPTURE(row.method);
+    CAPTURE(row.isolation);
+    Bed bed(row.mode, "isolation: principal\n");
+    Client client;
+    const Json told =
+        Json::parse(bed.bench.call(0, "ask", {{"method", row.method}},
+                                   {.isolation = row.isolation,
+                                    .capabilities = row.capabilities,
+                                    .ask = row.has_ask ? client.ask() : sallyport::gateway::Ask()}));
+    CHECK(told["error"]["code"] == -32601);
+    CHECK(client.asked == 0);
+  }
+}
+
+TEST_CASE("with two calls under way nobody can say whose question it is: it is refused") {
+  Bed bed("legacy", "isolation: principal\n");
+  Client one, two;
+  const std::string file = bed.file("go");
+  auto waiting = bed.bench.begin_call(0, "wait", {{"file", file}},
+                                      {.isolation = "alice", .capabilities = kSampling, .ask = one.ask()});
+  REQUIRE(bed.noted("call wait"));
+  const Json told = Json::parse(bed.bench.call(
+      1, "ask", Json::object(), {.isolation = "alice", .capabilities = kSampling, .ask = two.ask()}));
+  CHECK(told["error"]["code"] == -32603);
+  std::ofstream(file) << "now";
+  CHECK(waiting.get() == "released");
+  CHECK(one.asked + two.asked == 0);
+}
+
+TEST_CASE("a call's deadline stands still while its question is open, and goes on afterwards") {
+  Bed bed("legacy", "isolation: principal\n");
+  Client slow;
+  slow.think = 700ms;
+  const UpstreamBench::Options options{.isolation = "alice", .capabilities = kSampling, .ask = slow.ask()};
+  CHECK(bed.bench.call(0, "echo", Json::object(), options) == "{}");
+  UpstreamBench::Options hasty = options;
+  hasty.within = 300ms;
+  CHECK(Json::parse(bed.bench.call(0, "ask", Json::object(), hasty)).contains("result"));
+  CHECK(slow.asked == 1);
+  CHECK(bed.bench.call(0, "ask and stop", Json::object(), hasty) == "upstream_timeout");
+  CHECK(slow.asked == 2);
+}
+
+TEST_CASE(
+    "when a call ends with its question open, the upstream hears an error, and the late answer is of no "
+    "use") {
+  for (const int shard : {0, 1}) {
+    CAPTURE(shard);
+    Bed bed("legacy", "isolation: principal\n");
+    Client slow;
+    slow.think = 500ms;
+    sallyport::Cancel cancel;
+    auto call = bed.bench.begin_call(
+        shard, "ask", Json::object(),
+        {.isolation = "alice", .capabilities = kSampling, .ask = slow.ask(), .cancel = &cancel});
+    REQUIRE(UpstreamBench::until([&] { return slow.asked == 1; }));
+    bed.bench.on(shard, [&cancel]() -> sallyport::Task<int> {
+      return [](sallyport::Cancel* c) -> sallyport::Task<int> {
+        c->request();
+        co_return 0;
+      }(&cancel);
+    });
+    CHECK(call.get() == "cancelled");
+    CHECK(bed.noted("cancelled "));
+    CHECK(bed.noted("answered "));
+    CHECK(bed.lines().back().find("-32603") != std::string::npos);
+    // The client's own answer comes now, and goes nowhere.
+    CHECK(bed.bench.call(shard, "wait", {{"file", "/"}}, {.isolation = "alice", .capabilities = kSampling}) ==
+          "released");
+  }
+}
+
+TEST_CASE("a caller's child is made for its capabilities; a modern one hears them with every call") {
+  for (const std::string mode : {"legacy", "modern"}) {
+    CAPTURE(mode);
+    Bed bed(mode, "isolation: principal\n");
+    const auto pid = [&](const std::string& isolation, const std::string& capabilities) {
+      return bed.bench.call(0, "pid", Json::object(), {.isolation = isolation, .capabilities = capabilities});
+    };
+    const std::string sampling = pid("alice", kSampling), none = pid("alice", "{}");
+    CHECK((sampling == none) == (mode == "modern"));
+    CHECK(pid("alice", kSampling) == sampling);
+    CHECK(pid("alice", "{}") == none);
+    CHECK(pid("bob", kSampling) != sampling);
+    CHECK(pid("", kSampling) == pid("", "{}"));
+    CHECK(bed.count("start") == (mode == "modern" ? 3 : 4));
+    CHECK(bed.count("greeted with " + kSampling) == (mode == "modern" ? 0 : 2));
+  }
+}
+
+TEST_CASE(
+    "a watched resource of a 2025 child: subscribed to once, told of, again after a crash, and ended once") {
+  Bed bed("legacy-watch");
+  auto& bench = bed.bench;
+  CHECK(bench.watch(Topic::resource, "note://one") == "ok");
+  CHECK(bench.watch(Topic::resource, "note://one") == "ok");
+  CHECK(bed.count("subscribe note://one") == 1);
+  CHECK(bench.call(0, "touch", {{"uri", "note://one"}}) == "touched");
+  REQUIRE(UpstreamBench::until([&] { return bench.notices(Notice::Kind::resource_updated).size() == 1; }));
+  const Notice notice = bench.notices(Notice::Kind::resource_updated)[0];
+  CHECK(notice.id == "note://one");
+  CHECK(notice.server == "up");
+  CHECK(Json::parse(notice.params) == Json{{"uri", "note://one"}});
+
+  CHECK(bench.watch(Topic::resource, "no:thing").starts_with("upstream_broken"));
+  CHECK(bench.watch(Topic::task, "t1").starts_with("upstream_broken"));
+
+  CHECK(bench.call(0, "crash") == "upstream_broken");
+  CHECK(bed.noted("subscribe note://one", 2));
+  CHECK(UpstreamBench::until([&] { return bench.notices(Notice::Kind::resource_updated).size() == 2; }));
+
+  bench.unwatch(Topic::resource, "note://one");
+  CHECK(bed.count("unsubscribe") == 0);
+  bench.unwatch(Topic::resource, "note://one");
+  CHECK(bed.noted("unsubscribe note://one"));
+}
+
+TEST_CASE(
+    "a modern child is listened to: for its lists at once, and with a larger filter for what is watched") {
+  Bed bed("modern-watch");
+  auto& bench = bed.bench;
+  CHECK_FALSE(bench.upstream->notifies());
+  CHECK(bench.call(0, "echo") == "{}");
+  CHECK(bed.noted(R"(listen {"resourcesListChanged":true,"toolsListChanged":true})"));
+  CHECK(UpstreamBench::until([&] { return bench.upstream->notifies(); }));
+
+  CHECK(bench.watch(Topic::resource, "note://one") == "ok");
+  CHECK(bed.noted("cancelled "));
+  CHECK(bench.watch(Topic::resource, "no:thing").starts_with("upstream_broken"));
+  CHECK(bench.watch(Topic::resource, "note://one") == "ok");
+  CHECK(bench.watch(Topic::task, "t1") == "ok");
+  CHECK(
+      bed.count(
+          R"(listen {"resourceSubscriptions":["note://one"],"resourcesListChanged":true,"taskIds":["t1"],"toolsListChanged":true})") ==
+      1);
+  CHECK(bench.call(0, "touch", {{"uri", "note://one"}}) == "touched");
+  CHECK(bench.call(0, "work", {{"task", "t1"}}) == "at work");
+  REQUIRE(UpstreamBench::until([&] {
+    return bench.notices(Notice::Kind::task_changed).size() == 1 &&
+           bench.notices(Notice::Kind::resource_updated).size() == 1;
+  }));
+  CHECK(bench.notices(Notice::Kind::task_changed)[0].id == "t1");
+  CHECK(Json::parse(bench.notices(Notice::Kind::task_changed)[0].params) ==
+        Json{{"taskId", "t1"}, {"status", "working"}});
+
+  // The server ends the subscription: it is opened again, and what may have been missed is told.
+  const auto listens = bed.count("listen");
+  CHECK(bench.call(0, "hang up") == "hung up");
+  CHECK(bed.noted("listen", listens + 1));
+  CHECK(UpstreamBench::until([&] {
+    return bench.notices(Notice::Kind::list_changed).size() == 1 &&
+           bench.notices(Notice::Kind::resource_updated).size() == 2;
+  }));
+  CHECK(bench.upstream->notifies());
+
+  CHECK(bench.call(0, "crash") == "upstream_broken");
+  CHECK_FALSE(bench.upstream->notifies());
+  CHECK(UpstreamBench::until([&] { return bench.upstream->notifies(); }));
+  CHECK(bed.count("start") == 2);
+}
+
+TEST_CASE("a 2025 child that promises to tell of its lists notifies while it runs") {
+  Bed bed("legacy");
+  CHECK_FALSE(bed.bench.upstream->notifies());
+  CHECK(bed.bench.call(0, "grow") == "grown");
+  CHECK(bed.bench.upstream->notifies());
+  CHECK(UpstreamBench::until([&] { return bed.bench.notices(Notice::Kind::list_changed).size() == 1; }));
+  CHECK(bed.bench.call(0, "crash") == "upstream_broken");
+  CHECK_FALSE(bed.bench.upstream->notifies());
+}
+
+TEST_CASE("a 2025 child is set to the most verbose log level that any call wants, once") {
+  Bed bed("legacy");
+  for (const char* level : {"", "error", "emergency", "error", "debug", "info", ""})
+    CHECK(bed.bench.call(0, "echo", Json::object(), {.log_level = level}) == "{}");
+  CHECK(bed.count("set level") == 2);
+  CHECK(bed.count("set level error") == 1);
+  CHECK(bed.count("set level debug") == 1);
+}
