@@ -97,9 +97,10 @@ Result<void> Dialogue::answer(json::Value responses) {
 }
 
 void Dialogue::expire_after(Duration time, std::function<void()> gone) {
-  expiry_.set(time, [self = shared_from_this(), gone = std::move(gone)] {
+  expiry_.set(time, [weak = weak_from_this(), gone = std::move(gone)] {
+    const auto self = weak.lock();
     gone();
-    self->cancel();
+    if (self) self->cancel();
   });
 }
 
