@@ -68,6 +68,7 @@ std::string Listening::filter() const {
 Task<> Listening::run(std::shared_ptr<Listening> self) {
   const Within within{.cancel = &self->cancel_};
   Duration back_off = limits::kStreamRetry;
+  bool said = false;
   while (!self->cancel_.requested()) {
     const std::string wanted = self->filter();
     if (wanted.empty() && self->current_) {
@@ -99,13 +100,15 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
     }
     if (opened) {
       back_off = limits::kStreamRetry;
+      said = false;
       if (const auto old = std::exchange(self->current_, stream)) old->cancel.request();
       self->ears_.state(stream->lists, std::exchange(self->gap_, false));
       self->answer_waiting(true, waiting);
       continue;
     }
-    spdlog::warn("server {}: its notifications cannot be had: {}", self->link_->config().document.name,
-                 opened.error().what);
+    if (!std::exchange(said, true))
+      spdlog::warn("server {}: its notifications cannot be had: {}", self->link_->config().document.name,
+                   opened.error().what);
     if (!opened.error().retry) self->refused_ = stream->filter;
     self->answer_waiting(opened, waiting);
     if (!opened.error().retry) continue;

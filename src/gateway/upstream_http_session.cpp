@@ -43,7 +43,7 @@ Task<> Session::connect(std::shared_ptr<Session> self) {
                                 : co_await initialize(*self->link_, self->key_.capabilities, bounds);
   self->ears_.tried(self->key_, made);
   if (!made) {
-    self->flight_.land(Failure(made.error()));
+    self->flight_.land(self->stopped_ ? replaced() : Failure(made.error()));
     co_return;
   }
   made->epoch = self->ears_.next_epoch();

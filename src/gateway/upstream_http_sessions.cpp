@@ -94,11 +94,12 @@ void Sessions::unwatch(const Watched& watched, const std::string& isolation) {
 Task<> Sessions::close() {
   const auto self = shared_from_this();
   closed_ = true;
-  link_->closing().request();
   const auto open = std::make_shared<int>(1);
   const auto all = std::make_shared<Slot<bool>>();
-  for (const auto& [key, session] : std::exchange(sessions_, {})) {
-    session->stop();
+  const auto sessions = std::exchange(sessions_, {});
+  for (const auto& [key, session] : sessions) session->stop();
+  link_->closing().request();
+  for (const auto& [key, session] : sessions) {
     const auto identity = session->identity();
     if (!identity) continue;
     ++*open;
