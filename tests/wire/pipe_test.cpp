@@ -6,6 +6,9 @@ using namespace sallyport::testing;
 
 namespace {
 
+namespace mcp = sallyport::mcp;
+namespace net = sallyport::net;
+
 /// A child process in a mode of the peer, and what it wrote down.
 struct Bed : Ledger {
   explicit Bed(const std::string& mode, const std::string& more = "")
@@ -120,9 +123,9 @@ TEST_CASE("a call's deadline stands still while its question is open, and goes o
   Bed bed("legacy", "isolation: principal\n");
   Client slow;
   slow.think = 700ms;
-  const UpstreamBench::Options options{.isolation = "alice", .capabilities = kSampling, .ask = slow.ask()};
+  const CallOptions options{.isolation = "alice", .capabilities = kSampling, .ask = slow.ask()};
   CHECK(bed.bench.call(0, "echo", Json::object(), options) == "{}");
-  UpstreamBench::Options hasty = options;
+  CallOptions hasty = options;
   hasty.within = 300ms;
   CHECK(Json::parse(bed.bench.call(0, "ask", Json::object(), hasty)).contains("result"));
   CHECK(slow.asked == 1);

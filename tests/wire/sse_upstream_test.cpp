@@ -55,9 +55,8 @@ TEST_CASE("an SSE server's list_changed brings its new tool to the clients' list
   };
   CHECK(gateway.still_works());
   CHECK(!listed());
-  upstream.push("event: other\ndata: no message\n\n");
-  FakeSse* fake = &upstream;
-  fake->push(Json{{"jsonrpc", "2.0"}, {"method", "notifications/unknown"}});
+  upstream.push(std::string("event: other\ndata: no message\n\n"));
+  upstream.push(Json{{"jsonrpc", "2.0"}, {"method", "notifications/unknown"}});
   UpstreamBench bench(document(upstream));
   CHECK(bench.call(0, "grow") == "grown");  // tells every stream
   CHECK(UpstreamBench::until(listed, 5s));
@@ -177,7 +176,8 @@ TEST_CASE("what is no SSE server, and what refuses the credential, is named in w
   };
   for (const Row& row : {Row{404, "HTTP 404 to GET"}, Row{401, "refuses a call without a credential"},
                          Row{200, "no event stream"}}) {
-    FakeUpstream upstream(net::testing::always(FakeMcp::http(row.status, "text/plain", "not here")));
+    FakeUpstream upstream(
+        sallyport::net::testing::always(FakeMcp::http(row.status, "text/plain", "not here")));
     UpstreamBench bench("kind: Server\nname: up\ntransport: {type: sse, url: \"" + upstream.url() +
                         "\", allow_private: true}\n");
     CHECK(bench.call(0, "echo") == "upstream_broken");

@@ -16,6 +16,17 @@ using gateway::Question;
 using gateway::QuestionAnswer;
 using gateway::Topic;
 
+/// How a test's call is made.
+struct CallOptions {
+  std::string isolation{};
+  std::string capabilities = "{}";
+  std::string log_level{};
+  gateway::Ask ask{};
+  std::chrono::milliseconds within = 10s;
+  Cancel* cancel = nullptr;
+  std::function<void(const gateway::UpstreamNotification&)> on_notification{};
+};
+
 class UpstreamBench {
  public:
   /// `document` is one Server; its URL, where it has one, is dialled as it stands.
@@ -55,9 +66,8 @@ class UpstreamBench {
   UpstreamBench& operator=(const UpstreamBench&) = delete;
 
   /// Starts what `make` returns on a shard.
-  template <class F>
-  auto begin(int shard, F make) {
-    using T = decltype(make().await_resume());
+  template <class F, class T = decltype(std::declval<F&>()().await_resume())>
+  std::future<T> begin(int shard, F make) {
     auto promise = std::make_shared<std::promise<T>>();
     auto future = promise->get_future();
     REQUIRE(shards_[shard].post([promise, make = std::move(make)]() mutable {
@@ -66,30 +76,21 @@ class UpstreamBench {
     }));
     return future;
   }
-  template <class F>
-  auto on(int shard, F make) {
+  template <class F, class T = decltype(std::declval<F&>()().await_resume())>
+  T on(int shard, F make) {
     return begin(shard, std::move(make)).get();
   }
 
-  struct Options {
-    std::string isolation{};
-    std::string capabilities = "{}";
-    std::string log_level{};
-    gateway::Ask ask{};
-    std::chrono::milliseconds within = 10s;
-    Cancel* cancel = nullptr;
-    std::function<void(const gateway::UpstreamNotification&)> on_notification{};
-  };
   /// Text of a tool's answer; its error as "error CODE"; or the name of what went wrong, with "again" where
   /// it may be tried again.
   std::future<std::string> begin_call(int shard, const std::string& tool, const Json& arguments,
-                                      Options options) {
+                                      CallOptions options) {
     return begin(shard, [this, tool, arguments, options = std::move(options)]() {
       return call_task(upstream, tool, arguments, options);
     });
   }
   std::string call(int shard, const std::string& tool, const Json& arguments = Json::object(),
-                   Options options = {}) {
+                   CallOptions options = {}) {
     return begin_call(shard, tool, arguments, std::move(options)).get();
   }
 
@@ -130,7 +131,7 @@ class UpstreamBench {
   std::vector<Notice> notices_;
 
   static Task<std::string> call_task(std::shared_ptr<gateway::Upstream> to, std::string tool, Json arguments,
-                                     Options options) {
+                                     CallOptions options) {
     auto document = json::Document::parse(Json{{"name", tool}, {"arguments", arguments}}.dump());
     gateway::UpstreamCall call{.method = mcp::Method::tools_call, .params = document->root()};
     call.name = tool;
