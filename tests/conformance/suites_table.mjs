@@ -45,5 +45,26 @@ export const TASKS_PASSED = 44;
 /** The client leg, without what is about authorization. */
 export const CLIENT_PASSED = { '2025-11-25': 20, '2026-07-28': 63 };
 
+const OVER_LEGACY = { revision: '2026-07-28', era: 'legacy' };
+
 /** Checks of a revision that an upstream of the other era cannot express, each with the reason. */
-export const INEXPRESSIBLE = [];
+export const INEXPRESSIBLE = [
+  {
+    ...OVER_LEGACY,
+    scenario: 'server-stateless',
+    checks: ['sep-2575-server-rejects-undeclared-capability', 'sep-2575-missing-capability-http-400'],
+    reason: 'A server of 2025 that misses a capability says so in its own words; no error code stands for it',
+  },
+  {
+    ...OVER_LEGACY,
+    scenario: 'input-required-result-basic-elicitation',
+    checks: ['sep-2322-elicitation-incomplete', 'sep-2322-elicitation-complete'],
+    reason: 'A question of 2025 has no name, and the check wants it to be called `user_name`',
+  },
+  {
+    ...OVER_LEGACY,
+    scenario: 'input-required-result-ignore-extra-params',
+    checks: ['sep-2322-ignore-unexpected-params'],
+    reason: 'The answer comes with the first request; a question of 2025 cannot be answered before it is asked',
+  },
+];
