@@ -1,4 +1,5 @@
 #include "call.hpp"
+#include "feed.hpp"
 #include "sallyport/mcp/compose.hpp"
 #include "sallyport/mcp/sse.hpp"
 
@@ -41,18 +42,34 @@ Shown show(const Error& error, const Call& call) {
 namespace {
 
 bool open_stream(Call& call) {
-  if (call.stream) return call.stream->open();
+  if (call.stream) return !call.log.empty() || call.stream->open();
   if (!call.takes_stream || call.exchange.answered()) return false;
   net::Reply head{.status = 200, .content_type = "text/event-stream", .body = {}, .headers = call.cors};
   call.stream = &call.exchange.stream(std::move(head));
   call.here.counters.streams.add();
+  if (!call.session) return true;
+  SessionStreams& streams = call.here.feed->sessions();
+  call.outlet = std::make_shared<Outlet>(call.here.shard);
+  call.log = streams.open(*call.session, call.outlet);
+  call.outlet->start(*call.stream, streams.priming(*call.session, call.log));
   return true;
+}
+
+void push(Call& call, std::string_view message) {
+  if (call.log.empty() || !call.here.feed->sessions().say(call.log, message))
+    call.stream->push(mcp::sse_frame(message));
 }
 
 }  // namespace
 
+void open_early(Call& call) {
+  if (call.session && call.session->version >= mcp::Version::v2025_11_25) open_stream(call);
+}
+
 bool say(Call& call, std::string_view message) {
-  return open_stream(call) && call.stream->push(mcp::sse_frame(message));
+  if (!open_stream(call)) return false;
+  push(call, message);
+  return !call.log.empty() || call.stream->open();
 }
 
 net::Reply render(const Call& call, Result<Answer> answer) {
@@ -62,7 +79,7 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     reply.status = shown.http;
     reply.body = mcp::error_message(call.rpc_id, shown.code, shown.message, shown.data);
     if (shown.http == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"sallyport\"");
-    if (shown.http == 405) reply.headers.emplace_back("Allow", "POST, DELETE");
+    if (shown.http == 405) reply.headers.emplace_back("Allow", "GET, POST, DELETE");
     if (shown.http == 429 || shown.http == 503) reply.headers.emplace_back("Retry-After", "1");
   } else if (auto* result = std::get_if<RpcResult>(&*answer)) {
     reply.body = mcp::result_message(call.rpc_id, result->raw);
@@ -72,6 +89,8 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     reply.body = mcp::error_message(call.rpc_id, static_cast<int>(error->code), error->message, error->data);
   } else if (auto* whole = std::get_if<net::Reply>(&*answer)) {
     reply = std::move(*whole);
+  } else if (std::holds_alternative<Streaming>(*answer)) {
+    reply.content_type = "text/event-stream";
   } else {
     reply.status = 202;
     reply.content_type.clear();
@@ -82,11 +101,14 @@ net::Reply render(const Call& call, Result<Answer> answer) {
 Task<int> send_answer(Call& call, net::Reply reply) {
   reply.headers.insert(reply.headers.end(), call.cors.begin(), call.cors.end());
   const int status = reply.status;
-  // A client that takes only event streams gets its one message as one event.
-  if (!call.stream && !call.takes_json && status == 200 && reply.content_type == "application/json")
+  // A client that takes only event streams, or a session's that would rather have one, gets its one message
+  // as one event.
+  if (!call.stream && (!call.takes_json || (call.session && call.prefers_stream)) && status == 200 &&
+      reply.content_type == "application/json")
     open_stream(call);
   if (call.stream) {
-    call.stream->push(mcp::sse_frame(reply.body));
+    push(call, reply.body);
+    if (!call.log.empty()) call.here.feed->sessions().finish(call.log);
     co_return 200;
   }
   co_await call.exchange.reply(std::move(reply));

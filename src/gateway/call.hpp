@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "outlet.hpp"
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/mcp/message.hpp"
@@ -27,7 +28,13 @@ struct RpcError {  ///< an upstream's own error object, to be passed on
   std::string data{};   ///< raw
 };
 struct Accepted {};  ///< 202: a notification or a response was taken
-using Answer = std::variant<RpcResult, RpcError, Accepted, net::Reply>;
+/// A stream that stays when the request is done: it lives on its own, with nothing of the call.
+struct Streaming {
+  std::shared_ptr<Outlet> outlet;
+  std::string first;           ///< frames that begin it
+  std::function<void()> left;  ///< when the connection has gone, or the stream has ended
+};
+using Answer = std::variant<RpcResult, RpcError, Accepted, net::Reply, Streaming>;
 
 /// Everything known about one request so far. Lives on the handler's frame.
 struct Call {
@@ -50,6 +57,7 @@ struct Call {
   bool modern = false;
   mcp::Version version = mcp::kNewestLegacy;
   bool takes_json = true, takes_stream = true;  ///< from Accept
+  bool prefers_stream = false;                  ///< Accept names it first
 
   // For the record.
   std::string endpoint_path, method, target, rule, refusal;
@@ -63,6 +71,9 @@ struct Call {
   /// What ends the call early: the client went away (modern), said so (legacy), or we stop.
   Cancel cancel;
   net::EventStream* stream = nullptr;
+  /// A legacy session's answer that became a stream goes through the event log, under this name.
+  std::string log;
+  std::shared_ptr<Outlet> outlet;
   std::vector<std::pair<std::string, std::string>> cors;  ///< headers for a browser client
 
   std::string principal_name() const { return principal ? principal->name() : std::string(); }
@@ -86,8 +97,13 @@ net::Reply render(const Call& call, Result<Answer> answer);
 /// HTTP status.
 Task<int> send_answer(Call& call, net::Reply reply);
 
+/// Begins the answer as a stream although nothing was said yet: a 2025 client that loses its connection
+/// then knows what to come back for. No effect where the client takes no stream or understands no such event.
+void open_early(Call& call);
+
 /// Sends a message ahead of the answer, on the call's own stream, which is opened where the client takes one.
-/// False when this client cannot be reached that way, or not any more.
+/// False when this client cannot be reached that way, or not any more. What a session's client does not take
+/// now is kept for it.
 bool say(Call& call, std::string_view message);
 
 }  // namespace sallyport::gateway

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <future>
 
+#include "feed.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
@@ -13,8 +14,10 @@ namespace {
 
 /// A failed contact is tried again after a second, then two, four ... at most every 30 s.
 constexpr auto kRetryMax = std::chrono::seconds(30);
-/// Between a notification of change and the fetch that follows.
+/// From one fetch to the next when an upstream says that a list changed: the first is fetched at once. Some
+/// servers say so after every list; each time nothing had changed doubles it.
 constexpr auto kSettle = std::chrono::milliseconds(500);
+constexpr auto kSettleMax = std::chrono::seconds(8);
 /// How long a replaced upstream may finish the calls of older snapshots.
 constexpr auto kRetireGrace = std::chrono::seconds(60);
 
@@ -26,22 +29,6 @@ const store::Credential* find_credential(const std::vector<store::AnyDocument>& 
       return credential;
   }
   return nullptr;
-}
-
-/// Can the upstream tell us by itself that a list changed, over the transport as it is used now?
-bool notifies(const ServerConfig& config, const store::StoredCatalogue& fetched) {
-  if (!config.is_stdio()) return false;
-  auto info = json::Document::parse(fetched.server_info, json::kUpstream);
-  if (!info) return false;
-  const auto capabilities = info->root().find("capabilities");
-  if (!capabilities) return false;
-  for (const std::string_view list : {"tools", "prompts", "resources"}) {
-    const auto capability = capabilities->find(list);
-    if (!capability) continue;
-    const auto changed = capability->find("listChanged");
-    if (!changed || !changed->boolean().value_or(false)) return false;
-  }
-  return true;
 }
 
 }  // namespace
@@ -216,6 +203,10 @@ Result<void> Control::publish() {
     states_[static_cast<std::size_t>(shard.index())]->swap(
         std::shared_ptr<const Snapshot>(holder, holder->get()));
   });
+  // Only now: a client that is told and asks at once must not find the old list on another shard.
+  net::on_all_shards(shards_, [&](net::Shard& shard) {
+    states_[static_cast<std::size_t>(shard.index())]->feed->snapshot_changed();
+  });
   return {};
 }
 
@@ -265,25 +256,34 @@ void Control::no_longer_awaited(const std::shared_ptr<Managed>& managed) {
 Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   net::Shard& shard = *managed->shard;
   Duration retry = std::chrono::seconds(1);
-  bool said = false;
+  Duration settle = kSettle;
+  SteadyTime asked_at{};
+  std::string last;
+  bool known = false, said = false;
   // The first list waits for a first contact, but not for ever.
   net::Deadline patience(shard);
   patience.set(limits::kFirstList, [self, managed] {
     if (!self->stopping_) (void)self->database_.run([self, managed] { self->no_longer_awaited(managed); });
   });
   while (!managed->retired && !self->stopping_) {
-    managed->poked = false;
+    const bool poked = std::exchange(managed->poked, false);
     const bool sleeping = managed->config->is_stdio() && managed->upstream->health().state == "idle";
+    const bool told = known && !poked && managed->upstream->notifies();
     Duration wait = limits::kRefresh;
-    if (!sleeping) {
+    if (!sleeping && !told) {
       auto fetched = co_await fetch_catalogue(managed->upstream, managed->config,
                                               std::chrono::steady_clock::now() + limits::kChildStart);
       if (managed->retired || self->stopping_) break;  // the executor ends before the shards do
+      asked_at = std::chrono::steady_clock::now();
+      known = fetched.has_value();
       self->counters_.shard(shard.index()).servers[managed->config->slot].up.set(fetched ? 1 : 0);
       if (fetched) {
         retry = std::chrono::seconds(1);
         said = false;
-        if (notifies(*managed->config, *fetched)) wait = std::chrono::hours(24);
+        std::string now =
+            sha256_hex(fetched->tools + fetched->prompts + fetched->resources + fetched->templates);
+        settle = poked && now == last ? std::min<Duration>(settle * 2, kSettleMax) : kSettle;
+        last = std::move(now);
         (void)self->database_.run([self, managed, stored = std::move(*fetched)]() mutable {
           if (self->stopping_) return;
           if (auto accepted = self->accept(managed, std::move(stored)); !accepted)
@@ -299,19 +299,23 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
       }
     }
     if (managed->retired || self->stopping_) break;
-    auto wake = std::make_shared<Slot<bool>>();
-    managed->wake = wake;
-    net::Deadline timer(shard);
-    timer.set(managed->poked ? std::chrono::milliseconds(100) : wait, [wake] { wake->deliver(true); });
-    co_await *wake;
-    managed->wake.reset();
-    // Some servers say "changed" after every list: that must not become a race.
-    if (managed->poked && !managed->retired && !self->stopping_) co_await net::sleep_for(shard, kSettle);
+    if (!managed->poked) {
+      auto wake = std::make_shared<Slot<bool>>();
+      managed->wake = wake;
+      net::Deadline timer(shard);
+      timer.set(wait, [wake] { wake->deliver(true); });
+      co_await *wake;
+      managed->wake.reset();
+    }
+    const auto quiet = asked_at + settle - std::chrono::steady_clock::now();
+    if (managed->poked && quiet > Duration::zero() && !managed->retired && !self->stopping_)
+      co_await net::sleep_for(shard, quiet);
   }
 }
 
 void Control::take_notice(const Notice& notice) {
-  if (notice.kind == Notice::Kind::list_changed) poke(notice.server);
+  if (notice.kind == Notice::Kind::list_changed) return poke(notice.server);
+  for (const auto& state : states_) state->feed->hear(notice);
 }
 
 void Control::poke(const std::string& server) {
@@ -325,102 +329,6 @@ void Control::poke(const std::string& server) {
     managed->poked = true;
     if (managed->wake) managed->wake->deliver(true);
   });
-}
-
-Result<std::string> Control::test_server(const std::string& name) {
-  const auto it = managed_.find(name);
-  if (it == managed_.end())
-    return client_error(Code::not_found, "Server '" + name + "' does not exist or is disabled.");
-  const auto managed = it->second;
-  const auto begin = std::chrono::steady_clock::now();
-  auto promise = std::make_shared<std::promise<Result<store::StoredCatalogue>>>();
-  auto future = promise->get_future();
-  const bool sent = managed->shard->post([managed, promise] {
-    spawn([](std::shared_ptr<Managed> m,
-             std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
-      p->set_value(co_await fetch_catalogue(m->upstream, m->config,
-                                            std::chrono::steady_clock::now() + limits::kChildStart));
-    }(managed, promise));
-  });
-  if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);
-  if (future.wait_for(limits::kChildStart + std::chrono::seconds(1)) != std::future_status::ready)
-    return fail(Code::upstream_timeout, Blame::upstream, "server '" + name + "' does not come to an end",
-                true);
-  auto fetched = future.get();
-  const auto millis =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
-  if (!fetched) {
-    return "{\"ok\":false,\"server\":" + json::quote(name) +
-           ",\"code\":" + json::quote(name_of(fetched.error().code)) +
-           ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) +
-           "}";
-  }
-  if (auto accepted = accept(managed, std::move(*fetched)); !accepted) return Failure(accepted.error());
-  std::string dropped;
-  for (const auto& line : managed->catalogue->dropped)
-    dropped += (dropped.empty() ? "" : ",") + json::quote(line);
-  const auto count = [](const auto& list) { return std::to_string(list.size()); };
-  return "{\"ok\":true,\"server\":" + json::quote(name) +
-         ",\"version\":" + json::quote(mcp::text_of(managed->upstream->health().version)) +
-         ",\"tools\":" + count(managed->catalogue->tools) +
-         ",\"prompts\":" + count(managed->catalogue->prompts) +
-         ",\"resources\":" + count(managed->catalogue->resources) +
-         ",\"templates\":" + count(managed->catalogue->templates) + ",\"dropped\":[" + dropped +
-         "],\"millis\":" + std::to_string(millis) + "}";
-}
-
-std::string Control::status() const {
-  std::map<std::string, std::shared_ptr<Managed>> servers;
-  std::shared_ptr<const Snapshot> snapshot;
-  {
-    const std::lock_guard lock(status_mutex_);
-    servers = visible_;
-    snapshot = published_;
-  }
-  std::string out =
-      "{\"generation\":" + std::to_string(snapshot ? snapshot->generation : 0) + ",\"servers\":[";
-  bool first = true;
-  for (const auto& [name, managed] : servers) {
-    const auto health = managed->upstream->health();
-    const ServerEntry* entry = snapshot ? snapshot->server(name) : nullptr;
-    const Catalogue* catalogue = entry ? entry->catalogue.get() : nullptr;
-    const auto count = [&](auto member) {
-      return std::to_string(catalogue ? (catalogue->*member).size() : 0);
-    };
-    out += std::exchange(first, false) ? "" : ",";
-    out += "{\"name\":" + json::quote(name) + ",\"state\":" + json::quote(health.state) + ",\"problem\":" +
-           json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
-           ",\"since\":" + std::to_string(health.changed) +
-           ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
-           ",\"transport\":" +
-           (managed->config->is_stdio() ? "\"stdio\""
-            : managed->config->is_sse() ? "\"sse\""
-                                        : "\"streamable-http\"") +
-           ",\"tools\":" + count(&Catalogue::tools) + ",\"prompts\":" + count(&Catalogue::prompts) +
-           ",\"resources\":" + count(&Catalogue::resources) +
-           ",\"templates\":" + count(&Catalogue::templates) +
-           ",\"fetched\":" + std::to_string(catalogue ? catalogue->stored().fetched : 0) + "}";
-  }
-  out += "],\"endpoints\":[";
-  first = true;
-  if (snapshot) {
-    std::map<std::string, const Endpoint*> ordered;
-    for (const auto& [path, endpoint] : snapshot->endpoints) ordered[path] = endpoint.get();
-    for (const auto& [path, endpoint] : ordered) {
-      std::string problems;
-      for (const auto& problem : endpoint->problems)
-        problems += (problems.empty() ? "" : ",") + json::quote(problem);
-      out += std::exchange(first, false) ? "" : ",";
-      out += "{\"path\":" + json::quote(path) +
-             ",\"access\":" + (endpoint->anonymous ? "\"anonymous\"" : "\"authenticated\"") +
-             ",\"tools\":" + std::to_string(endpoint->tools.items.size()) +
-             ",\"prompts\":" + std::to_string(endpoint->prompts.items.size()) +
-             ",\"resources\":" + std::to_string(endpoint->resources.items.size()) +
-             ",\"templates\":" + std::to_string(endpoint->templates.items.size()) + ",\"problems\":[" +
-             problems + "]}";
-    }
-  }
-  return out + "]}";
 }
 
 void Control::stop() {

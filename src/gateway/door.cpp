@@ -121,10 +121,31 @@ Result<void> Door::check_media(Call& call) {
   const auto accept = headers.find("accept");
   call.takes_json = admits(accept, "application/json");
   call.takes_stream = accept && admits(accept, "text/event-stream");
+  if (call.takes_json && call.takes_stream) {
+    const std::string all = lower(*accept);
+    call.prefers_stream = all.find("text/event-stream") < all.find("application/json");
+  }
   if (!call.takes_json && !call.takes_stream) {
     return client_error(Code::not_acceptable, "Accept must include application/json and text/event-stream.");
   }
   return {};
+}
+
+Result<void> Door::check_legacy(const net::Request& request) {
+  const auto header = request.headers.find("mcp-protocol-version");
+  if (!header) return {};
+  const auto version = mcp::version_from(trim(*header));
+  if (!version || request.headers.count("mcp-protocol-version") > 1)
+    return client_error(Code::bad_request, "MCP-Protocol-Version names no version that we speak.");
+  if (mcp::is_modern(*version))
+    return client_error(Code::method_not_allowed, "This protocol version has POST only.");
+  return {};
+}
+
+Result<void> Door::check_stream(Call& call) {
+  const auto accept = call.exchange.request().headers.find("accept");
+  if (accept && admits(accept, "text/event-stream")) return {};
+  return client_error(Code::not_acceptable, "Accept must include text/event-stream.");
 }
 
 Result<void> Door::authenticate(Call& call, SystemTime now) {

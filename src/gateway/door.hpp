@@ -21,6 +21,10 @@ class Door {
   std::vector<std::pair<std::string, std::string>> cors(const net::Request& request) const;
   /// Media types of a POST. Errors: unsupported_media, not_acceptable.
   static Result<void> check_media(Call& call);
+  /// What GET and DELETE need: they do not exist in the modern era. Errors: method_not_allowed, bad_request.
+  static Result<void> check_legacy(const net::Request& request);
+  /// Media type of a GET. Errors: not_acceptable.
+  static Result<void> check_stream(Call& call);
   /// Principal of the request. Errors: unauthenticated, forbidden, bad_request (two kinds of credential).
   static Result<void> authenticate(Call& call, SystemTime now);
 

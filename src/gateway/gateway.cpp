@@ -5,6 +5,7 @@
 
 #include "control.hpp"
 #include "door.hpp"
+#include "feed.hpp"
 #include "mcp_service.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
@@ -62,6 +63,8 @@ class GatewayImpl final : public Gateway {
     // A client belongs to its shard's thread from birth.
     net::on_all_shards(shards, [this](net::Shard& shard) {
       clients_[static_cast<std::size_t>(shard.index())] = std::make_unique<net::Client>(shard);
+      ShardState& state = *states_[static_cast<std::size_t>(shard.index())];
+      state.feed = std::make_shared<Feed>(state, clock_);
     });
   }
 
@@ -85,7 +88,19 @@ class GatewayImpl final : public Gateway {
   Result<std::string> test_server(const std::string& name) override { return control_.test_server(name); }
   std::string status() const override { return control_.status(); }
   const Counters& counters() const override { return counters_; }
-  void drain() override { draining_ = true; }
+  void drain() override {
+    draining_ = true;
+    for (int i = 0; i < shards_.size(); ++i) {
+      (void)shards_[i].post([&state = *states_[static_cast<std::size_t>(i)]] {
+        state.feed->close();
+        while (!state.left_alone.empty()) {
+          Cancel* const call = *state.left_alone.begin();
+          state.left_alone.erase(state.left_alone.begin());
+          call->request();
+        }
+      });
+    }
+  }
 
   std::string not_ready() const override {
     if (draining_) return "stopping";
@@ -102,33 +117,63 @@ class GatewayImpl final : public Gateway {
     net::on_all_shards(shards_, [this](net::Shard& shard) {
       auto& state = *states_[static_cast<std::size_t>(shard.index())];
       state.journal.commit();
+      state.feed->clear();
       state.swap(nullptr);
       clients_[static_cast<std::size_t>(shard.index())].reset();
     });
   }
 
  private:
-  /// Guarantees that every path is recorded and that an answer or error becomes bytes in one place.
+  /// Answers the request; a stream that stays open is then waited for with nothing of the call left.
   Task<> handle(net::Exchange& exchange) {
     ShardState& here = *states_[static_cast<std::size_t>(exchange.shard().index())];
     if (const std::string_view path = exchange.request().path; path == "/healthz" || path == "/readyz")
       co_return co_await health(exchange, path);
 
+    const std::optional<Streaming> open = co_await answer(exchange, here);
+    if (!open) co_return;
+    exchange.forget_request();
+    const auto gone = exchange.cancel().on_request([outlet = open->outlet.get()] { outlet->leave(); });
+    co_await open->outlet->over();
+    open->outlet->leave();
+    open->left();
+    here.counters.streams.add(-1);
+  }
+
+  /// Guarantees that every path is recorded and that an answer or error becomes bytes in one place.
+  Task<std::optional<Streaming>> answer(net::Exchange& exchange, ShardState& here) {
     Call call(exchange, here);
     const auto gone = exchange.cancel().on_request([this, &call] {
       // A 2025 client that disconnects has not cancelled (transports, 2025-11-25): its call runs on.
-      if (call.modern || draining_) call.cancel.request();
+      if (call.modern || draining_) {
+        call.cancel.request();
+      } else {
+        call.here.left_alone.insert(&call.cancel);
+      }
     });
     here.counters.in_flight.add();
     Result<Answer> answer = co_await serve(call);
+    here.left_alone.erase(&call.cancel);
     record(call, answer);
     count(call, answer);
+    std::optional<Streaming> open;
+    if (answer) {
+      if (auto* streaming = std::get_if<Streaming>(&*answer)) open = std::move(*streaming);
+    }
     net::Reply reply = render(call, std::move(answer));
     const std::size_t bytes = reply.body.size();
-    const int status = co_await send_answer(call, std::move(reply));
+    int status = reply.status;
+    if (open) {
+      reply.headers = call.cors;
+      here.counters.streams.add();
+      open->outlet->start(exchange.stream(std::move(reply)), std::move(open->first));
+    } else {
+      status = co_await send_answer(call, std::move(reply));
+      if (call.outlet) call.outlet->leave();
+      if (call.stream) here.counters.streams.add(-1);
+    }
     here.counters.in_flight.add(-1);
     here.counters.bytes_out.add(static_cast<std::int64_t>(bytes));
-    if (call.stream) here.counters.streams.add(-1);
     if (options_.access_log) {
       options_.access_log({.call = call.id,
                            .client = exchange.peer().ip,
@@ -143,6 +188,7 @@ class GatewayImpl final : public Gateway {
                            .bytes_in = call.bytes_in,
                            .bytes_out = bytes});
     }
+    co_return open;
   }
 
   /// The pipeline (docs/life-of-a-request.md); may stop anywhere.
@@ -164,8 +210,16 @@ class GatewayImpl final : public Gateway {
     if (!endpoint) co_return client_error(Code::not_found, "There is no virtual server of this name.");
 
     const auto session = request.headers.find("mcp-session-id");
+    if (request.method == net::Method::get || request.method == net::Method::del) {
+      call.method = net::name_of(request.method);
+      if (auto legacy = Door::check_legacy(request); !legacy) co_return Failure(legacy.error());
+    }
+    if (request.method == net::Method::get) {
+      if (auto media = Door::check_stream(call); !media) co_return Failure(media.error());
+      if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
+      co_return co_await mcp_.session_stream(call);
+    }
     if (request.method == net::Method::del) {
-      call.method = "DELETE";
       if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
       co_return co_await mcp_.end_session(call);
     }
@@ -209,6 +263,11 @@ class GatewayImpl final : public Gateway {
       if (auto found = mcp_.find_session(call, session); !found) co_return Failure(found.error());
     }
     call.dispatched = true;
+    const auto method = call.message.message.method;
+    net::Deadline early(call.here.shard);
+    if (call.session && (method == mcp::Method::tools_call || method == mcp::Method::prompts_get ||
+                         method == mcp::Method::resources_read))
+      early.set(limits::kWatchAfter, [&call] { open_early(call); });
     co_return co_await mcp_.perform(call);
   }
 
@@ -268,7 +327,7 @@ class GatewayImpl final : public Gateway {
         mirrored += ", " + std::string(name);
     }
     return net::Reply{.status = 204,
-                      .headers = {{"Access-Control-Allow-Methods", "POST, DELETE"},
+                      .headers = {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
                                   {"Access-Control-Allow-Headers",
                                    "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, "
                                    "Mcp-Name, Mcp-Session-Id, Last-Event-ID" +
@@ -318,7 +377,7 @@ class GatewayImpl final : public Gateway {
                                  .client = call.exchange.peer().ip,
                                  .status = answer ? 200 : show(answer.error(), call).http,
                                  .before_authentication = !call.principal});
-    } else if (std::holds_alternative<RpcResult>(*answer) || std::holds_alternative<net::Reply>(*answer)) {
+    } else if (!std::holds_alternative<Accepted>(*answer) && !std::holds_alternative<RpcError>(*answer)) {
       // Strangers must not be able to fill the disk; a batch is recorded message by message.
       if (!call.principal || call.method == "ping" || call.method == "batch") return;
       call.here.journal.note("answered", "\"call\":" + json::quote(call.id) +

@@ -7,7 +7,7 @@ namespace sallyport::gateway {
 namespace {
 
 struct ListKind {
-  const Exports Endpoint::* table;
+  const Exports Endpoint::*table;
   policy::Object object;
   std::string_view member;
 };
@@ -24,6 +24,11 @@ ListKind kind_of(mcp::Method method) {
       return {&Endpoint::tools, policy::Object::tool, "tools"};
   }
 }
+
+/// What every endpoint serves, whatever stands behind it: lists that say when they change, and subscriptions.
+constexpr std::string_view kCapabilities =
+    R"("tools":{"listChanged":true},"prompts":{"listChanged":true},)"
+    R"("resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{})";
 
 bool waits_for_first_contact(const Endpoint& endpoint) {
   for (const ServerEntry* server : endpoint.servers) {
@@ -92,10 +97,8 @@ Task<Result<Answer>> McpService::list(Call& call) {
 }
 
 Result<Answer> McpService::discover(Call& call) const {
-  std::string out =
-      "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\":{},"
-      "\"prompts\":{},\"resources\":{},"
-      "\"completions\":{},\"logging\":{}";
+  std::string out = "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{" +
+                    std::string(kCapabilities);
   if (call.endpoint->extensions != "{}") out += ",\"extensions\":" + call.endpoint->extensions;
   out += '}';
   if (!call.endpoint->instructions.empty())
@@ -123,10 +126,8 @@ Result<Answer> McpService::initialize(Call& call) const {
     session.capabilities = wire::carried_capabilities(capabilities->raw());
   }
   call.version = *version;
-  std::string out = "{\"protocolVersion\":" + json::quote(mcp::text_of(*version)) +
-                    ",\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{},\"completions\":{},"
-                    "\"logging\":{}},\"serverInfo\":" +
-                    call.endpoint->server_info;
+  std::string out = "{\"protocolVersion\":" + json::quote(mcp::text_of(*version)) + ",\"capabilities\":{" +
+                    std::string(kCapabilities) + "},\"serverInfo\":" + call.endpoint->server_info;
   if (!call.endpoint->instructions.empty())
     out += ",\"instructions\":" + json::quote(call.endpoint->instructions);
   return RpcResult{out + "}", seal_session(sealer_, session, call.bound())};

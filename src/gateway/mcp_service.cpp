@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "feed.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
@@ -294,6 +295,8 @@ Task<Result<Answer>> McpService::end_session(Call& call) {
         shards_[i], [this, i, nonce = call.session->nonce, entry]() -> Task<Result<bool>> {
           return [](ShardState& state, std::string n, SessionTable::Entry e) -> Task<Result<bool>> {
             state.sessions.set(n, std::move(e));
+            state.feed->sessions().end(n);
+            state.cancel_calls(n);
             co_return true;
           }(*states_[static_cast<std::size_t>(i)], nonce, entry);
         });

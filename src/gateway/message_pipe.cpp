@@ -143,7 +143,7 @@ void MessagePipe::arm(const std::shared_ptr<PendingCall>& pending) {
 
 std::string MessagePipe::ask(mcp::Method method, std::string_view params, std::function<void(Answer)> done,
                              Carrier::Order order) {
-  const std::string id = next_id();
+  std::string id = next_id();
   own_[id] = std::move(done);
   const bool sent = post(mcp::request_message(id, mcp::text_of(method), params), order,
                          [weak = weak_from_this(), id](Error error) {
@@ -271,8 +271,10 @@ void MessagePipe::relay(json::Document document, const mcp::Envelope& message) {
   }
   const auto shared = std::make_shared<json::Document>(std::move(document));
   // The answer comes to the home shard through the same mailbox, after this: the call is still there.
-  (void)pending->home->post([call = &pending->call, shared, method = message.method,
-                             params = *message.params] { call->on_notification({method, params}); });
+  (void)pending->home->post(
+      [call = &pending->call, shared, method = message.method, params = *message.params] {
+        call->on_notification({method, params});
+      });
 }
 
 void MessagePipe::take_question(const mcp::Envelope& message) {

@@ -1,9 +1,11 @@
 #pragma once
 /// What one shard keeps between requests. Threads: its shard's, throughout.
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "dialogue.hpp"
 #include "sallyport/core/cancel.hpp"
@@ -38,6 +40,8 @@ class Access {
   std::unordered_map<std::string, policy::Decision> memo_;
 };
 
+class Feed;
+
 class ShardState {
  public:
   ShardState(net::Shard& s, store::JournalWriter& j, ShardCounters& c, std::string call_prefix)
@@ -52,6 +56,9 @@ class ShardState {
   Dialogues parked;     ///< calls that wait for their modern clients
   /// Legacy calls under way, by session and request id, so that notifications/cancelled finds them.
   std::unordered_map<std::string, Cancel*> calls;
+  /// Legacy calls whose clients have gone: they run on until we stop.
+  std::unordered_set<Cancel*> left_alone;
+  std::shared_ptr<Feed> feed;  ///< the open streams; there from the start
 
   void swap(std::shared_ptr<const Snapshot> next) {
     snapshot = std::move(next);
@@ -72,6 +79,17 @@ class ShardState {
   }
 
   std::string next_call() { return call_prefix_ + std::to_string(++calls_made_); }
+
+  /// Ends every call of a session.
+  void cancel_calls(const std::string& nonce) {
+    const auto of_session = [&](const auto& entry) { return entry.first.starts_with(nonce + "\n"); };
+    for (auto it = calls.begin();
+         (it = std::find_if(calls.begin(), calls.end(), of_session)) != calls.end();) {
+      Cancel* const call = it->second;
+      calls.erase(it);
+      call->request();
+    }
+  }
 
   /// One write covers every record of this turn of the loop.
   void commit_soon() {

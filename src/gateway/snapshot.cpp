@@ -44,6 +44,7 @@ class Composer {
       // 2025-11-25 task support does not interoperate with the modern extension, so it is not offered there.
       out.modern =
           sort == Sort::tool ? mcp::rebuild_object(definition.object, renamed, {"execution"}) : out.legacy;
+      out.digest = std::hash<std::string_view>{}(out.legacy);
       table(sort).items.push_back(std::move(out));
     }
   }

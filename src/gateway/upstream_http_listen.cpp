@@ -139,9 +139,9 @@ void Listening::answer_waiting(const Result<bool>& opened, std::size_t count) {
 Task<Result<bool>> Listening::open(std::shared_ptr<Stream> stream) {
   const auto slot = std::make_shared<Slot<Result<bool>>>();
   net::Deadline late(*net::Shard::current());
-  late.set(limits::kSideRequest, [slot, stream] {
+  late.set(limits::kSideRequest, [slot, stream]() mutable {
     // Whoever waits goes on inside, and takes this action away.
-    const auto kept = stream;
+    const auto kept = std::move(stream);
     slot->deliver(fail(Code::upstream_timeout, Blame::upstream,
                        "subscriptions/listen was not acknowledged in time", true));
     kept->cancel.request();

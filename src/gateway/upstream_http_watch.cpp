@@ -27,7 +27,7 @@ Task<Result<bool>> Session::watch(Watched watched, SteadyTime deadline) {
 Task<Result<bool>> Session::confirm(Watched watched, std::shared_ptr<Watch> watch, SteadyTime deadline) {
   const auto known = co_await identify(deadline);
   if (!known) co_return Failure(known.error());
-  const Identity identity = *known;
+  const Identity& identity = *known;
   if (identity->modern()) {
     open_stream(identity);
     const auto listening = listening_;

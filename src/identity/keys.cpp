@@ -75,6 +75,13 @@ Result<const KeyTable::Entry*> KeyTable::check(std::string_view text, SystemTime
   return &entry;
 }
 
+const KeyTable::Entry* KeyTable::find(std::string_view id, SystemTime now) const {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return nullptr;
+  const Entry& entry = found->second;
+  return entry.key.expires && unix_millis(now) >= *entry.key.expires ? nullptr : &entry;
+}
+
 Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_view> authorization) {
   constexpr std::string_view kScheme = "bearer";
   if (!authorization) return std::nullopt;

@@ -231,6 +231,15 @@ EventStream& Connection::stream(Reply head) {
   return *events_;
 }
 
+void Connection::forget_request() {
+  Request& request = parse_.request;
+  request.head = {};
+  request.headers.lines = {};
+  request.forwarded.lines = {};
+  request.target = request.path = request.query = {};
+  if (charged_ > 0) charge(0);
+}
+
 void Connection::watch_later() {
   if (watching_) return;
   if (in_body_) return;  // the read notices by itself; the watch begins where it ends

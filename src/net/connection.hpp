@@ -56,6 +56,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   Task<> reply(Reply reply) override;
   EventStream& stream(Reply head) override;
   bool answered() const override { return answered_; }
+  void forget_request() override;
   Cancel& cancel() override { return *cancel_; }
   std::size_t bytes_sent() const override { return events_ ? events_->payload() : bytes_sent_; }
 

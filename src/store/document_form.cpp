@@ -68,7 +68,9 @@ void describe(Form& form, const Credential& d) {
 
 Json transport_of(const HttpTransport& t, bool complete) {
   Form form(complete);
-  form.always("type", t.sse ? "sse" : "streamable-http").always("url", t.url).add("allow_private", t.allow_private, false);
+  form.always("type", t.sse ? "sse" : "streamable-http")
+      .always("url", t.url)
+      .add("allow_private", t.allow_private, false);
   return form.optional("ca_file", t.ca_file).optional("headers", t.headers).take();
 }
 

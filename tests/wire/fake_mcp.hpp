@@ -20,6 +20,9 @@ class FakeMcp {
   /// Makes the whole HTTP answer to a request that is no handshake and no list. The socket is there for
   /// scripts that need more.
   using OnCall = std::function<std::string(const std::string& request, const Json& message)>;
+  /// Answers a call by itself, byte by byte; afterwards the connection ends. False: it was none of its
+  /// business.
+  using OnSocket = std::function<bool(RawSocket& socket, const Json& message)>;
 
   explicit FakeMcp(Era era = Era::modern, Json tools = default_tools(), Json capabilities = Json::object())
       : era_(era),
@@ -47,6 +50,15 @@ class FakeMcp {
   void on_call(OnCall make) {
     const std::lock_guard lock(mutex_);
     on_call_ = std::move(make);
+  }
+  void on_socket(OnSocket take) {
+    const std::lock_guard lock(mutex_);
+    on_socket_ = std::move(take);
+  }
+  /// What tools/list answers from now on.
+  void set_tools(Json tools) {
+    const std::lock_guard lock(mutex_);
+    tools_ = std::move(tools);
   }
   /// Requests that were calls (tools/call, prompts/get, resources/read, completion/complete), raw with head
   /// and body.
@@ -89,10 +101,22 @@ class FakeMcp {
     for (;;) {
       const std::string request = net::testing::read_request(socket);
       if (request.empty()) return;
+      if (taken(socket, request)) return;
       const std::string answer = answer_to(request);
       if (!socket.send(answer)) return;
       if (answer.find("Connection: close\r\n") != std::string::npos) return;
     }
+  }
+
+  bool taken(RawSocket& socket, const std::string& request) {
+    OnSocket take;
+    {
+      const std::lock_guard lock(mutex_);
+      take = on_socket_;
+    }
+    if (!take) return false;
+    const Json message = Json::parse(request.substr(request.find("\r\n\r\n") + 4), nullptr, false);
+    return message.is_object() && take(socket, message);
   }
 
   std::string answer_to(const std::string& request) {
@@ -128,7 +152,10 @@ class FakeMcp {
           message,
           {{"resultType", "complete"}, {member, std::move(items)}, {"ttlMs", 0}, {"cacheScope", "private"}}));
     };
-    if (method == "tools/list") return list("tools", tools_);
+    if (method == "tools/list") {
+      const std::lock_guard lock(mutex_);
+      return list("tools", tools_);
+    }
     if (method == "prompts/list")
       return list("prompts",
                   Json::array({{{"name", "greet"}, {"arguments", Json::array({{{"name", "who"}}})}}}));
@@ -164,11 +191,12 @@ class FakeMcp {
   }
 
   const Era era_;
-  const Json tools_;
-  Json capabilities_;  // what it says that it offers; extra members come from the test
   mutable std::mutex mutex_;
+  Json tools_;
+  Json capabilities_;  // what it says that it offers; extra members come from the test
   std::vector<std::string> calls_, notifications_;
   OnCall on_call_;
+  OnSocket on_socket_;
   std::atomic<int> initializes_{0};
   FakeUpstream server_;
 };

@@ -52,7 +52,7 @@ constexpr std::size_t kMailbox = 65536;
 constexpr std::size_t kSseQueue = 1 * MiB;  ///< bytes waiting for one slow reader, then it is cut
 constexpr std::size_t kExecutorQueue = 1024;
 constexpr std::size_t kPipelined = 64 * KiB;           ///< bytes read ahead of the request in hand
-constexpr std::size_t kConnections = 20000;            ///< accepted sockets; then accepting pauses
+constexpr std::size_t kConnections = 32768;            ///< accepted sockets; then accepting pauses
 constexpr std::size_t kUpstreamIdleConnections = 512;  ///< per shard and origin
 constexpr std::size_t kUpstreamConnections = 4096;     ///< per shard and origin, busy ones included
 
@@ -76,6 +76,22 @@ constexpr std::size_t kChildStderrLine = 8 * KiB;
 // Sessions.
 constexpr auto kSessionLife = std::chrono::hours(24);
 constexpr std::size_t kTombstones = 100000;
+
+// Streams to clients: subscriptions/listen, the GET streams of sessions, and what a lost stream had to say.
+constexpr std::size_t kStreams = 24000;       ///< open ones per shard
+constexpr std::size_t kStreamsOfOne = 12000;  ///< of one principal per shard: nobody takes all of them
+constexpr std::size_t kSubscriptions = 256;   ///< resources that one stream or session subscribes to
+constexpr auto kSubscribeDeadline = 5s;     ///< for the upstreams to confirm the subscriptions of one request
+constexpr auto kChangeGap = 250ms;          ///< between two announcements that the same list changed
+constexpr auto kStreamSweep = 5s;           ///< how late an expired key or session loses its streams
+constexpr auto kStreamAway = 5min;          ///< a session's stream whose client is gone is kept this long
+constexpr auto kLogKept = 2min;             ///< a finished answer waits this long for a client that lost it
+constexpr std::size_t kLogEvents = 256;     ///< kept per stream; the newest stays, whatever its size
+constexpr std::size_t kLogBytes = 1 * MiB;  ///< the same in bytes
+constexpr std::size_t kLogTotal = 64 * MiB;  ///< all kept events of a shard
+constexpr std::size_t kLogFinished = 10000;  ///< finished streams kept per shard
+constexpr auto kRetryHint = 1s;              ///< after which a client that lost its stream comes back
+constexpr std::size_t kUpdates = 10000;  ///< different resources whose change one shard has yet to hear of
 
 // Questions from upstreams to clients (elicitation, sampling, roots).
 constexpr auto kQuestionWait = 5min;                ///< a person may have to read and type

@@ -59,6 +59,7 @@ struct Export {
   const Definition* definition = nullptr;
   std::string modern, legacy;  ///< the definition with its exported name, as lists show it in each era
   bool rewrites_uri = false;   ///< `uris: prefix`: URIs in its results carry the server's name too
+  std::size_t digest = 0;      ///< of the definition as lists show it: tells whether a list changed
 };
 
 /// A table of exports of one sort: in list order (by name) and by name.

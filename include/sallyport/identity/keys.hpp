@@ -32,6 +32,8 @@ class KeyTable {
   /// The entry lives as long as this table. Whether `key.admin` fits what is asked is the caller's to judge.
   /// Errors: unauthenticated (one text for every reason: unknown, revoked, expired, malformed).
   Result<const Entry*> check(std::string_view text, SystemTime now) const;
+  /// The key of that id, for a caller who has shown it before; null when it is no longer in force.
+  const Entry* find(std::string_view id, SystemTime now) const;
   std::size_t size() const { return by_id_.size(); }
 
  private:

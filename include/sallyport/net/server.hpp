@@ -51,6 +51,10 @@ class Exchange {
   virtual EventStream& stream(Reply head) = 0;
   virtual bool answered() const = 0;
 
+  /// The handler needs the request no more: while a stream goes on its bytes are given back, and are not
+  /// counted. Nothing may look into request() after this.
+  virtual void forget_request() = 0;
+
   /// Fires when the client went away, or when the server stops and the grace is over. The watch on the socket
   /// is armed once the exchange is older than limits::kWatchAfter; a stream notices at once.
   virtual Cancel& cancel() = 0;

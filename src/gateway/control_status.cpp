@@ -1,0 +1,105 @@
+// What an operator asks about upstream servers: their state, and a test now.
+#include <future>
+
+#include "control.hpp"
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::gateway {
+
+Result<std::string> Control::test_server(const std::string& name) {
+  const auto it = managed_.find(name);
+  if (it == managed_.end())
+    return client_error(Code::not_found, "Server '" + name + "' does not exist or is disabled.");
+  const auto managed = it->second;
+  const auto begin = std::chrono::steady_clock::now();
+  auto promise = std::make_shared<std::promise<Result<store::StoredCatalogue>>>();
+  auto future = promise->get_future();
+  const bool sent = managed->shard->post([managed, promise] {
+    spawn([](std::shared_ptr<Managed> m,
+             std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
+      p->set_value(co_await fetch_catalogue(m->upstream, m->config,
+                                            std::chrono::steady_clock::now() + limits::kChildStart));
+    }(managed, promise));
+  });
+  if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);
+  if (future.wait_for(limits::kChildStart + std::chrono::seconds(1)) != std::future_status::ready)
+    return fail(Code::upstream_timeout, Blame::upstream, "server '" + name + "' does not come to an end",
+                true);
+  auto fetched = future.get();
+  const auto millis =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
+  if (!fetched) {
+    return "{\"ok\":false,\"server\":" + json::quote(name) +
+           ",\"code\":" + json::quote(name_of(fetched.error().code)) +
+           ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) +
+           "}";
+  }
+  if (auto accepted = accept(managed, std::move(*fetched)); !accepted) return Failure(accepted.error());
+  std::string dropped;
+  for (const auto& line : managed->catalogue->dropped)
+    dropped += (dropped.empty() ? "" : ",") + json::quote(line);
+  const auto count = [](const auto& list) { return std::to_string(list.size()); };
+  return "{\"ok\":true,\"server\":" + json::quote(name) +
+         ",\"version\":" + json::quote(mcp::text_of(managed->upstream->health().version)) +
+         ",\"tools\":" + count(managed->catalogue->tools) +
+         ",\"prompts\":" + count(managed->catalogue->prompts) +
+         ",\"resources\":" + count(managed->catalogue->resources) +
+         ",\"templates\":" + count(managed->catalogue->templates) + ",\"dropped\":[" + dropped +
+         "],\"millis\":" + std::to_string(millis) + "}";
+}
+
+std::string Control::status() const {
+  std::map<std::string, std::shared_ptr<Managed>> servers;
+  std::shared_ptr<const Snapshot> snapshot;
+  {
+    const std::lock_guard lock(status_mutex_);
+    servers = visible_;
+    snapshot = published_;
+  }
+  std::string out =
+      "{\"generation\":" + std::to_string(snapshot ? snapshot->generation : 0) + ",\"servers\":[";
+  bool first = true;
+  for (const auto& [name, managed] : servers) {
+    const auto health = managed->upstream->health();
+    const ServerEntry* entry = snapshot ? snapshot->server(name) : nullptr;
+    const Catalogue* catalogue = entry ? entry->catalogue.get() : nullptr;
+    const auto count = [&](auto member) {
+      return std::to_string(catalogue ? (catalogue->*member).size() : 0);
+    };
+    out += std::exchange(first, false) ? "" : ",";
+    out += "{\"name\":" + json::quote(name) + ",\"state\":" + json::quote(health.state) + ",\"problem\":" +
+           json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
+           ",\"since\":" + std::to_string(health.changed) +
+           ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
+           ",\"transport\":" +
+           (managed->config->is_stdio() ? "\"stdio\""
+            : managed->config->is_sse() ? "\"sse\""
+                                        : "\"streamable-http\"") +
+           ",\"tools\":" + count(&Catalogue::tools) + ",\"prompts\":" + count(&Catalogue::prompts) +
+           ",\"resources\":" + count(&Catalogue::resources) +
+           ",\"templates\":" + count(&Catalogue::templates) +
+           ",\"fetched\":" + std::to_string(catalogue ? catalogue->stored().fetched : 0) + "}";
+  }
+  out += "],\"endpoints\":[";
+  first = true;
+  if (snapshot) {
+    std::map<std::string, const Endpoint*> ordered;
+    for (const auto& [path, endpoint] : snapshot->endpoints) ordered[path] = endpoint.get();
+    for (const auto& [path, endpoint] : ordered) {
+      std::string problems;
+      for (const auto& problem : endpoint->problems)
+        problems += (problems.empty() ? "" : ",") + json::quote(problem);
+      out += std::exchange(first, false) ? "" : ",";
+      out += "{\"path\":" + json::quote(path) +
+             ",\"access\":" + (endpoint->anonymous ? "\"anonymous\"" : "\"authenticated\"") +
+             ",\"tools\":" + std::to_string(endpoint->tools.items.size()) +
+             ",\"prompts\":" + std::to_string(endpoint->prompts.items.size()) +
+             ",\"resources\":" + std::to_string(endpoint->resources.items.size()) +
+             ",\"templates\":" + std::to_string(endpoint->templates.items.size()) + ",\"problems\":[" +
+             problems + "]}";
+    }
+  }
+  return out + "]}";
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,129 @@
+#pragma once
+/// The open streams of one shard that hear of changes: lists that became others for their caller, and
+/// resources that were updated.
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sallyport/core/clock.hpp"
+#include "sallyport/gateway/upstream.hpp"
+#include "sallyport/net/shard.hpp"
+#include "session_streams.hpp"
+
+namespace sallyport::gateway {
+
+class ShardState;
+struct View;
+
+/// What a stream's caller subscribed to at an upstream.
+struct Watched {
+  Topic topic = Topic::resource;
+  std::shared_ptr<Upstream> upstream;
+  std::string server, isolation;
+  std::string id;         ///< the upstream's own URI or task id
+  std::string client_id;  ///< the same as the client knows it
+  std::string canonical;  ///< "server/uri": what policy is asked about; empty: nothing is asked
+  bool confirmed = false;
+};
+
+/// One stream of one client. Threads: its shard's.
+class Follower {
+ public:
+  enum Wants : std::uint8_t { kTools = 1, kPrompts = 2, kResources = 4, kAll = 7 };
+  virtual ~Follower() = default;
+  /// Passes a notification on; `members` are those of its params, without braces. Ends nothing by itself.
+  virtual void tell(std::string_view method, std::string_view members) = 0;
+  /// The caller may no longer listen, or the server stops. What follows happens in a later turn.
+  virtual void end() = 0;
+
+ private:
+  friend class Feed;
+  std::shared_ptr<View> view_;
+  std::size_t place_ = 0;
+  std::uint8_t wants_ = 0;
+  std::vector<Watched> watched_;
+};
+
+/// Who listens, and where: all that see the same.
+struct Caller {
+  std::string key_id;  ///< empty: anonymous
+  std::string path;    ///< of the endpoint
+};
+
+/// Threads: its shard's, but for hear().
+class Feed {
+ public:
+  Feed(ShardState& here, const Clock& clock);
+  ~Feed();
+
+  /// Errors: limited (too many streams), unavailable (we stop), unauthenticated (the key went).
+  Result<void> join(const std::shared_ptr<Follower>& follower, const Caller& caller, std::uint8_t wants);
+  void leave(Follower& follower);
+
+  /// Subscribes at the upstream; no change after this has come back is missed. Errors: limited, or the
+  /// upstream's. Asking twice is no error and costs nothing.
+  Task<Result<bool>> watch(std::shared_ptr<Follower> follower, Watched what, SteadyTime deadline);
+  /// False when it was not subscribed.
+  bool unwatch(Follower& follower, Topic topic, std::string_view client_id);
+  static std::size_t watches(const Follower& follower) { return follower.watched_.size(); }
+
+  /// Every shard has the snapshot that this one has.
+  void snapshot_changed();
+  /// An upstream says that something changed. Threads: any.
+  void hear(const Notice& notice);
+  /// Ends all streams and takes no more.
+  void close();
+  bool closed() const { return closed_; }
+  /// Nothing runs here any more: forgets everything.
+  void clear();
+
+  SessionStreams& sessions() { return sessions_; }
+
+ private:
+  friend struct View;
+  friend class SessionStreams;
+  using Digests = std::array<std::size_t, 3>;
+  std::optional<Digests> look(View& view) const;
+  Result<std::shared_ptr<View>> view_of(const Caller& caller);
+  void put(const std::shared_ptr<Follower>& follower, const std::shared_ptr<View>& view);
+  void take_out(Follower& follower);
+  void queue(const std::shared_ptr<View>& view);
+  void work_later();
+  void work();
+  void examine(const std::shared_ptr<View>& view);
+  bool visit(View& view, int& budget);
+  void recheck(const std::shared_ptr<Follower>& follower);
+  static Task<> watch_again(Feed* feed, std::shared_ptr<Follower> follower, Watched what);
+  bool may_read(const View& view, std::string_view canonical, std::string_view client_uri) const;
+  void take_heard();
+  void tell_watchers(const Notice& notice, std::string_view watched);
+  void forget(Follower& follower, Topic topic, std::string_view client_id);
+  void sweep_later();
+  void sweep();
+
+  ShardState& here_;
+  const Clock& clock_;
+  SessionStreams sessions_;
+  bool closed_ = false;
+  std::size_t streams_ = 0;
+  std::unordered_map<std::string, std::size_t> of_one_;           // streams by principal
+  std::unordered_map<std::string, std::shared_ptr<View>> views_;  // by key and endpoint
+  std::unordered_map<std::string, std::vector<Follower*>> watchers_;
+  std::deque<std::shared_ptr<View>> queue_;
+  bool working_ = false;
+  net::Deadline sweep_;
+  std::shared_ptr<Feed*> self_;  // what waits elsewhere finds null in it once we are gone
+
+  std::mutex heard_mutex_;  // notices come from every shard
+  std::unordered_map<std::string, Notice> heard_;
+  bool heard_posted_ = false;
+};
+
+}  // namespace sallyport::gateway

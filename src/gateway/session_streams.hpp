@@ -1,0 +1,79 @@
+#pragma once
+/// The streams of legacy sessions on one shard: answers under way here, and the sessions whose home this is.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "event_log.hpp"
+#include "outlet.hpp"
+#include "sallyport/core/error.hpp"
+#include "session.hpp"
+
+namespace sallyport::gateway {
+
+class Feed;
+struct Caller;
+struct Watched;
+class HomeSession;
+
+/// What a GET gets before it goes on live.
+struct Attached {
+  EventLog::Replay::Found found = EventLog::Replay::Found::here;
+  std::string stream;
+  std::string frames;
+};
+
+/// Threads: its shard's. Readers may be on any.
+class SessionStreams {
+ public:
+  SessionStreams(net::Shard& shard, Feed& feed, const SessionTable& table);
+  ~SessionStreams();
+
+  /// A stream that answers a POST of the session; its name.
+  std::string open(const Session& session, std::shared_ptr<Outlet> reader);
+  /// The frame that begins a stream, where this session's client understands it.
+  std::string priming(const Session& session, const std::string& stream) const;
+  /// Adds an event and passes it to whoever reads the stream. False when the stream is no more.
+  bool say(const std::string& stream, std::string_view message);
+  /// The answer has been said.
+  void finish(const std::string& stream);
+
+  /// The session's own stream, anew: one that is open ends. Requires: this is its home. Errors: as
+  /// Feed::join.
+  Result<Attached> attach(const Session& session, const Caller& caller, std::shared_ptr<Outlet> reader);
+  /// What came after an event, and what will come. Requires: the event's shard.
+  Attached resume(const Session& session, const EventId& after, std::shared_ptr<Outlet> reader);
+  /// The reader has gone; what is said from now on waits for the next one.
+  void detach(const std::string& stream, const std::string& nonce, const Outlet& reader);
+
+  /// resources/subscribe, for as long as the session lives. Requires: this is its home.
+  Task<Result<bool>> subscribe(Session session, Caller caller, Watched what, SteadyTime deadline);
+  bool unsubscribe(const Session& session, std::string_view uri);
+
+  /// The session was deleted: its streams end and are forgotten, and so is what it subscribed to.
+  void end(const std::string& nonce);
+  /// The same for its own stream and its subscriptions alone.
+  void end_own(const std::string& nonce);
+  void clear();
+  /// Drops what is too old. False when nothing is left.
+  bool sweep(SteadyTime now, std::int64_t unix_now);
+
+ private:
+  friend class HomeSession;
+  Result<std::shared_ptr<HomeSession>> home(const Session& session, const Caller& caller);
+  void drop_stream(const std::string& stream);
+  void release(const std::shared_ptr<HomeSession>& session);
+
+  net::Shard& shard_;
+  Feed& feed_;
+  const SessionTable& table_;
+  EventLog log_;
+  std::unordered_map<std::string, std::shared_ptr<Outlet>> readers_;     // by stream
+  std::unordered_map<std::string, std::shared_ptr<HomeSession>> homes_;  // by nonce
+  std::shared_ptr<SessionStreams*> self_;  // what waits elsewhere finds null in it once we are gone
+};
+
+}  // namespace sallyport::gateway
