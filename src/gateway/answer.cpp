@@ -66,6 +66,13 @@ void open_early(Call& call) {
   if (call.session && call.session->version >= mcp::Version::v2025_11_25) open_stream(call);
 }
 
+void break_off(Call& call) {
+  open_early(call);
+  if (call.log.empty() || call.session->version < mcp::Version::v2025_11_25) return;
+  call.here.feed->sessions().let_go(call.log);
+  call.stream->hang_up();
+}
+
 bool say(Call& call, std::string_view message) {
   if (!open_stream(call)) return false;
   push(call, message);

@@ -31,7 +31,8 @@ std::optional<EventId> EventId::parse(std::string_view text) {
       !read_number(text.substr(last + 1), id.number))
     return std::nullopt;
   id.stream = text.substr(first + 1, last - first - 1);
-  return id;
+  // One event has one name.
+  return id.text() == text ? std::optional(std::move(id)) : std::nullopt;
 }
 
 std::string EventLog::open(std::string session) {

@@ -58,6 +58,7 @@ Result<std::shared_ptr<View>> Feed::view_of(const Caller& caller) {
   const auto now = look(*view);
   if (!now) return client_error(Code::not_found, "This endpoint or key no longer exists.");
   view->told = *now;
+  view->awaited = here_.snapshot->endpoint(caller.path)->awaited();
   views_.emplace(std::move(key), view);
   return view;
 }
@@ -168,6 +169,8 @@ void Feed::examine(const std::shared_ptr<View>& view) {
     view->cursor = view->members.size();
     return;
   }
+  if (view->awaited) view->told = *now;
+  view->awaited = here_.snapshot->endpoint(view->caller.path)->awaited();
   for (std::size_t kind = 0; kind < now->size(); ++kind) {
     if ((*now)[kind] != view->told[kind]) view->pending |= static_cast<std::uint8_t>(1U << kind);
   }

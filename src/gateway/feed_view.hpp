@@ -25,6 +25,7 @@ struct View {
   std::uint8_t telling = 0;  // being passed to members[0, cursor)
   std::size_t cursor = 0;
   bool ended = false, stale = false, queued = false;
+  bool awaited = false;  // lists wait for servers that are being reached: what they bring then is no change
 };
 
 }  // namespace sallyport::gateway

@@ -122,6 +122,7 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
   upstream.on_notification = [this, &call](const UpstreamNotification& notification) {
     relay(call, notification.method, notification.params);
   };
+  upstream.on_break = [&call] { break_off(call); };
 
   ServerCounters& counters = call.here.counters.servers[config.slot];
   const SteadyTime begin = std::chrono::steady_clock::now();

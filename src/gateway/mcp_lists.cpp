@@ -30,13 +30,6 @@ constexpr std::string_view kCapabilities =
     R"("tools":{"listChanged":true},"prompts":{"listChanged":true},)"
     R"("resources":{"subscribe":true,"listChanged":true},"completions":{},"logging":{})";
 
-bool waits_for_first_contact(const Endpoint& endpoint) {
-  for (const ServerEntry* server : endpoint.servers) {
-    if (server->awaited) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 Task<Result<void>> McpService::first_contact(Call& call) const {
@@ -44,7 +37,7 @@ Task<Result<void>> McpService::first_contact(Call& call) const {
   // with us sees its tools.
   const auto patience = std::chrono::steady_clock::now() + limits::kFirstList;
   const auto generation = call.snapshot->generation;
-  while (waits_for_first_contact(*call.endpoint) && std::chrono::steady_clock::now() < patience) {
+  while (call.endpoint->awaited() && std::chrono::steady_clock::now() < patience) {
     co_await net::sleep_for(call.here.shard, std::chrono::milliseconds(20));
     call.snapshot = call.here.snapshot;
     call.endpoint = call.snapshot->endpoint(call.endpoint_path);

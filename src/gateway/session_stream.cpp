@@ -32,7 +32,7 @@ Task<Result<Answer>> McpService::session_stream(Call& call) {
   const auto header = call.exchange.request().headers.find("last-event-id");
   int shard = home_of(session, shards_);
   std::optional<EventId> after;
-  if (header) {
+  if (header && !header->empty()) {
     after = EventId::parse(*header);
     if (!after || after->shard >= shards_.size()) {
       call.refusal = "lost_stream";

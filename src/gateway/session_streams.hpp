@@ -38,6 +38,8 @@ class SessionStreams {
   std::string priming(const Session& session, const std::string& stream) const;
   /// Adds an event and passes it to whoever reads the stream. False when the stream is no more.
   bool say(const std::string& stream, std::string_view message);
+  /// Whoever reads the stream gets no more of it: it comes back.
+  void let_go(const std::string& stream) { readers_.erase(stream); }
   /// The answer has been said.
   void finish(const std::string& stream);
 

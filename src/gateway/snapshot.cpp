@@ -199,6 +199,10 @@ void Exports::index() {
   for (std::size_t i = 0; i < items.size(); ++i) by_name_.emplace(items[i].name, i);
 }
 
+bool Endpoint::awaited() const {
+  return std::ranges::any_of(servers, [](const ServerEntry* server) { return server->awaited; });
+}
+
 std::optional<Endpoint::ResourceHit> Endpoint::resource(std::string_view uri) const {
   if (const Export* exact = resources.find(uri)) return ResourceHit{exact, false};
   if (contested.contains(uri)) return std::nullopt;

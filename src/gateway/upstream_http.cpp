@@ -289,7 +289,11 @@ class Server : public std::enable_shared_from_this<Server> {
           if (asked) return asked->take(identity, request);
           return replies.refuse(identity, request.id, -32601,
                                 "Method not found: the client declared nothing that would allow it.");
-        }};
+        },
+        .pause =
+            [&] {
+              if (call.on_break) call.on_break();
+            }};
     const Within within =
         asked ? Within{.cancel = &asked->cancel()} : Within{.deadline = call.deadline, .cancel = call.cancel};
     auto posted = co_await post(*link_, call, identity, id, "", within, &hearing);

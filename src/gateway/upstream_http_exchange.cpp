@@ -57,6 +57,7 @@ Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::str
       idle_resumes = stream.last_id() == resumed_at ? idle_resumes + 1 : 0;
       if (idle_resumes >= limits::kStreamResumes) co_return Failure(stream.lost());
       resumed_at = stream.last_id();
+      if (stream.ended_whole() && hearing && hearing->pause) hearing->pause();
       if (auto up = co_await take_up(link, identity, stream, within); !up) co_return Failure(up.error());
       continue;
     }
@@ -138,6 +139,7 @@ Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
     if (reader_->dead()) co_return broken("stream: an event is larger than the bound");
     auto bytes = co_await response_.some();
     if (!bytes || bytes->empty()) {
+      ended_whole_ = bytes.has_value();
       lost_ = bytes ? broken("stream ended before the answer").error() : bytes.error();
       if (lost_.code != Code::upstream_broken) co_return Failure(lost_);
       co_return std::optional<Message>();

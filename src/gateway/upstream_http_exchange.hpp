@@ -18,6 +18,8 @@ struct Hearing {
   std::function<void(const mcp::Envelope&)> notification{};
   /// An error breaks the exchange.
   std::function<Result<void>(const mcp::Envelope&)> request{};
+  /// The stream ended whole, without the answer: it will be taken up again.
+  std::function<void()> pause{};
 };
 
 struct Posted {
@@ -65,6 +67,7 @@ class MessageStream {
   Task<Result<std::optional<Message>>> next();
   /// Why the stream ended, where it did.
   const Error& lost() const { return lost_; }
+  bool ended_whole() const { return ended_whole_; }
   /// Another message has already arrived.
   bool has_more() const;
   const std::string& last_id() const { return last_id_; }
@@ -81,6 +84,7 @@ class MessageStream {
   std::string last_id_;
   std::optional<int> retry_;
   Error lost_;
+  bool ended_whole_ = false;
 };
 
 /// Finds out the era: a modern probe first; what refuses it in a way no modern server would is legacy (MCP

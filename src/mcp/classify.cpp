@@ -64,6 +64,12 @@ Result<Way> choose_way(const Envelope& message, const HttpFacts& http) {
   return modern_header ? Way::modern : Way::legacy;
 }
 
+Result<void> check_version_header(const Ladder& at) {
+  const auto& said = at.call.meta.protocol_version;
+  const bool differs = at.http.version && said && trim(*at.http.version) != *said;
+  return differs ? mismatch("MCP-Protocol-Version differs from the body") : Result<void>{};
+}
+
 Result<void> check_envelope(const Ladder& at) {
   const Meta& meta = at.call.meta;
   if (at.message().kind == Kind::request) {
@@ -74,6 +80,9 @@ Result<void> check_envelope(const Ladder& at) {
       return client_error(Code::invalid_params, "`_meta` lacks io.modelcontextprotocol/clientCapabilities");
     }
   }
+  // Two versions that differ are one mistake, an unknown version another: the client cannot mend the second
+  // before the first (2026-07-28, transports: header validation).
+  if (auto same = check_version_header(at); !same) return same;
   const std::string_view version = meta.protocol_version ? std::string_view(*meta.protocol_version)
                                                          : trim(at.http.version.value_or(text_of(kModern)));
   return version == text_of(kModern) ? Result<void>{} : unsupported(version);
@@ -93,10 +102,6 @@ Result<void> check_standard_headers(const Ladder& at) {
   const bool request = at.message().kind == Kind::request;
   if (!http.repeated.empty()) return mismatch("an MCP header stands twice");
   if (request && !http.version) return mismatch("MCP-Protocol-Version is missing");
-  if (http.version && at.call.meta.protocol_version &&
-      trim(*http.version) != *at.call.meta.protocol_version) {
-    return mismatch("MCP-Protocol-Version differs from the body");
-  }
   if (request && !http.method) return mismatch("Mcp-Method is missing");
   if (http.method && trim(*http.method) != at.message().method_text) {
     return mismatch("Mcp-Method differs from the body");

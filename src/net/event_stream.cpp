@@ -42,6 +42,14 @@ bool EventWriter::push(std::string frame) {
   return open_;
 }
 
+void EventWriter::hang_up() {
+  if (!std::exchange(open_, false)) return;
+  hung_up_ = true;
+  keep_alive_.clear();
+  if (chunked_) waiting_.append("0\r\n\r\n");
+  if (!writing_) flush_soon();
+}
+
 void EventWriter::enqueue(std::string_view frame) {
   if (chunked_) {
     std::array<char, 16> size;
@@ -103,6 +111,8 @@ Task<> EventWriter::drain() {
     if (!ended_) broken_();
   } else if (open_) {
     keep_alive_later();
+  } else if (hung_up_) {
+    channel_.shutdown_send();
   }
   writing_ = false;
   if (auto h = std::exchange(drained_, {})) h.resume();
@@ -114,7 +124,8 @@ void EventWriter::abandon() {
 }
 
 Task<bool> EventWriter::finish() {
-  const bool whole = std::exchange(open_, false);
+  const bool whole = open_ || hung_up_;
+  const bool unmarked = std::exchange(open_, false) && chunked_;
   ended_ = true;
   keep_alive_.clear();
   struct Drained {
@@ -123,14 +134,14 @@ Task<bool> EventWriter::finish() {
     void await_suspend(std::coroutine_handle<> h) { self.drained_ = h; }
     void await_resume() const noexcept {}
   };
-  if (whole && chunked_) waiting_.append("0\r\n\r\n");
+  if (unmarked) waiting_.append("0\r\n\r\n");
   co_await Drained{*this};
   if (!whole || failed_ || !channel_.is_open()) co_return false;
-  if (waiting_.empty()) co_return true;
+  if (waiting_.empty()) co_return !hung_up_;
   guard();
   const bool sent = (co_await channel_.write(std::string_view(waiting_))).has_value();
   stall_.clear();
-  co_return sent;
+  co_return sent && !hung_up_;
 }
 
 }  // namespace sallyport::net

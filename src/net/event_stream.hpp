@@ -20,6 +20,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
 
   bool push(std::string frame) override;
   bool open() const override { return open_; }
+  void hang_up() override;
 
   /// No more frames are taken: the client has gone.
   void abandon();
@@ -43,6 +44,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   std::size_t payload_ = 0;
   bool open_ = true;
   bool ended_ = false;
+  bool hung_up_ = false;
   bool failed_ = false;
   bool flush_planned_ = false;
   bool writing_ = false;

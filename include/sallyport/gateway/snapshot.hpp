@@ -95,6 +95,8 @@ struct Endpoint {
     bool by_template = false;
   };
   std::optional<ResourceHit> resource(std::string_view uri) const;
+  /// The first contact with one of its servers is under way: nobody was shown a list yet.
+  bool awaited() const;
 };
 
 struct Snapshot {

@@ -69,6 +69,9 @@ struct UpstreamCall {
   SteadyTime deadline{};  ///< for the upstream's work; stands still while a question is open
   Cancel* cancel = nullptr;
   std::function<void(const UpstreamNotification&)> on_notification{};  ///< on the caller's shard
+  /// The upstream broke its stream off and will be asked for the answer later (2025-11-25, transports:
+  /// polling). On the caller's shard.
+  std::function<void()> on_break{};
 };
 
 /// The answer: a JSON-RPC result or the upstream's own error object. Owns its bytes.

@@ -25,6 +25,8 @@ class EventStream {
   /// full).
   virtual bool push(std::string frame) = 0;
   virtual bool open() const = 0;
+  /// Ends the body cleanly after what was pushed, and then the connection, while the handler goes on.
+  virtual void hang_up() = 0;
 };
 
 /// One request and the one answer to it. The handler runs as soon as the head has passed the strict check,
