@@ -26,6 +26,7 @@ rules: [{effect: deny, prompts: ["*/*"]}]
 TEST_CASE("a listen is acknowledged first, with what is honoured, under the id of its request") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   struct Row {
     const char* why;
     Json filter, honoured, id;
@@ -66,6 +67,7 @@ TEST_CASE("a listen is acknowledged first, with what is honoured, under the id o
 TEST_CASE("a listen that cannot be answered with a stream is refused") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const std::string body =
       GatewayFixture::modern_body("subscriptions/listen", {{"notifications", Json::object()}});
   const Response refused = gateway.raw(GatewayFixture::request(
@@ -87,6 +89,7 @@ TEST_CASE("a listen that cannot be answered with a stream is refused") {
 TEST_CASE("a listener hears what it asked for and nothing else") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   StreamReader tools = listen(gateway, {{"toolsListChanged", true}}, 1);
   StreamReader prompts = listen(gateway, {{"promptsListChanged", true}}, "two");
   StreamReader nothing = listen(gateway, Json::object(), 3);
@@ -122,6 +125,7 @@ TEST_CASE("a listener hears what it asked for and nothing else") {
 TEST_CASE("what an upstream says about its lists reaches the listener soon") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   StreamReader stream = listen(gateway, {{"toolsListChanged", true}});
   REQUIRE(stream.next().has_value());
   change_tools(upstream, gateway, "one");
@@ -132,6 +136,7 @@ TEST_CASE("a listen at a virtual server hears of that one alone") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy +
                          "---\nkind: VirtualServer\nname: part\ntools: [{from: up, include: [echo]}]\n");
+  reached(gateway);
   StreamReader part = listen(gateway, {{"toolsListChanged", true}}, "part", "/mcp/part");
   StreamReader all = listen(gateway, {{"toolsListChanged", true}}, "all");
   REQUIRE(part.next().has_value());
@@ -148,6 +153,7 @@ TEST_CASE("a listen at a virtual server hears of that one alone") {
 TEST_CASE("a server that stops says goodbye to its listeners") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   StreamReader stream = listen(gateway, {{"toolsListChanged", true}}, "bye");
   REQUIRE(stream.next().has_value());
   gateway.server.reset();
@@ -160,6 +166,7 @@ TEST_CASE("a server that stops says goodbye to its listeners") {
 TEST_CASE("what the lists can do is advertised in both eras") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const Json modern = gateway.modern("server/discover").json()["result"]["capabilities"];
   for (const char* list : {"tools", "prompts", "resources"}) CHECK(modern[list]["listChanged"] == true);
   CHECK(modern["resources"]["subscribe"] == true);

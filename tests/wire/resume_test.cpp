@@ -156,6 +156,7 @@ TEST_CASE(
 TEST_CASE("a session's stream tells a client that comes back what it missed") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const std::string session = gateway.initialize();
   std::string id;
   {

@@ -83,6 +83,9 @@ class StreamReader {
 
 inline const std::string kTakesEvents = "Accept: text/event-stream\r\n";
 
+/// Waits until the servers were reached: what their lists bring later is a change.
+inline void reached(const GatewayFixture& gateway) { REQUIRE(gateway.modern("tools/list").status == 200); }
+
 /// GET of a session's stream; `more` may hold Last-Event-ID.
 inline StreamReader get_stream(const GatewayFixture& gateway, const std::string& session,
                                const std::string& more = "", const std::string& path = "/mcp",

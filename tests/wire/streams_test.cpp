@@ -5,8 +5,11 @@ using namespace sallyport::testing;
 
 namespace {
 
-const char* const kTwoTools = R"([{"name":"echo","inputSchema":{"type":"object"}},
-                                  {"name":"extra","inputSchema":{"type":"object"}}])";
+/// The first of the usual tools, as it was, and a new one.
+Json two_tools() {
+  return Json::array(
+      {FakeMcp::default_tools()[0], {{"name", "extra"}, {"inputSchema", {{"type", "object"}}}}});
+}
 
 /// Everyone in team dev, and a second agent that sees only echo.
 const char* const kTwoViews = R"(---
@@ -38,6 +41,7 @@ const std::string kToolsChanged = "notifications/tools/list_changed";
 TEST_CASE("a GET without what a stream needs is refused in words that say what is missing") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const std::string session = "Mcp-Session-Id: " + gateway.initialize() + "\r\n";
   const std::string ended = gateway.initialize();
   REQUIRE(gateway
@@ -77,6 +81,7 @@ TEST_CASE("a browser client may GET where its origin is allowed") {
   sallyport::cli::Settings settings;
   settings.allowed_origins = {"https://app.example"};
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy, settings);
+  reached(gateway);
   const Response answer = gateway.raw(GatewayFixture::request(
       "OPTIONS", "/mcp", "Origin: https://app.example\r\nAccess-Control-Request-Method: GET\r\n", ""));
   CHECK(answer.status == 204);
@@ -89,12 +94,13 @@ TEST_CASE("a browser client may GET where its origin is allowed") {
 TEST_CASE("a session's stream begins with an event to come back to, for clients that know what that is") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   for (const char* version : {"2025-11-25", "2025-06-18", "2025-03-26"}) {
     CAPTURE(version);
     StreamReader stream = get_stream(gateway, gateway.initialize(version));
     REQUIRE(stream.head.status == 200);
     CHECK(stream.head.header("Content-Type") == "text/event-stream");
-    upstream.set_tools(Json::parse(version == std::string("2025-06-18") ? "[]" : kTwoTools));
+    upstream.set_tools(version == std::string("2025-06-18") ? Json::array() : two_tools());
     REQUIRE(gateway.admin("server.test", {{"name", "up"}}).has_value());
     auto first = stream.next();
     REQUIRE(first.has_value());
@@ -113,13 +119,14 @@ TEST_CASE("a session's stream begins with an event to come back to, for clients 
 TEST_CASE("a second GET takes the stream over: the first ends") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const std::string session = gateway.initialize();
   StreamReader first = get_stream(gateway, session);
   CHECK(first.next().has_value());
   StreamReader second = get_stream(gateway, session);
   CHECK(second.next().has_value());
   CHECK(first.ended());
-  upstream.set_tools(Json::parse(kTwoTools));
+  upstream.set_tools(two_tools());
   REQUIRE(gateway.admin("server.test", {{"name", "up"}}).has_value());
   CHECK(second.message()["method"] == kToolsChanged);
 }
@@ -127,6 +134,7 @@ TEST_CASE("a second GET takes the stream over: the first ends") {
 TEST_CASE("a list that changed is announced to those who see the change, and to nobody else") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   REQUIRE(gateway.apply(std::string("---\nkind: Policy\nname: dev-tools\nsubjects: [\"agent:nobody\"]\n"
                                     "rules: [{effect: allow, tools: [\"x/y\"]}]\n") +
                         kTwoViews));
@@ -136,7 +144,7 @@ TEST_CASE("a list that changed is announced to those who see the change, and to 
   CHECK(narrow.next().has_value());
 
   // An upstream's new tool: only one of them may see it.
-  upstream.set_tools(Json::parse(kTwoTools));
+  upstream.set_tools(two_tools());
   REQUIRE(gateway.admin("server.test", {{"name", "up"}}).has_value());
   CHECK(wide.message()["method"] == kToolsChanged);
 
@@ -163,6 +171,7 @@ rules:
 TEST_CASE("changes that follow each other at once are announced together") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   StreamReader stream = get_stream(gateway, gateway.initialize());
   CHECK(stream.next().has_value());
   for (int i = 0; i < 10; ++i) {
@@ -193,6 +202,7 @@ rules: [{effect: deny, prompts: ["*/*"]}]
 TEST_CASE("streams end with their key, their endpoint, their session and the server") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const auto apply_part = [&](const std::string& text) {
     return gateway.admin("apply", {{"files", Json::array({{{"name", "part.yaml"}, {"text", text}}})},
                                    {"origin", "part"},
@@ -215,7 +225,7 @@ TEST_CASE("streams end with their key, their endpoint, their session and the ser
     auto [kept_session, kept] = open("/mcp");
     REQUIRE(apply_part("---\nkind: Team\nname: unrelated\nmembers: []\n"));
     CHECK(stream->ended());
-    upstream.set_tools(Json::parse(kTwoTools));
+    upstream.set_tools(two_tools());
     REQUIRE(gateway.admin("server.test", {{"name", "up"}}).has_value());
     CHECK(kept->message()["method"] == kToolsChanged);
   }
@@ -242,6 +252,7 @@ TEST_CASE("streams end with their key, their endpoint, their session and the ser
 TEST_CASE("a client that goes leaves no stream behind") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   {
     StreamReader get = get_stream(gateway, gateway.initialize());
     StreamReader listener = listen(gateway, {{"toolsListChanged", true}});
@@ -256,6 +267,7 @@ TEST_CASE("a client that goes leaves no stream behind") {
 TEST_CASE("N26: a session's stream is its own principal's: anyone else finds nothing, and that is recorded") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
   const std::string session = gateway.initialize();
   StreamReader own = get_stream(gateway, session);
   const auto priming = own.next();
@@ -270,7 +282,7 @@ TEST_CASE("N26: a session's stream is its own principal's: anyone else finds not
   CHECK(stolen.head.status == 404);
   CHECK(gateway.recorded("refusal", {{"reason", "session_mismatch"}, {"method", "GET"}}, 2));
   // The owner has not noticed.
-  upstream.set_tools(Json::parse(kTwoTools));
+  upstream.set_tools(two_tools());
   REQUIRE(gateway.admin("server.test", {{"name", "up"}}).has_value());
   CHECK(own.message()["method"] == kToolsChanged);
 }

@@ -99,6 +99,7 @@ TEST_CASE(
     CAPTURE(static_cast<int>(era));
     Notes notes(era);
     GatewayFixture gateway(notes.document() + kDefaultPolicy);
+    reached(gateway);
     const std::string session = gateway.initialize(), idle = gateway.initialize();
     StreamReader get = get_stream(gateway, session), silent = get_stream(gateway, idle);
     REQUIRE(get.next().has_value());
@@ -147,6 +148,7 @@ TEST_CASE("what an upstream says about its lists is with the clients within 1.2 
     CAPTURE(static_cast<int>(era));
     Notes notes(era);
     GatewayFixture gateway(notes.document() + kDefaultPolicy);
+    reached(gateway);
     StreamReader get = get_stream(gateway, gateway.initialize());
     StreamReader listener = listen(gateway, {{"toolsListChanged", true}});
     REQUIRE(get.next().has_value());
@@ -172,6 +174,7 @@ TEST_CASE("what an upstream says about its lists is with the clients within 1.2 
 TEST_CASE("what may not be read cannot be subscribed to, and answers as what does not exist") {
   Notes notes(ScriptedMcp::Era::legacy);
   GatewayFixture gateway(notes.document() + kDefaultPolicy + kNoSecrets);
+  reached(gateway);
   const std::string session = gateway.initialize();
   for (const char* uri : {"note://secret", "note://none", ""}) {
     CAPTURE(uri);
@@ -192,6 +195,7 @@ TEST_CASE("what may not be read cannot be subscribed to, and answers as what doe
 TEST_CASE("a resource is known to the client by the name that the client used") {
   Notes notes(ScriptedMcp::Era::legacy);
   GatewayFixture gateway(notes.document("uris: prefix\n") + kDefaultPolicy);
+  reached(gateway);
   const std::string session = gateway.initialize();
   StreamReader get = get_stream(gateway, session);
   REQUIRE(get.next().has_value());
@@ -208,6 +212,7 @@ TEST_CASE("an upstream that refuses a subscription is heard, and leaves nothing 
     return ScriptedMcp::reply(socket, 200, ScriptedMcp::error(heard.message, -32603, "not today"));
   });
   GatewayFixture gateway(notes.document() + kDefaultPolicy);
+  reached(gateway);
   const std::string session = gateway.initialize();
   CHECK(subscribe(gateway, session, "note://one") == 1004);
   StreamReader listener = listen(gateway, {{"resourceSubscriptions", {"note://one"}}});
@@ -217,6 +222,7 @@ TEST_CASE("an upstream that refuses a subscription is heard, and leaves nothing 
 TEST_CASE("subscriptions end with their session and with the right to read") {
   Notes notes(ScriptedMcp::Era::legacy);
   GatewayFixture gateway(notes.document() + kDefaultPolicy);
+  reached(gateway);
   const std::string session = gateway.initialize();
   CHECK(subscribe(gateway, session, "note://one") == 0);
   SUBCASE("DELETE") {
