@@ -13,8 +13,11 @@ namespace {
 constexpr std::array<std::string_view, 3> kChanged = {"notifications/tools/list_changed",
                                                       "notifications/prompts/list_changed",
                                                       "notifications/resources/list_changed"};
-/// Streams that are served in one turn of the loop: calls must not wait behind thousands of them.
-constexpr int kTurn = 256;
+/// Calls must not wait behind thousands of streams: this many are served in one turn of the loop; after a share
+/// of all of them the feed rests for a moment, and has told everyone in half a second.
+constexpr int kTurn = 16;
+constexpr std::size_t kShares = 30, kSmallestShare = 64;
+constexpr Duration kRest = std::chrono::milliseconds(5);
 
 std::size_t digest_of(std::size_t seed, std::size_t item) {
   return (seed ^ item) * 0x9E3779B97F4A7C15ULL + (seed >> 29U);
@@ -27,6 +30,7 @@ Feed::Feed(ShardState& here, const Clock& clock)
       clock_(clock),
       sessions_(here.shard, *this, here.sessions),
       sweep_(here.shard),
+      rest_(here.shard),
       self_(std::make_shared<Feed*>(this)) {}
 
 Feed::~Feed() { *self_ = nullptr; }
@@ -157,7 +161,11 @@ void Feed::work() {
     if (const auto it = views_.find(view->key); it != views_.end() && it->second == view) views_.erase(it);
   }
   working_ = !queue_.empty();
-  if (working_) work_later();
+  if (!working_) return;
+  served_ += kTurn;
+  if (served_ < std::max(kSmallestShare, streams_ / kShares)) return work_later();
+  served_ = 0;
+  rest_.set(kRest, [this] { work(); });
 }
 
 void Feed::examine(const std::shared_ptr<View>& view) {
@@ -218,6 +226,7 @@ void Feed::close() {
 void Feed::clear() {
   closed_ = true;
   sweep_.clear();
+  rest_.clear();
   sessions_.clear();
   const auto views = std::exchange(views_, {});
   for (const auto& [key, view] : views) {

@@ -118,7 +118,8 @@ class Feed {
   std::unordered_map<std::string, std::vector<Follower*>> watchers_;
   std::deque<std::shared_ptr<View>> queue_;
   bool working_ = false;
-  net::Deadline sweep_;
+  std::size_t served_ = 0;  // since the last rest
+  net::Deadline sweep_, rest_;
   std::shared_ptr<Feed*> self_;  // what waits elsewhere finds null in it once we are gone
 
   std::mutex heard_mutex_;  // notices come from every shard

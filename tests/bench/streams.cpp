@@ -1,7 +1,8 @@
 /// Opens many idle streams of both eras against a gateway and measures what they cost and how long a change
 /// takes to reach all of them.
 ///
-///   streams PID PORT KEY N COMMAND   PID and PORT are the gateway's, KEY an agent's, COMMAND makes a change
+///   streams PID PORT KEY LISTENS GETS COMMAND   PID and PORT are the gateway's, KEY an agent's, COMMAND
+///   makes a change
 ///                                    that every stream hears of
 ///
 /// Prints one line per measurement. It trusts its peer: it is no example of how to write a client.
@@ -32,7 +33,7 @@ using Clock = std::chrono::steady_clock;
 struct Options {
   std::string pid, key, command;
   std::uint16_t port = 0;
-  int count = 0;
+  int listens = 0, gets = 0;
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -118,6 +119,7 @@ int open_get(const Options& options, const std::string& session) {
 }
 
 void report(const char* kind, int count, long before, long after) {
+  if (count == 0) return;
   std::printf("%d %s streams: %.2f KiB each (RSS %ld -> %ld KiB)\n", count, kind,
               static_cast<double>(after - before) / count, before, after);
   std::fflush(stdout);
@@ -181,23 +183,24 @@ void measure_change(const Options& options, const std::vector<int>& streams) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) fail("usage: streams PID PORT KEY N COMMAND");
+  if (argc != 7) fail("usage: streams PID PORT KEY LISTENS GETS COMMAND");
   const Options options{.pid = argv[1],
                         .key = argv[3],
-                        .command = argv[5],
+                        .command = argv[6],
                         .port = static_cast<std::uint16_t>(std::atoi(argv[2])),
-                        .count = std::atoi(argv[4])};
+                        .listens = std::atoi(argv[4]),
+                        .gets = std::atoi(argv[5])};
   std::vector<int> streams;
   const long empty = resident_kib(options.pid);
-  for (int i = 0; i < options.count; ++i) streams.push_back(open_listen(options));
+  for (int i = 0; i < options.listens; ++i) streams.push_back(open_listen(options));
   const long listening = resident_kib(options.pid);
-  report("subscriptions/listen", options.count, empty, listening);
+  report("subscriptions/listen", options.listens, empty, listening);
 
   std::vector<int> openers;
   for (int i = 0; i < 8; ++i) openers.push_back(dial(options.port));
-  for (int i = 0; i < options.count; ++i)
+  for (int i = 0; i < options.gets; ++i)
     streams.push_back(open_get(options, open_session(options, openers[static_cast<std::size_t>(i % 8)])));
-  report("GET", options.count, listening, resident_kib(options.pid));
+  report("GET", options.gets, listening, resident_kib(options.pid));
 
   std::printf("open\n");
   std::fflush(stdout);
