@@ -126,11 +126,12 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
   Answer answer = co_await pending->answer;
   pending_.erase(id);
   pending->late.clear();
+  // The call first: an upstream that is told no while its call still stands may go on without the answer.
+  if (!answer && (answer.error().code == Code::upstream_timeout || answer.error().code == Code::cancelled)) {
+    notify("notifications/cancelled", "{\"requestId\":" + id + "}", Carrier::Order::before_what_follows);
+  }
   for (const std::string& question : std::exchange(pending->questions, {}))
     post(mcp::error_message(question, -32603, "The call that this was about has ended", {}));
-  if (!answer && (answer.error().code == Code::upstream_timeout || answer.error().code == Code::cancelled)) {
-    notify("notifications/cancelled", "{\"requestId\":" + id + "}");
-  }
   co_return answer;
 }
 
@@ -271,10 +272,8 @@ void MessagePipe::relay(json::Document document, const mcp::Envelope& message) {
   }
   const auto shared = std::make_shared<json::Document>(std::move(document));
   // The answer comes to the home shard through the same mailbox, after this: the call is still there.
-  (void)pending->home->post(
-      [call = &pending->call, shared, method = message.method, params = *message.params] {
-        call->on_notification({method, params});
-      });
+  (void)pending->home->post([call = &pending->call, shared, method = message.method,
+                             params = *message.params] { call->on_notification({method, params}); });
 }
 
 void MessagePipe::take_question(const mcp::Envelope& message) {

@@ -44,7 +44,7 @@ void take_texts(std::set<Subject>& out, json::Value filter, std::string_view key
 Subscriptions::Subscriptions(MessagePipe& pipe)
     : pipe_(pipe), delay_(limits::kChildBackoffMin), again_(pipe.shard()) {}
 
-void Subscriptions::begin(const UpstreamIdentity& identity, std::set<Subject> wanted) {
+void Subscriptions::begin(const UpstreamIdentity& identity, const std::map<Subject, bool>& wanted) {
   const auto capabilities = json::Document::parse(identity.capabilities, json::kUpstream);
   promised_.clear();
   bool all = true;
@@ -61,21 +61,21 @@ void Subscriptions::begin(const UpstreamIdentity& identity, std::set<Subject> wa
   can_subscribe_ = flag(resources, "subscribe");
   modern_ = identity.modern();
   if (modern_) {
-    wanted_ = wanted;
+    for (const auto& [subject, missed] : wanted) wanted_.insert(subject);
     open_listen();
   }
   // A modern upstream confirms the lists with its own word; a legacy one has promised.
   set_lists_notify(all && (!modern_ || promised_.empty()));
-  for (const Subject& subject : wanted) spawn(add_again(pipe_.shared_from_this(), subject));
+  for (const auto& [subject, missed] : wanted) spawn(add_again(pipe_.shared_from_this(), subject, missed));
 }
 
 /// What changed while the upstream was away is not known: the watcher looks again.
-Task<> Subscriptions::add_again(std::shared_ptr<MessagePipe> pipe, Subject subject) {
+Task<> Subscriptions::add_again(std::shared_ptr<MessagePipe> pipe, Subject subject, bool missed) {
   auto confirmed = co_await pipe->subscriptions().add(subject, std::chrono::steady_clock::now() + kConfirm);
   if (!confirmed) {
     spdlog::warn("server {}: what was watched is not watched any more: {}", pipe->config().document.name,
                  confirmed.error().what);
-  } else if (subject.first == Topic::resource) {
+  } else if (missed && subject.first == Topic::resource) {
     pipe->tell(Notice::Kind::resource_updated, subject.second,
                "{\"uri\":" + json::quote(subject.second) + "}");
   }

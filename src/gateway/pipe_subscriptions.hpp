@@ -27,8 +27,9 @@ class Subscriptions {
   /// `pipe` owns this.
   explicit Subscriptions(MessagePipe& pipe);
 
-  /// After every handshake. `wanted` was watched before the pipe was opened (again).
-  void begin(const UpstreamIdentity& identity, std::set<Subject> wanted);
+  /// After every handshake. `wanted` is what is watched already; true for what was confirmed before the pipe
+  /// was opened again: that may have changed unseen.
+  void begin(const UpstreamIdentity& identity, const std::map<Subject, bool>& wanted);
   /// Comes back when the upstream has confirmed. Errors: upstream_broken, upstream_timeout.
   Task<Result<bool>> add(Subject subject, SteadyTime deadline);
   void remove(const Subject& subject);
@@ -50,7 +51,7 @@ class Subscriptions {
     std::shared_ptr<Slot<Result<bool>>> slot;
   };
 
-  static Task<> add_again(std::shared_ptr<MessagePipe> pipe, Subject subject);
+  static Task<> add_again(std::shared_ptr<MessagePipe> pipe, Subject subject, bool missed);
   Result<bool> honours(const Subject& subject) const;
   void subscribe(const Subject& subject);
   void unsubscribe(const Subject& subject);

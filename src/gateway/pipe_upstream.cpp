@@ -108,10 +108,14 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     Duration backoff = limits::kChildBackoffMin;
     bool was_up = false;
   };
+  struct Watched {
+    int count = 0;
+    bool confirmed = false;  ///< somebody was told that no change will be missed
+  };
   /// What one shard owns; touched there only.
   struct Local {
     std::map<Key, Owned> owned;
-    std::map<std::string, std::map<Subject, int>> watched;  ///< by isolation, counted
+    std::map<std::string, std::map<Subject, Watched>> watched;  ///< by isolation
     bool closed = false;
   };
 
@@ -232,9 +236,9 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   }
 
   void begin_subscriptions(const Key& key, Owned& slot, MessagePipe& pipe, const UpstreamIdentity& identity) {
-    std::set<Subject> wanted;
+    std::map<Subject, bool> wanted;
     if (const auto it = here().watched.find(key.first); it != here().watched.end()) {
-      for (const auto& [subject, count] : it->second) wanted.insert(subject);
+      for (const auto& [subject, watched] : it->second) wanted[subject] = watched.confirmed;
     }
     pipe.subscriptions().begin(identity, std::move(wanted));
     if (!key.first.empty() || !std::exchange(slot.was_up, true)) return;
@@ -267,8 +271,10 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     auto& watched = here().watched[isolation];
     if (watched.size() >= kWatched && !watched.contains(subject))
       co_return fail(Code::limited, Blame::client, "too many subscriptions", true);
-    ++watched[subject];
+    ++watched[subject].count;
     auto result = co_await subscribe(subject, isolation, deadline);
+    // Our own count keeps the entry, and the reference to it, until here.
+    if (result) watched[subject].confirmed = true;
     if (!result) (void)co_await owned_unwatch(subject, isolation);
     co_return result;
   }
@@ -294,7 +300,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   Task<Result<bool>> owned_unwatch(Subject subject, std::string isolation) {
     const auto its = here().watched.find(isolation);
     const auto it = its == here().watched.end() ? decltype(its->second.end()){} : its->second.find(subject);
-    if (its == here().watched.end() || it == its->second.end() || --it->second > 0) co_return true;
+    if (its == here().watched.end() || it == its->second.end() || --it->second.count > 0) co_return true;
     its->second.erase(it);
     if (its->second.empty()) here().watched.erase(its);
     for (const auto& [key, slot] : here().owned) {

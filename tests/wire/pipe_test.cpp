@@ -31,11 +31,12 @@ struct Client {
     method = question.method;
     params = question.params;
     co_await net::sleep_for(*net::Shard::current(), think);
+    ++answered;
     co_return QuestionAnswer{.raw = answer_, .is_error = is_error_};
   }
 
   std::chrono::milliseconds think{1};
-  std::atomic<int> asked = 0, shard = -1;
+  std::atomic<int> asked = 0, answered = 0, shard = -1;
   mcp::Method method = mcp::Method::unknown;
   std::string params;
 
@@ -157,8 +158,10 @@ TEST_CASE(
     CHECK(bed.noted("answered "));
     CHECK(bed.lines().back().find("-32603") != std::string::npos);
     // The client's own answer comes now, and goes nowhere.
+    CHECK(UpstreamBench::until([&] { return slow.answered == 1; }));
     CHECK(bed.bench.call(shard, "wait", {{"file", "/"}}, {.isolation = "alice", .capabilities = kSampling}) ==
           "released");
+    CHECK(bed.count("answered ") == 1);
   }
 }
 
