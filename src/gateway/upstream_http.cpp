@@ -73,6 +73,8 @@ class Server : public std::enable_shared_from_this<Server> {
   Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) {
     const auto self = shared_from_this();
     for (int attempt = 0;; ++attempt) {
+      if (here().closed)
+        co_return fail(Code::unavailable, Blame::us, "the configuration of the server was replaced", true);
       SessionKey key{.isolation = isolation};
       Identity identity = known(isolation);
       if (!identity) {
@@ -135,6 +137,8 @@ class Server : public std::enable_shared_from_this<Server> {
 
   Task<> close() {
     const auto self = shared_from_this();
+    here().closed = true;
+    here().known.clear();
     co_await owned().close();
   }
 
@@ -150,6 +154,7 @@ class Server : public std::enable_shared_from_this<Server> {
     std::map<std::uint64_t, AskedCall*> asked;                  ///< calls through sessions of their own
     std::uint64_t calls = 0;
     std::shared_ptr<Sessions> owned;
+    bool closed = false;
   };
 
   /// A call on its way: known to the owner of its session, where that is one of its own, and able to be

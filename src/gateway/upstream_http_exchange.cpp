@@ -18,11 +18,18 @@ bool is_response(const mcp::Envelope& envelope) {
   return envelope.kind == mcp::Envelope::Kind::result || envelope.kind == mcp::Envelope::Kind::error;
 }
 
+Failure no_time_left(Within within) {
+  if (within.cancel && within.cancel->requested())
+    return fail(Code::cancelled, Blame::client, "cancelled while a lost stream waited to be taken up");
+  return fail(Code::upstream_timeout, Blame::upstream,
+              "the deadline passed before a lost stream was to be taken up");
+}
+
 /// Takes a lost stream up again: a GET that names the last event, after the time that the stream asked for.
 /// The request itself is never repeated.
 Task<Result<void>> take_up(Link& link, Identity identity, MessageStream& stream, Within within) {
   for (int attempt = 0; attempt < limits::kStreamResumes; ++attempt) {
-    (void)co_await rest(stream.retry(), within);
+    if (!co_await rest(stream.retry(), within)) co_return no_time_left(within);
     auto response = co_await link.get(identity, stream.last_id(), within);
     if (!response) {
       const Code code = response.error().code;
