@@ -91,6 +91,15 @@ bool McpService::known(const Call& call) {
     case mcp::Method::resources_read:
     case mcp::Method::resources_subscribe:
       return endpoint.resource(text_member(params, "uri")).has_value();
+    case mcp::Method::subscriptions_listen: {
+      const auto filter = params ? params->find("notifications") : std::nullopt;
+      const auto uris = filter ? filter->find("resourceSubscriptions") : std::nullopt;
+      if (!uris || !uris->is(json::Kind::array)) return true;
+      for (const json::Value uri : uris->elements()) {
+        if (!endpoint.resource(uri.string().value_or(""))) return false;
+      }
+      return true;
+    }
     default:
       return true;
   }
