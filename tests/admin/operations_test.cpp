@@ -135,6 +135,8 @@ TEST_CASE("what only other layers can judge is refused when it is applied") {
       {"private address without consent",
        "kind: Server\nname: x\ntransport: {type: streamable-http, url: \"http://127.0.0.1:9/mcp\"}\n",
        "transport.url"},
+      {"private address without consent, over SSE",
+       "kind: Server\nname: x\ntransport: {type: sse, url: \"http://localhost:9/sse\"}\n", "transport.url"},
       {"metadata address in spite of consent",
        "kind: Server\nname: x\ntransport: {type: streamable-http, url: \"http://169.254.169.254/\", "
        "allow_private: true}\n",
@@ -251,6 +253,11 @@ TEST_CASE("server.list joins documents, catalogues and what the running server s
   CHECK(row["tools"] == 2);
   CHECK(row["state"]["state"] == "up");
   CHECK(row["address"] == "https://mcp.example.com/mcp");
+  CHECK(row["transport"] == "streamable-http");
+  desk.apply("kind: Server\nname: old\ntransport: {type: sse, url: \"https://old.example.com/sse\"}\n");
+  const auto old = desk.run("server.list", json::object())["servers"][1];
+  CHECK(old["transport"] == "sse");
+  CHECK(old["address"] == "https://old.example.com/sse");
   CHECK(desk.run("server.remove", {{"name", "docs"}})["removed"] == "docs");
   CHECK(desk.refused("server.remove", {{"name", "docs"}}).code == Code::not_found);
   CHECK(desk.refused("server.test", {{"name", "docs"}}).code == Code::not_found);

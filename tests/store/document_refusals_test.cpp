@@ -119,7 +119,7 @@ TEST_CASE("servers are refused with their place") {
       {"no type", kServer + "transport: {url: x}\n", 3, 12, "needs the key \"type\""},
       {"sse has the keys of streamable-http", kServer + "transport: {type: sse}\n", 3, 12,
        "needs the key \"url\""},
-      {"sse is never modern", kServer + "transport: {type: sse, url: \"https://h/sse\"}\nera: modern\n", 4, 6,
+      {"sse is never modern", kServer + "transport: {type: sse, url: \"https://h/sse\"}\nera: modern\n", 4, 1,
        "never modern"},
       {"openapi is not here yet", kServer + "transport: {type: openapi}\n", 3, 19,
        "not implemented in this version"},
