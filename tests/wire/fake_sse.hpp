@@ -92,6 +92,8 @@ class FakeSse {
               {"serverInfo", {{"name", "old"}, {"version", "1"}}}});
     } else if (method == "tools/list") {
       Json tools = FakeMcp::default_tools();
+      for (const char* name : {"begin", "half", "never"})
+        tools.push_back({{"name", name}, {"inputSchema", {{"type", "object"}}}});
       if (grown_) tools.push_back({{"name", "grown"}, {"inputSchema", {{"type", "object"}}}});
       result({{"tools", tools}});
     } else if (method == "tools/call") {
@@ -110,6 +112,11 @@ class FakeSse {
     const auto say = [&](const std::string& text) {
       push(FakeMcp::result(message, {{"content", Json::array({{{"type", "text"}, {"text", text}}})}}));
     };
+    const auto progress = [&](int n) {
+      push({{"jsonrpc", "2.0"},
+            {"method", "notifications/progress"},
+            {"params", {{"progressToken", message["params"]["_meta"]["progressToken"]}, {"progress", n}}}});
+    };
     if (name == "refused") return FakeMcp::http(500, "text/plain", "no");
     if (name == "gone") return FakeMcp::http(404, "text/plain", "who?");
     if (name == "drop") {
@@ -121,11 +128,15 @@ class FakeSse {
       say("grown");
       push(Json{{"jsonrpc", "2.0"}, {"method", "notifications/tools/list_changed"}});
     } else if (name == "talk") {
-      for (int i = 1; i <= 3; ++i)
-        push({{"jsonrpc", "2.0"},
-              {"method", "notifications/progress"},
-              {"params", {{"progressToken", message["params"]["_meta"]["progressToken"]}, {"progress", i}}}});
+      for (int i = 1; i <= 3; ++i) progress(i);
       say("talked");
+    } else if (name == "begin" || name == "half") {
+      progress(1);
+      if (name == "half") {
+        // An answer, but for the blank line that would make it an event.
+        push("data: " + FakeMcp::result(message, {{"content", Json::array()}}).dump() + "\n");
+        drop();
+      }
     } else if (name == "ask") {
       push({{"jsonrpc", "2.0"}, {"id", "q"}, {"method", "elicitation/create"}, {"params", Json::object()}});
       say("asked");

@@ -99,6 +99,8 @@ class Peer {
     }
     if (watch() && subscription(method, id, params)) return;
     if (method == "tools/list") return answer(id, {{"tools", tools()}});
+    if (watch() && method == "resources/list")
+      return answer(id, {{"resources", Json::array({{{"uri", "note://one"}, {"name", "one"}}})}});
     if (method == "tools/call") return call(id, params);
     refuse(id, -32601, "Method not found");
   }
@@ -147,6 +149,14 @@ class Peer {
     if (name == "pid") return say(id, std::to_string(::getpid()));
     if (name == "crash") ::_exit(3);
     if (name == "never") return;
+    if (name == "begin" || name == "half") {
+      notify("notifications/progress",
+             {{"progressToken", params["_meta"]["progressToken"]}, {"progress", 1}});
+      if (name == "begin") return;
+      // The answer, but for the end of its line.
+      put(1, Json{{"jsonrpc", "2.0"}, {"id", id}, {"result", {{"content", Json::array()}}}}.dump());
+      ::_exit(3);
+    }
     if (name == "wait") {
       parked_.emplace_back(id, arguments["file"].get<std::string>());
       return;
@@ -227,8 +237,8 @@ class Peer {
 
   const std::string mode_;
   const int ledger_;
-  std::vector<std::string> names_{"ask",   "crash", "echo", "env",  "flood", "grow",
-                                  "never", "noise", "pid",  "talk", "wait"};
+  std::vector<std::string> names_{"ask",  "begin", "crash", "echo", "env",  "flood", "grow",
+                                  "half", "never", "noise", "pid",  "talk", "wait"};
   std::vector<std::pair<Json, std::string>> parked_;
   Json asked_for_;
   Json listen_;
