@@ -146,7 +146,7 @@ Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
     if (reader_->dead()) co_return broken("stream: an event is larger than the bound");
     auto bytes = co_await response_.some();
     if (!bytes || bytes->empty()) {
-      ended_whole_ = bytes.has_value();
+      ended_whole_ = bytes.has_value() && !reader_->mid_event();
       lost_ = bytes ? broken("stream ended before the answer").error() : bytes.error();
       if (lost_.code != Code::upstream_broken) co_return Failure(lost_);
       co_return std::optional<Message>();

@@ -115,6 +115,20 @@ TEST_CASE("N44 every cut of a stream gives the same events") {
   }
 }
 
+TEST_CASE("a reader knows whether the stream stands in the middle of an event") {
+  struct Cut {
+    const char* bytes;
+    bool mid;
+  };
+  for (const Cut& cut : {Cut{"", false}, Cut{"d", true}, Cut{"data: a\n", true}, Cut{"data: a\n\n", false},
+                         Cut{"data: a\r\n\r\n", false}, Cut{"data: a\r\r", false}, Cut{"id: 1\n\n:", true}}) {
+    CAPTURE(cut.bytes);
+    SseReader reader(kBound);
+    REQUIRE(reader.feed(cut.bytes).has_value());
+    CHECK(reader.mid_event() == cut.mid);
+  }
+}
+
 TEST_CASE("N44 an event over its bound kills the reader, and what came before is still delivered") {
   const std::string small = "data: ok\n\n";
   const std::string rows[] = {

@@ -31,6 +31,8 @@ class SseReader {
   Result<std::vector<SseEvent>> feed(std::string_view bytes);
   /// Nothing more will come out: close the stream.
   bool dead() const { return dead_; }
+  /// An event has begun whose blank line has not arrived.
+  bool mid_event() const { return size_ > 0; }
   /// Where the stream can be taken up again: the id of the last whole block, also of one without data.
   const std::string& last_id() const { return last_id_; }
   /// How long to wait before that, as the stream said last; milliseconds.
