@@ -10,7 +10,7 @@ namespace {
 /// All pages of one list as one JSON array of raw definitions.
 Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream,
                                      std::shared_ptr<const ServerConfig> config, mcp::Method method,
-                                     std::string_view member, SteadyTime deadline) {
+                                     std::string_view member, SteadyTime deadline, Cancel* cancel) {
   const std::string& server = config->document.name;
   std::string out = "[";
   std::string cursor;
@@ -23,7 +23,7 @@ Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream,
                    mcp::text_of(method), page, items);
       break;
     }
-    UpstreamCall call{.method = method, .deadline = deadline};
+    UpstreamCall call{.method = method, .deadline = deadline, .cancel = cancel};
     if (!cursor.empty()) call.replace.emplace_back("cursor", cursor);
     auto answer = co_await upstream->call(std::move(call), "");
     if (!answer) co_return Failure(answer.error());
@@ -63,7 +63,7 @@ Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream,
 
 Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> upstream,
                                                      std::shared_ptr<const ServerConfig> config,
-                                                     SteadyTime deadline) {
+                                                     SteadyTime deadline, Cancel* cancel) {
   const std::string name = config->document.name;
   auto identity = co_await upstream->identify("", deadline);
   if (!identity) co_return Failure(identity.error());
@@ -85,7 +85,7 @@ Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> u
       {offers("resources"), mcp::Method::resources_templates_list, "resourceTemplates", &out.templates}};
   for (const List& list : lists) {
     if (!list.offered) continue;
-    auto fetched = co_await fetch_list(upstream, config, list.method, list.member, deadline);
+    auto fetched = co_await fetch_list(upstream, config, list.method, list.member, deadline, cancel);
     if (!fetched) co_return Failure(fetched.error());
     *list.into = std::move(*fetched);
   }

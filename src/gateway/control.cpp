@@ -31,6 +31,14 @@ const store::Credential* find_credential(const std::vector<store::AnyDocument>& 
   return nullptr;
 }
 
+Task<> rest(net::Shard& shard, Duration time, Cancel& end) {
+  const auto slot = std::make_shared<Slot<bool>>();
+  net::Deadline timer(shard);
+  timer.set(time, [slot] { slot->deliver(true); });
+  const auto watch = end.on_request([slot] { slot->deliver(false); });
+  co_await *slot;
+}
+
 }  // namespace
 
 Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
@@ -94,7 +102,10 @@ Result<void> Control::reload() {
     if (it == managed_.end() || it->second != managed) retire(managed);
   }
   for (const auto& managed : fresh) {
-    (void)managed->shard->post([this, managed] { spawn(refresh_loop(this, managed)); });
+    (void)managed->shard->post([this, managed] {
+      managed->refreshing = true;
+      spawn(refresh_loop(this, managed));
+    });
   }
   return {};
 }
@@ -164,6 +175,7 @@ std::shared_ptr<Managed> Control::manage(std::shared_ptr<const ServerConfig> con
 void Control::retire(const std::shared_ptr<Managed>& managed) {
   managed->retired = true;
   (void)managed->shard->post([managed] {
+    managed->end.request();
     if (managed->wake) managed->wake->deliver(true);
   });
   for (int i = 0; i < shards_.size(); ++i) {
@@ -271,8 +283,9 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
     const bool told = known && !poked && managed->upstream->notifies();
     Duration wait = limits::kRefresh;
     if (!sleeping && !told) {
-      auto fetched = co_await fetch_catalogue(managed->upstream, managed->config,
-                                              std::chrono::steady_clock::now() + limits::kChildStart);
+      auto fetched =
+          co_await fetch_catalogue(managed->upstream, managed->config,
+                                   std::chrono::steady_clock::now() + limits::kChildStart, &managed->end);
       if (managed->retired || self->stopping_) break;  // the executor ends before the shards do
       asked_at = std::chrono::steady_clock::now();
       known = fetched.has_value();
@@ -309,8 +322,9 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
     }
     const auto quiet = asked_at + settle - std::chrono::steady_clock::now();
     if (managed->poked && quiet > Duration::zero() && !managed->retired && !self->stopping_)
-      co_await net::sleep_for(shard, quiet);
+      co_await rest(shard, quiet, managed->end);
   }
+  managed->refreshed.deliver(true);
 }
 
 void Control::take_notice(const Notice& notice) {
@@ -345,11 +359,16 @@ void Control::stop() {
       auto done = std::make_shared<std::promise<void>>();
       closed.push_back(done->get_future());
       const bool sent = shards_[i].post([managed, done, &shard = shards_[i]] {
-        if (managed->shard == &shard && managed->wake) managed->wake->deliver(true);
-        spawn([](std::shared_ptr<Managed> m, std::shared_ptr<std::promise<void>> p) -> Task<> {
+        const bool refreshes = managed->shard == &shard && managed->refreshing;
+        if (refreshes) {
+          managed->end.request();
+          if (managed->wake) managed->wake->deliver(true);
+        }
+        spawn([](std::shared_ptr<Managed> m, bool wait, std::shared_ptr<std::promise<void>> p) -> Task<> {
           co_await m->upstream->close();
+          if (wait) co_await m->refreshed;
           p->set_value();
-        }(managed, done));
+        }(managed, refreshes, done));
       });
       if (!sent) done->set_value();
     }

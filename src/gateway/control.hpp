@@ -26,6 +26,9 @@ struct Managed {
   // On `shard`:
   std::shared_ptr<Slot<bool>> wake;
   bool poked = false;
+  Cancel end;  ///< the server is not wanted any more
+  bool refreshing = false;
+  Slot<bool> refreshed;  ///< the refresh has come to its end
 };
 
 /// Threads: the database executor's, except where said otherwise. What other threads see are snapshots and

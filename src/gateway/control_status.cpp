@@ -18,7 +18,7 @@ Result<std::string> Control::test_server(const std::string& name) {
     spawn([](std::shared_ptr<Managed> m,
              std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
       p->set_value(co_await fetch_catalogue(m->upstream, m->config,
-                                            std::chrono::steady_clock::now() + limits::kChildStart));
+                                            std::chrono::steady_clock::now() + limits::kChildStart, &m->end));
     }(managed, promise));
   });
   if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);

@@ -331,3 +331,21 @@ TEST_CASE("F07 a client that leaves its listening leaves no subscription behind,
     CHECK(gateway.count("intent") + gateway.count("outcome") == 0);
   }
 }
+
+TEST_CASE("a server that stops while an upstream holds back its lists ends at once, and lets go of it") {
+  for (const Era era : {Era::modern, Era::legacy}) {
+    HttpPeer peer(era);
+    const auto left = std::make_shared<std::atomic<bool>>(false);
+    peer.mcp.on("tools/list", [left](RawSocket& socket, const Heard&) {
+      while (!gone(socket)) std::this_thread::sleep_for(5ms);
+      *left = true;
+      return false;
+    });
+    GatewayFixture gateway(peer.document());
+    peer.mcp.await("tools/list");
+    const auto begin = std::chrono::steady_clock::now();
+    gateway.server.reset();
+    CHECK(std::chrono::steady_clock::now() - begin < 3s);
+    CHECK(UpstreamBench::until([&] { return left->load(); }));
+  }
+}

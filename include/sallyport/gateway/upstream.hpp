@@ -137,9 +137,10 @@ std::shared_ptr<Upstream> make_sse_upstream(net::Shards& shards, Clients& client
                                             std::shared_ptr<const ServerConfig> config, OnNotice on_notice);
 
 /// Fetches every list of a server, following pages with a cap and loop detection (limits::kListPages).
+/// `cancel` may be null and must outlive the task.
 Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> upstream,
                                                      std::shared_ptr<const ServerConfig> config,
-                                                     SteadyTime deadline);
+                                                     SteadyTime deadline, Cancel* cancel = nullptr);
 
 /// Parts that both transports share.
 namespace wire {
