@@ -131,8 +131,7 @@ TEST_CASE("an unsupported version is answered with what is supported and what wa
        "unsupported_version"},
       {"no version at all", modern_of("latest"), facts("latest", "tools/list"), "unsupported_version"},
       {"quotes stay data", modern_of("a\\\"b"), facts({}), "unsupported_version"},
-      {"before the headers are compared", modern_of("2027-01-15"), facts("2026-07-28"),
-       "unsupported_version"},
+      {"two versions, one of them unknown", modern_of("2027-01-15"), facts("2026-07-28"), "header_mismatch"},
       {"unknown version in the header alone", request("tools/list", ""), facts("2027-01-15"),
        "invalid_params"},
   };
