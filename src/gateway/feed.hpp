@@ -81,6 +81,8 @@ class Feed {
   /// Ends all streams and takes no more.
   void close();
   bool closed() const { return closed_; }
+  /// Every stream knows of the newest snapshot what it has to know.
+  bool idle() const { return !working_; }
   /// Nothing runs here any more: forgets everything.
   void clear();
 

@@ -131,9 +131,9 @@ struct Desk {
     }));
     shard.run();
   }
-  /// Everything that is ready has run.
+  /// Everything that is ready has run, and the feed has told what it had to tell.
   Task<> settle() {
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 20 || !state.feed->idle(); ++i) {
       auto turn = std::make_shared<Slot<bool>>();
       REQUIRE(shard.post([turn] { turn->deliver(true); }));
       co_await *turn;
