@@ -101,8 +101,8 @@ Task<int> send_answer(Call& call, net::Reply reply);
 /// then knows what to come back for. No effect where the client takes no stream or understands no such event.
 void open_early(Call& call);
 
-/// Ends the connection of the call's stream while the call goes on: the upstream has its own clients poll, and
-/// so do we (2025-11-25, transports: polling). No effect as with open_early.
+/// Ends the connection of the call's stream while the call goes on: the upstream has its own clients poll,
+/// and so do we (2025-11-25, transports: polling). No effect as with open_early.
 void break_off(Call& call);
 
 /// Sends a message ahead of the answer, on the call's own stream, which is opened where the client takes one.

@@ -13,10 +13,10 @@ namespace {
 constexpr std::array<std::string_view, 3> kChanged = {"notifications/tools/list_changed",
                                                       "notifications/prompts/list_changed",
                                                       "notifications/resources/list_changed"};
-/// Calls must not wait behind thousands of streams: this many are served in one turn of the loop; after a share
-/// of all of them the feed rests for a moment, and has told everyone in half a second.
-constexpr int kTurn = 16;
-constexpr std::size_t kShares = 30, kSmallestShare = 64;
+/// Calls must not wait behind thousands of streams: this many are served in one turn of the loop; after a
+/// share of all of them the feed rests for a moment, and has told everyone in half a second.
+constexpr int kTurn = 4;
+constexpr std::size_t kShares = 35, kSmallestShare = 64;
 constexpr Duration kRest = std::chrono::milliseconds(5);
 
 std::size_t digest_of(std::size_t seed, std::size_t item) {

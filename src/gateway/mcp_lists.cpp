@@ -7,7 +7,7 @@ namespace sallyport::gateway {
 namespace {
 
 struct ListKind {
-  const Exports Endpoint::*table;
+  const Exports Endpoint::* table;
   policy::Object object;
   std::string_view member;
 };

@@ -137,9 +137,8 @@ void measure_change(const Options& options, const std::vector<int>& streams) {
   char bytes[16384];
   // What came before the change is not news.
   std::vector<epoll_event> events(1024);
-  for (;;) {
+  for (const auto until = Clock::now() + std::chrono::milliseconds(500); Clock::now() < until;) {
     const int n = ::epoll_wait(poll, events.data(), static_cast<int>(events.size()), 100);
-    if (n <= 0) break;
     for (int i = 0; i < n; ++i) {
       while (::recv(events[static_cast<std::size_t>(i)].data.fd, bytes, sizeof bytes, 0) > 0) {
       }

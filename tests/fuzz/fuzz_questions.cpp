@@ -8,7 +8,7 @@
 #include "../../src/gateway/event_log.hpp"
 #include "../../src/gateway/questions.hpp"
 #include "../../src/gateway/request_state.hpp"
-#include "../../src/gateway/upstream_wire.hpp"
+#include "sallyport/gateway/upstream.hpp"
 #include "sallyport/identity/sealed_id.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/mcp/compose.hpp"
