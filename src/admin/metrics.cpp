@@ -83,7 +83,7 @@ void add_shards(std::vector<MetricFamily>& out, const Counters& counters) {
     const char* name;
     const char* help;
     MetricType type;
-    Cell ShardCounters::*cell;
+    Cell ShardCounters::* cell;
   };
   const Row rows[] = {
       {"sallyport_upstream_connections_idle", "Pooled upstream connections at rest.", MetricType::Gauge,
@@ -116,7 +116,7 @@ void add_servers(std::vector<MetricFamily>& out, const Counters& counters) {
     const char* name;
     const char* help;
     MetricType type;
-    Cell gateway::ServerCounters::*cell;
+    Cell gateway::ServerCounters::* cell;
     double unit;
   };
   using gateway::ServerCounters;

@@ -94,6 +94,7 @@ Result<nlohmann::json> add_server(Context& context, const nlohmann::json& argume
   const auto directory = input.text_or("directory", "");
   const auto credential = input.text_or("credential", "");
   const auto description = input.text_or("description", "");
+  const bool sse = input.flag("sse");
   const bool allow_private = input.flag("allow_private");
   const bool replace = input.flag("replace");
   if (const auto ok = input.check("server.add"); !ok) return std::unexpected(ok.error());
@@ -106,8 +107,9 @@ Result<nlohmann::json> add_server(Context& context, const nlohmann::json& argume
     return client_error(Code::bad_request,
                         "arguments, environment and directory belong to a command, not to a url");
   }
-  if (!command.empty() && allow_private) {
-    return client_error(Code::bad_request, "--allow-private belongs to a url, not to a command");
+  if (!command.empty() && (allow_private || sse)) {
+    return client_error(Code::bad_request, fmt::format("--{} belongs to a url, not to a command",
+                                                       sse ? "sse" : "allow-private"));
   }
   if (!command.empty() && !credential.empty()) {
     return client_error(
@@ -125,7 +127,7 @@ Result<nlohmann::json> add_server(Context& context, const nlohmann::json& argume
   // The document goes through the same reader as a file, so that one set of checks holds for both ways.
   nlohmann::json transport;
   if (!url.empty()) {
-    transport = {{"type", "streamable-http"}, {"url", url}};
+    transport = {{"type", sse ? "sse" : "streamable-http"}, {"url", url}};
     if (allow_private) transport["allow_private"] = true;
   } else {
     transport = {{"type", "stdio"}, {"command", command}};

@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 struct AddOptions {
   std::string name, url, credential, description, directory;
   std::vector<std::string> env, credential_env;
-  bool allow_private = false, replace = false;
+  bool sse = false, allow_private = false, replace = false;
 };
 
 /// {"A":"1"} of {"A=1"}; nullopt when one has no name or no '='.
@@ -47,6 +47,7 @@ int add(Invocation& invocation, const AddOptions& options) {
   for (const auto& [key, value] : texts) {
     if (!value->empty()) arguments[key] = *value;
   }
+  if (options.sse) arguments["sse"] = true;
   if (options.allow_private) arguments["allow_private"] = true;
   if (options.replace) arguments["replace"] = true;
   if (!invocation.command.empty()) {
@@ -154,6 +155,7 @@ void add_server(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<AddOptions>();
   command->add_option("NAME", options->name, "a-z, 0-9 and -")->required();
   command->add_option("--url", options->url, "Streamable HTTP endpoint");
+  command->add_flag("--sse", options->sse, "The url is that of a server of 2024-11-05 (HTTP+SSE)");
   command->add_flag("--allow-private", options->allow_private,
                     "The url may lead to a private or loopback address");
   command->add_option("--credential", options->credential, "Credential to send (for a url)");

@@ -240,7 +240,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     if (const auto it = here().watched.find(key.first); it != here().watched.end()) {
       for (const auto& [subject, watched] : it->second) wanted[subject] = watched.confirmed;
     }
-    pipe.subscriptions().begin(identity, std::move(wanted));
+    pipe.subscriptions().begin(identity, wanted);
     if (!key.first.empty() || !std::exchange(slot.was_up, true)) return;
     // What it offers may have changed with the new start. Servers that end after every answer make no race.
     const auto now = std::chrono::steady_clock::now();

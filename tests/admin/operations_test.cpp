@@ -236,12 +236,15 @@ TEST_CASE("server.add takes either a url or a command, once") {
                         {{"name", "x"}, {"url", "https://a.example.com"}, {"credential", "absent"}},
                         {{"name", "x"}, {"url", "https://a.example.com"}, {"env", {{"A", "b"}}}},
                         {{"name", "x"}, {"command", "y"}, {"allow_private", true}},
+                        {{"name", "x"}, {"command", "y"}, {"sse", true}},
                         {{"name", "x"}, {"url", 7}}};
   for (const auto& arguments : wrong) {
     CAPTURE(arguments.dump());
     CHECK(desk.refused("server.add", arguments).code == Code::bad_request);
   }
   desk.run("server.add", {{"name", "x"}, {"url", "http://10.0.0.1/mcp"}, {"allow_private", true}});
+  desk.run("server.add", {{"name", "old"}, {"url", "https://old.example.com/sse"}, {"sse", true}});
+  CHECK(desk.run("get", {{"kind", "server"}, {"name", "old"}})["documents"][0]["transport"]["type"] == "sse");
 }
 
 TEST_CASE("server.list joins documents, catalogues and what the running server says") {
