@@ -83,7 +83,6 @@ void SseReader::line(std::string_view text, std::vector<SseEvent>& out) {
   }
   size_ = 0;
   last_id_ = event_.last_id;
-  if (event_.retry) retry_ = event_.retry;
   SseEvent next;
   next.last_id = event_.last_id;
   if (has_data_) {
@@ -104,7 +103,8 @@ void SseReader::field(std::string_view name, std::string_view value) {
   } else if (name == "id") {
     if (value.find('\0') == std::string_view::npos) event_.last_id = value;
   } else if (name == "retry") {
-    if (const auto delay = retry_from(value)) event_.retry = delay;
+    // It counts from its line on, even where the event is never finished (HTML, 9.2.6).
+    if (const auto delay = retry_from(value)) event_.retry = retry_ = delay;
   }
 }
 

@@ -185,6 +185,14 @@ TEST_CASE("N44 the writer makes exactly one event of a message, whatever the mes
   }
 }
 
+TEST_CASE("a retry counts from its line on, although the event never comes whole") {
+  SseReader reader(1024);
+  CHECK(reader.feed("retry: 70").value().empty());
+  CHECK(!reader.retry());
+  CHECK(reader.feed("0\ndata: a").value().empty());
+  CHECK(reader.retry() == 700);
+}
+
 TEST_CASE("priming and keep-alive frames carry no message") {
   CHECK(sse_priming_frame("s_0", 3000) == "id: s_0\nretry: 3000\ndata:\n\n");
   CHECK(sse_priming_frame("s_0") == "id: s_0\ndata:\n\n");
