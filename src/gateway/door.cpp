@@ -183,4 +183,24 @@ Result<void> Door::authenticate(Call& call, SystemTime now) {
   return {};
 }
 
+net::Reply Door::preflight(const net::Request& request) {
+  // Headers that mirror arguments have names of the tools' own choice.
+  std::string mirrored;
+  const std::string asked = lower(request.headers.find("access-control-request-headers").value_or(""));
+  for (std::string_view rest = asked; !rest.empty();) {
+    const std::string_view name = trim(rest.substr(0, rest.find(',')));
+    rest.remove_prefix(std::min(rest.size(), rest.substr(0, rest.find(',')).size() + 1));
+    if (name.starts_with("mcp-param-") &&
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == name.npos)
+      mirrored += ", " + std::string(name);
+  }
+  return net::Reply{.status = 204,
+                    .headers = {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
+                                {"Access-Control-Allow-Headers",
+                                 "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, "
+                                 "Mcp-Name, Mcp-Session-Id, Last-Event-ID" +
+                                     mirrored},
+                                {"Access-Control-Max-Age", "600"}}};
+}
+
 }  // namespace sallyport::gateway

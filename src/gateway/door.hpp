@@ -19,6 +19,9 @@ class Door {
   Result<void> check_origin(const net::Request& request) const;
   /// CORS headers for an allowed Origin; empty otherwise.
   std::vector<std::pair<std::string, std::string>> cors(const net::Request& request) const;
+  /// The answer to a browser that asks before it calls (Fetch, CORS preflight). Requires: cors() has headers
+  /// for it.
+  static net::Reply preflight(const net::Request& request);
   /// Media types of a POST. Errors: unsupported_media, not_acceptable.
   static Result<void> check_media(Call& call);
   /// What GET and DELETE need: they do not exist in the modern era. Errors: method_not_allowed, bad_request.

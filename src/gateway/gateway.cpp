@@ -7,6 +7,7 @@
 #include "door.hpp"
 #include "feed.hpp"
 #include "mcp_service.hpp"
+#include "record.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
@@ -16,30 +17,6 @@ namespace {
 
 /// Messages of one 2025-03-26 batch.
 constexpr std::size_t kBatch = 50;
-
-std::int64_t micros_since(SteadyTime start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
-/// How an outcome reads in the journal.
-std::string_view outcome_of(const Call& call, const Result<Answer>& answer) {
-  if (answer) {
-    if (std::holds_alternative<RpcError>(*answer)) return "error";
-    if (call.input_required) return "input_required";
-    return call.tool_error ? "tool_error" : "ok";
-  }
-  switch (answer.error().code) {
-    case Code::cancelled:
-      return "cancelled";
-    case Code::upstream_timeout:
-      return "timeout";
-    case Code::upstream_broken:
-      return "broken";
-    default:
-      return "error";
-  }
-}
 
 class GatewayImpl final : public Gateway {
  public:
@@ -202,7 +179,7 @@ class GatewayImpl final : public Gateway {
           Code::not_found,
           "Nothing is served at this path. MCP clients connect to /mcp or /mcp/{virtual-server}.");
     call.endpoint_path = std::string(request.path);
-    if (request.method == net::Method::options && !call.cors.empty()) co_return preflight(request);
+    if (request.method == net::Method::options && !call.cors.empty()) co_return Door::preflight(request);
     const Endpoint* endpoint = call.snapshot->endpoint(request.path);
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
@@ -315,26 +292,6 @@ class GatewayImpl final : public Gateway {
     co_return net::Reply{.status = 200, .content_type = "application/json", .body = "[" + out + "]"};
   }
 
-  static Answer preflight(const net::Request& request) {
-    // Headers that mirror arguments have names of the tools' own choice.
-    std::string mirrored;
-    const std::string asked = lower(request.headers.find("access-control-request-headers").value_or(""));
-    for (std::string_view rest = asked; !rest.empty();) {
-      const std::string_view name = trim(rest.substr(0, rest.find(',')));
-      rest.remove_prefix(std::min(rest.size(), rest.substr(0, rest.find(',')).size() + 1));
-      if (name.starts_with("mcp-param-") &&
-          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == name.npos)
-        mirrored += ", " + std::string(name);
-    }
-    return net::Reply{.status = 204,
-                      .headers = {{"Access-Control-Allow-Methods", "GET, POST, DELETE"},
-                                  {"Access-Control-Allow-Headers",
-                                   "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, "
-                                   "Mcp-Name, Mcp-Session-Id, Last-Event-ID" +
-                                       mirrored},
-                                  {"Access-Control-Max-Age", "600"}}};
-  }
-
   void count(const Call& call, const Result<Answer>& answer) {
     ShardCounters& counters = call.here.counters;
     const std::size_t outcome = !answer ? outcome_slot(answer.error().code)
@@ -348,51 +305,6 @@ class GatewayImpl final : public Gateway {
     counters.pool_idle.set(static_cast<std::int64_t>(pool.idle));
     counters.pool_busy.set(static_cast<std::int64_t>(pool.busy));
     counters.dialled.set(static_cast<std::int64_t>(pool.dialled));
-  }
-
-  void record(const Call& call, const Result<Answer>& answer) {
-    const std::string principal = call.principal_name();
-    if (call.intent_written) {
-      const auto* result = answer ? std::get_if<RpcResult>(&*answer) : nullptr;
-      const std::string_view raw = result ? std::string_view(result->raw) : std::string_view();
-      call.here.journal.outcome({.call = call.id,
-                                 .status = outcome_of(call, answer),
-                                 .code = answer ? std::string_view() : name_of(answer.error().code),
-                                 .micros = micros_since(call.exchange.started()),
-                                 .result = raw,
-                                 .bytes = raw.size(),
-                                 .capture = call.capture});
-    } else if (!answer || !call.refusal.empty()) {
-      const std::string reason =
-          call.refusal.empty() && !answer ? std::string(name_of(answer.error().code)) : call.refusal;
-      call.here.journal.refusal({.call = call.id,
-                                 .principal = principal,
-                                 .key_id = call.key_id,
-                                 .endpoint = call.endpoint_path,
-                                 .era = mcp::text_of(call.version),
-                                 .method = call.method,
-                                 .target = call.target,
-                                 .reason = reason,
-                                 .rule = call.rule,
-                                 .client = call.exchange.peer().ip,
-                                 .status = answer ? 200 : show(answer.error(), call).http,
-                                 .before_authentication = !call.principal});
-    } else if (!std::holds_alternative<Accepted>(*answer) && !std::holds_alternative<RpcError>(*answer)) {
-      // Strangers must not be able to fill the disk; a batch is recorded message by message.
-      if (!call.principal || call.method == "ping" || call.method == "batch") return;
-      call.here.journal.note("answered", "\"call\":" + json::quote(call.id) +
-                                             ",\"principal\":" + json::quote(principal) +
-                                             ",\"key_id\":" + json::quote(call.key_id) +
-                                             ",\"endpoint\":" + json::quote(call.endpoint_path) +
-                                             ",\"era\":" + json::quote(mcp::text_of(call.version)) +
-                                             ",\"method\":" + json::quote(call.method));
-    } else {
-      return;
-    }
-    if (!answer && answer.error().blame != Blame::client)
-      spdlog::warn("call {}: {} {}: {} ({})", call.id, call.method, call.target, answer.error().what,
-                   name_of(answer.error().code));
-    call.here.commit_soon();
   }
 
   Task<> health(net::Exchange& exchange, std::string_view path) {
