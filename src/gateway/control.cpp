@@ -99,7 +99,7 @@ Result<void> Control::reload() {
   }
   for (const auto& [name, managed] : previous) {
     const auto it = managed_.find(name);
-    if (it == managed_.end() || it->second != managed) retire(managed);
+    if (it == managed_.end() || it->second != managed) end(managed);
   }
   for (const auto& managed : fresh) {
     (void)managed->shard->post([this, managed] {
@@ -172,23 +172,35 @@ std::shared_ptr<Managed> Control::manage(std::shared_ptr<const ServerConfig> con
   return managed;
 }
 
-void Control::retire(const std::shared_ptr<Managed>& managed) {
-  managed->retired = true;
-  (void)managed->shard->post([managed] {
-    managed->end.request();
-    if (managed->wake) managed->wake->deliver(true);
+void Control::end(const std::shared_ptr<Managed>& managed) {
+  if (managed->retired.exchange(true)) return;
+  const std::lock_guard lock(ending_mutex_);
+  std::erase_if(ending_, [](const auto& one) {
+    return one.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   });
   for (int i = 0; i < shards_.size(); ++i) {
-    (void)shards_[i].post([managed, &shard = shards_[i]] {
-      spawn([](std::shared_ptr<Managed> old, net::Shard* here) -> Task<> {
-        // Calls of older snapshots hold the upstream; let them finish, within reason.
-        const auto until = std::chrono::steady_clock::now() + kRetireGrace;
-        while (old->upstream.use_count() > 1 && std::chrono::steady_clock::now() < until)
-          co_await net::sleep_for(*here, std::chrono::milliseconds(100));
-        co_await old->upstream->close();
-      }(managed, &shard));
+    auto done = std::make_shared<std::promise<void>>();
+    ending_.push_back(done->get_future());
+    const bool sent = shards_[i].post([this, managed, done, &shard = shards_[i]] {
+      if (managed->shard == &shard) {
+        managed->end.request();
+        if (managed->wake) managed->wake->deliver(true);
+      }
+      spawn(close(this, managed, &shard, done));
     });
+    if (!sent) done->set_value();
   }
+}
+
+Task<> Control::close(Control* self, std::shared_ptr<Managed> managed, net::Shard* here,
+                      std::shared_ptr<std::promise<void>> done) {
+  // Calls of older snapshots hold the upstream; let them finish, within reason.
+  const auto until = std::chrono::steady_clock::now() + kRetireGrace;
+  while (managed->upstream.use_count() > 1 && !self->stopping_ && std::chrono::steady_clock::now() < until)
+    co_await net::sleep_for(*here, std::chrono::milliseconds(100));
+  co_await managed->upstream->close();
+  if (managed->shard == here && managed->refreshing) co_await managed->refreshed;
+  done->set_value();
 }
 
 Result<void> Control::publish() {
@@ -352,28 +364,10 @@ void Control::stop() {
     const std::lock_guard lock(status_mutex_);
     servers = visible_;
   }
-  std::vector<std::future<void>> closed;
-  for (const auto& [name, managed] : servers) {
-    managed->retired = true;
-    for (int i = 0; i < shards_.size(); ++i) {
-      auto done = std::make_shared<std::promise<void>>();
-      closed.push_back(done->get_future());
-      const bool sent = shards_[i].post([managed, done, &shard = shards_[i]] {
-        const bool refreshes = managed->shard == &shard && managed->refreshing;
-        if (refreshes) {
-          managed->end.request();
-          if (managed->wake) managed->wake->deliver(true);
-        }
-        spawn([](std::shared_ptr<Managed> m, bool wait, std::shared_ptr<std::promise<void>> p) -> Task<> {
-          co_await m->upstream->close();
-          if (wait) co_await m->refreshed;
-          p->set_value();
-        }(managed, refreshes, done));
-      });
-      if (!sent) done->set_value();
-    }
-  }
-  for (auto& future : closed) future.wait_for(std::chrono::seconds(5));
+  for (const auto& [name, managed] : servers) end(managed);
+  // Those that were replaced a moment ago are still ending.
+  const std::lock_guard lock(ending_mutex_);
+  for (auto& one : ending_) one.wait_for(std::chrono::seconds(5));
 }
 
 }  // namespace sallyport::gateway

@@ -2,6 +2,7 @@
 /// The control plane: upstream objects, catalogue refresh, and the publication of snapshots to the shards.
 
 #include <atomic>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,7 +51,10 @@ class Control {
   std::shared_ptr<Managed> manage(std::shared_ptr<const ServerConfig> config);
   Result<std::shared_ptr<const ServerConfig>> resolve(const store::Server& server,
                                                       const std::vector<store::AnyDocument>& documents);
-  void retire(const std::shared_ptr<Managed>& managed);
+  /// Ends a server on every shard: when the calls of older snapshots have finished, or at once where we stop.
+  void end(const std::shared_ptr<Managed>& managed);
+  static Task<> close(Control* self, std::shared_ptr<Managed> managed, net::Shard* here,
+                      std::shared_ptr<std::promise<void>> done);
   Result<void> publish();
   /// True when it differs from what was known.
   Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);
@@ -72,6 +76,9 @@ class Control {
   std::int64_t generation_ = 0;
   std::map<std::string, std::shared_ptr<Managed>> managed_;
   std::atomic<bool> stopping_{false};
+
+  std::mutex ending_mutex_;
+  std::vector<std::future<void>> ending_;  // one for each server and shard that is being ended
 
   mutable std::mutex
       status_mutex_;  // copied at each publication, read by the admin side and by notifications

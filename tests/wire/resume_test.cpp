@@ -232,3 +232,30 @@ TEST_CASE("a server that stops does not wait for calls whose clients have gone")
   gateway.server.reset();
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
 }
+
+TEST_CASE("a call under way ends as it began, whatever is configured meanwhile") {
+  struct Row {
+    const char* why;
+    const char* documents;
+  };
+  for (const Row& row :
+       {Row{"nothing that concerns it", "---\nkind: Team\nname: t\nmembers: []\n"},
+        Row{"its right is taken away",
+            "---\nkind: Policy\nname: none\nsubjects: [\"*\"]\nrules: [{effect: deny, tools: [\"*/*\"]}]\n"},
+        Row{"its server is another one", nullptr}}) {
+    CAPTURE(row.why);
+    FakeMcp upstream, other;
+    SlowCall slow(upstream);
+    GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+    StreamReader stream = call(gateway, gateway.initialize());
+    slow.wait_until_made();
+    REQUIRE(gateway.apply(row.documents ? row.documents : server_document("up", other.url())));
+    slow.progress(1);
+    CHECK(stream.message()["params"]["progress"] == 1);
+    slow.answer();
+    CHECK(stream.message()["result"]["content"][0]["text"] == "at last");
+    CHECK(stream.ended());
+    CHECK(gateway.recorded("outcome", {{"status", "ok"}}));
+    CHECK(other.call_count() == 0);
+  }
+}
