@@ -17,6 +17,8 @@ void Dialogue::start(std::shared_ptr<Upstream> upstream, UpstreamCall call, std:
   call.on_notification = [this](const UpstreamNotification& notification) {
     if (tell_) tell_(notification.method, notification.params);
   };
+  // A 2026 client has no stream that could be broken off, and the request that began this will be gone.
+  call.on_break = nullptr;
   call.ask = [weak = weak_from_this()](Question question) -> Task<QuestionAnswer> {
     return ask(weak.lock(), std::move(question));
   };

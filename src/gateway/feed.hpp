@@ -103,6 +103,7 @@ class Feed {
   bool visit(View& view, int& budget);
   void recheck(const std::shared_ptr<Follower>& follower);
   static Task<> watch_again(Feed* feed, std::shared_ptr<Follower> follower, Watched what);
+  bool may_hear(const View& view, const Watched& what) const;
   bool may_read(const View& view, std::string_view canonical, std::string_view client_uri) const;
   void take_heard();
   void tell_watchers(const Notice& notice, std::string_view watched);
@@ -126,6 +127,7 @@ class Feed {
 
   std::mutex heard_mutex_;  // notices come from every shard
   std::unordered_map<std::string, Notice> heard_;
+  std::size_t heard_bytes_ = 0;
   bool heard_posted_ = false;
 };
 

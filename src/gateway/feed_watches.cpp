@@ -13,6 +13,12 @@
 namespace sallyport::gateway {
 namespace {
 
+/// An upstream may say what it likes, as often as it likes. Nobody can subscribe to a longer id.
+constexpr std::size_t kLongestId = 8 * limits::KiB;
+constexpr std::size_t kHeardBytes = 16 * limits::MiB;
+/// How far above what changed a subscription may stand.
+constexpr int kLevels = 64;
+
 void let_go(Watched what) {
   spawn(
       [](Watched w) -> Task<> { co_await w.upstream->unwatch(w.topic, w.id, w.isolation); }(std::move(what)));
@@ -54,7 +60,10 @@ Task<Result<bool>> Feed::watch(std::shared_ptr<Follower> follower, Watched what,
   }
   if (wanted && !now->confirmed) {
     now->confirmed = true;
-    co_return true;
+    if (follower->view_ && may_hear(*follower->view_, what)) co_return true;
+    // The right was taken away while it was asked for.
+    forget(*follower, what.topic, what.client_id);
+    co_return client_error(Code::not_found, "There is nothing of this name to subscribe to.");
   }
   // Given up meanwhile, or confirmed for a second request at the same time.
   let_go(std::move(what));
@@ -88,13 +97,23 @@ bool Feed::may_read(const View& view, std::string_view canonical, std::string_vi
          here_.access(view.principal).decide(policy::Object::resource, canonical).allowed();
 }
 
+/// As things stand now, not when it was asked for. Whoever loses a tool loses its tasks.
+bool Feed::may_hear(const View& view, const Watched& what) const {
+  if (what.topic == Topic::resource) return may_read(view, what.canonical, what.client_id);
+  const Endpoint* endpoint = here_.snapshot ? here_.snapshot->endpoint(view.caller.path) : nullptr;
+  const ServerEntry* server = here_.snapshot ? here_.snapshot->server(what.server) : nullptr;
+  if (!endpoint || !server || std::ranges::find(endpoint->servers, server) == endpoint->servers.end())
+    return false;
+  return endpoint->anonymous ||
+         here_.access(view.principal).decide(policy::Object::tool, what.canonical).allowed();
+}
+
 /// A new snapshot: what may not be read any more is dropped, what a replaced server held is asked for again.
 void Feed::recheck(const std::shared_ptr<Follower>& follower) {
   const auto all = follower->watched_;
   for (const Watched& what : all) {
     const ServerEntry* server = here_.snapshot ? here_.snapshot->server(what.server) : nullptr;
-    if (!server || !server->upstream ||
-        (!what.canonical.empty() && !may_read(*follower->view_, what.canonical, what.client_id))) {
+    if (!server || !server->upstream || !may_hear(*follower->view_, what)) {
       forget(*follower, what.topic, what.client_id);
     } else if (server->upstream != what.upstream) {
       forget(*follower, what.topic, what.client_id);
@@ -120,9 +139,11 @@ Task<> Feed::watch_again(Feed* feed, std::shared_ptr<Follower> follower, Watched
 }
 
 void Feed::hear(const Notice& notice) {
+  if (notice.id.size() > kLongestId) return;
   const Topic topic = notice.kind == Notice::Kind::task_changed ? Topic::task : Topic::resource;
   const std::lock_guard lock(heard_mutex_);
-  if (heard_.size() >= limits::kUpdates) return;
+  if (heard_.size() >= limits::kUpdates || heard_bytes_ > kHeardBytes) return;
+  heard_bytes_ += notice.id.size() + notice.params.size();
   heard_.insert_or_assign(key_of(topic, notice.server, notice.isolation, notice.id), notice);
   if (heard_posted_) return;
   heard_posted_ = here_.shard.post([self = self_] {
@@ -135,15 +156,18 @@ void Feed::take_heard() {
   {
     const std::lock_guard lock(heard_mutex_);
     heard.swap(heard_);
+    heard_bytes_ = 0;
     heard_posted_ = false;
   }
+  if (watchers_.empty()) return;
   for (const auto& [key, notice] : heard) {
     tell_watchers(notice, notice.id);
     if (notice.kind == Notice::Kind::task_changed) continue;
     // What changed may lie below what was subscribed to.
     const auto scheme = notice.id.find("://");
     const std::size_t root = scheme == std::string::npos ? 0 : scheme + 3;
-    for (auto at = notice.id.rfind('/'); at != std::string::npos && at >= root && at > 0;
+    int levels = kLevels;
+    for (auto at = notice.id.rfind('/'); at != std::string::npos && at >= root && at > 0 && levels-- > 0;
          at = notice.id.rfind('/', at - 1)) {
       if (at + 1 < notice.id.size()) tell_watchers(notice, std::string_view(notice.id).substr(0, at + 1));
       tell_watchers(notice, std::string_view(notice.id).substr(0, at));

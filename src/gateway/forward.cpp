@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "mcp_service.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
@@ -32,11 +34,15 @@ bool may_be_asked(mcp::Method method) {
 /// Makes a legacy call findable for notifications/cancelled while it runs.
 class Registered {
  public:
-  Registered(ShardState& here, std::string key, Cancel& cancel) : here_(here), key_(std::move(key)) {
-    if (!key_.empty()) here_.calls[key_] = &cancel;
+  Registered(ShardState& here, std::string key, Cancel& cancel)
+      : here_(here), key_(std::move(key)), cancel_(cancel) {
+    if (!key_.empty()) here_.calls.emplace(key_, &cancel);
   }
   ~Registered() {
-    if (!key_.empty()) here_.calls.erase(key_);
+    if (key_.empty()) return;
+    const auto [begin, end] = here_.calls.equal_range(key_);
+    const auto own = std::find_if(begin, end, [&](const auto& entry) { return entry.second == &cancel_; });
+    if (own != end) here_.calls.erase(own);
   }
   Registered(const Registered&) = delete;
   Registered& operator=(const Registered&) = delete;
@@ -44,6 +50,7 @@ class Registered {
  private:
   ShardState& here_;
   const std::string key_;
+  Cancel& cancel_;
 };
 
 RpcError upstream_error(json::Value error, bool modern) {

@@ -120,6 +120,11 @@ class GatewayImpl final : public Gateway {
   /// Guarantees that every path is recorded and that an answer or error becomes bytes in one place.
   Task<std::optional<Streaming>> answer(net::Exchange& exchange, ShardState& here) {
     Call call(exchange, here);
+    // Outlives the watch: a client may go while its answer is being written.
+    struct LeftAlone {
+      Call& call;
+      ~LeftAlone() { call.here.left_alone.erase(&call.cancel); }
+    } const left_alone{call};
     const auto gone = exchange.cancel().on_request([this, &call] {
       // A 2025 client that disconnects has not cancelled (transports, 2025-11-25): its call runs on.
       if (call.modern || draining_) {
@@ -130,7 +135,6 @@ class GatewayImpl final : public Gateway {
     });
     here.counters.in_flight.add();
     Result<Answer> answer = co_await serve(call);
-    here.left_alone.erase(&call.cancel);
     record(call, answer);
     count(call, answer);
     std::optional<Streaming> open;

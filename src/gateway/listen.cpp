@@ -110,7 +110,7 @@ Task<Result<Answer>> McpService::listen(Call& call) {
                  .isolation = isolation_of(call, config),
                  .id = task->id,
                  .client_id = id,
-                 .canonical = {}};
+                 .canonical = task->canonical};
     if (co_await feed.watch(listener, std::move(what), deadline)) tasks.push_back(id);
   }
   if (!uris.empty()) honour("resourceSubscriptions", quoted(uris));

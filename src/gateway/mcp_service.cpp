@@ -347,9 +347,7 @@ void McpService::take_notification(Call& call) {
   const std::string key = call.session->nonce + "\n" + std::string(id->raw());
   for (int i = 0; i < shards_.size(); ++i) {
     ShardState* state = states_[static_cast<std::size_t>(i)].get();
-    (void)shards_[i].post([state, key] {
-      if (const auto it = state->calls.find(key); it != state->calls.end()) it->second->request();
-    });
+    (void)shards_[i].post([state, key] { state->cancel_call(key); });
   }
 }
 

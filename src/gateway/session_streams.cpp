@@ -159,7 +159,9 @@ bool SessionStreams::unsubscribe(const Session& session, std::string_view uri) {
 void SessionStreams::release(const std::shared_ptr<HomeSession>& session) {
   if (!session->stream.empty() || Feed::watches(*session) > 0) return;
   feed_.leave(*session);
-  homes_.erase(session->nonce);
+  // The session may have a new home since this one ended.
+  const auto own = homes_.find(session->nonce);
+  if (own != homes_.end() && own->second == session) homes_.erase(own);
 }
 
 void SessionStreams::drop_stream(const std::string& stream) {
@@ -186,7 +188,7 @@ void SessionStreams::end_own(const std::string& nonce) {
   if (own == homes_.end()) return;
   const auto session = own->second;
   homes_.erase(own);
-  drop_stream(session->stream);
+  drop_stream(std::exchange(session->stream, {}));
   feed_.leave(*session);
 }
 

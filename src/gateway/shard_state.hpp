@@ -55,7 +55,7 @@ class ShardState {
   Questions questions;  ///< to legacy clients
   Dialogues parked;     ///< calls that wait for their modern clients
   /// Legacy calls under way, by session and request id, so that notifications/cancelled finds them.
-  std::unordered_map<std::string, Cancel*> calls;
+  std::unordered_multimap<std::string, Cancel*> calls;
   /// Legacy calls whose clients have gone: they run on until we stop.
   std::unordered_set<Cancel*> left_alone;
   std::shared_ptr<Feed> feed;  ///< the open streams; there from the start
@@ -81,6 +81,14 @@ class ShardState {
   std::string next_call() { return call_prefix_ + std::to_string(++calls_made_); }
 
   /// Ends every call of a session.
+  /// Clients may use an id twice at a time: then all of them are meant.
+  void cancel_call(const std::string& key) {
+    for (auto it = calls.find(key); it != calls.end(); it = calls.find(key)) {
+      Cancel* const call = it->second;
+      calls.erase(it);
+      call->request();
+    }
+  }
   void cancel_calls(const std::string& nonce) {
     const auto of_session = [&](const auto& entry) { return entry.first.starts_with(nonce + "\n"); };
     for (auto it = calls.begin();

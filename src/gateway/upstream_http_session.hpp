@@ -90,6 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<GetStream> get_;
   std::shared_ptr<Listening> listening_;
   std::map<Watched, std::shared_ptr<Watch>> watches_;
+  std::multiset<std::string> leaving_;  // URIs whose unsubscribe is under way
   SingleFlight<int> raising_;
   std::optional<int> level_;  ///< severity that this session was raised to
   Replies replies_;

@@ -54,6 +54,8 @@ Task<Result<bool>> Session::confirm(Watched watched, std::shared_ptr<Watch> watc
 
 Task<> Session::subscribe(std::shared_ptr<Session> self, Identity identity, std::string uri,
                           std::shared_ptr<Watch> watch) {
+  // An unsubscribe that is under way must not come to its end after this.
+  while (self->leaving_.contains(uri)) co_await net::sleep_for(self->shard_, std::chrono::milliseconds(10));
   const UpstreamCall call{.method = mcp::Method::resources_subscribe};
   auto posted = co_await post(*self->link_, call, identity, self->link_->next_id(),
                               "{\"uri\":" + json::quote(uri) + "}",
@@ -67,7 +69,10 @@ Task<> Session::subscribe(std::shared_ptr<Session> self, Identity identity, std:
     watch->subscribed.land(broken("refuses resources/subscribe: " +
                                   wire::words_of(posted->answer->payload, self->link_->config())));
   } else {
+    // Given up while it was asked for: what nobody wants any more is not kept at the upstream.
+    const bool wanted = self->watches_.contains({.topic = Topic::resource, .id = uri});
     watch->subscribed.land(identity->epoch);
+    if (!wanted) spawn(unsubscribe(self, identity, uri));
   }
 }
 
@@ -83,10 +88,12 @@ void Session::unwatch(const Watched& watched) {
 
 Task<> Session::unsubscribe(std::shared_ptr<Session> self, Identity identity, std::string uri) {
   const UpstreamCall call{.method = mcp::Method::resources_unsubscribe};
+  const auto place = self->leaving_.insert(uri);
   (void)co_await post(*self->link_, call, identity, self->link_->next_id(),
                       "{\"uri\":" + json::quote(uri) + "}",
                       {.deadline = std::chrono::steady_clock::now() + limits::kSideRequest,
                        .cancel = &self->link_->closing()});
+  self->leaving_.erase(place);
 }
 
 /// A session that replaced another knows nothing of what was watched.

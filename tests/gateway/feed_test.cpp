@@ -81,7 +81,8 @@ std::shared_ptr<const Snapshot> snapshot(const std::shared_ptr<Upstream>& upstre
   auto catalogue =
       Catalogue::build({.server = "notes",
                         .tools = tools,
-                        .resources = R"([{"uri":"note://a"},{"uri":"note://b"},{"uri":"note://a/x"}])"});
+                        .resources = R"([{"uri":"note://a"},{"uri":"note://b"},{"uri":"note://a/x"}])",
+                        .templates = R"([{"uriTemplate":"note://many/{n}"}])"});
   REQUIRE(catalogue.has_value());
   SnapshotParts parts;
   parts.servers.push_back({.config = config, .upstream = upstream, .catalogue = *catalogue});
@@ -210,6 +211,37 @@ TEST_CASE("an upstream that refuses leaves nothing behind, and a change during i
   });
 }
 
+TEST_CASE("a right that goes while the upstream confirms takes the subscription along") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    auto ear = std::make_shared<Ear>();
+    CHECK(feed.join(ear, kCaller, 0).has_value());
+    d.upstream->during = [&] { d.state.swap(snapshot(d.upstream, kClosed)); };
+    CHECK(!(co_await feed.watch(ear, note(d.upstream, "note://a"), kLater)).has_value());
+    d.upstream->during = nullptr;
+    CHECK((co_await feed.watch(ear, note(d.upstream, "note://b"), kLater)).has_value());
+    co_await d.settle();
+    CHECK(d.upstream->watched["|note://a"] == 0);
+    CHECK(d.upstream->watched["|note://b"] == 1);
+  });
+}
+
+TEST_CASE("an upstream that names endless URIs costs nobody anything") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    auto ear = std::make_shared<Ear>();
+    CHECK(feed.join(ear, kCaller, 0).has_value());
+    CHECK((co_await feed.watch(ear, note(d.upstream, "note://a"), kLater)).has_value());
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 100; ++i)
+      feed.hear(updated("note://a/" + std::to_string(i) + std::string(1'000'000, '/')));
+    feed.hear(updated("note://a/" + std::string(8000, '/')));
+    co_await d.settle();
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(2));
+    CHECK(ear->heard.empty());
+  });
+}
+
 TEST_CASE("a change of configuration takes away what may not be read and asks a new server again") {
   Desk desk;
   desk.run([](Desk& d, Feed& feed) -> Task<> {
@@ -268,9 +300,9 @@ TEST_CASE("what is too much is refused: streams of one caller, subscriptions of 
     auto ear = std::make_shared<Ear>();
     CHECK(feed.join(ear, kCaller, Follower::kAll).has_value());
     for (std::size_t i = 0; i < limits::kSubscriptions; ++i)
-      REQUIRE(
-          (co_await feed.watch(ear, note(d.upstream, "note://" + std::to_string(i)), kLater)).has_value());
-    auto one_more = co_await feed.watch(ear, note(d.upstream, "note://more"), kLater);
+      REQUIRE((co_await feed.watch(ear, note(d.upstream, "note://many/" + std::to_string(i)), kLater))
+                  .has_value());
+    auto one_more = co_await feed.watch(ear, note(d.upstream, "note://many/more"), kLater);
     REQUIRE(!one_more.has_value());
     CHECK(one_more.error().code == Code::limited);
     std::vector<std::shared_ptr<Ear>> ears;

@@ -39,13 +39,14 @@ class PollingServer {
     if (!std::exchange(answered_, true)) allow_.set_value();
   }
 
-  ScriptedMcp mcp{ScriptedMcp::Era::legacy};
-
  private:
   Json call_;
   std::promise<void> allow_;
   std::shared_future<void> allowed_ = allow_.get_future().share();
   bool answered_ = false;
+
+ public:
+  ScriptedMcp mcp{ScriptedMcp::Era::legacy};  // goes first: its threads use the others
 };
 
 const char* const kCall =
@@ -90,4 +91,27 @@ TEST_CASE("a client that does not know how to poll waits on the connection that 
   upstream.mcp.await("GET");
   upstream.answer();
   CHECK(socket.answer().body.find("at last") != std::string::npos);
+}
+
+TEST_CASE("a question that waits for its client survives that its upstream has us poll") {
+  PollingServer upstream;
+  upstream.mcp.on("tools/call", [](RawSocket& socket, const Heard&) {
+    const Json asked = {{"jsonrpc", "2.0"},
+                        {"id", 1},
+                        {"method", "elicitation/create"},
+                        {"params", {{"message", "?"}, {"requestedSchema", {{"type", "object"}}}}}};
+    ScriptedMcp::open_stream(socket, "id: e-0\nretry: 300\ndata:\n\n" + ScriptedMcp::event(asked, "e-1"));
+    return false;
+  });
+  upstream.mcp.on("GET", [](RawSocket&, const Heard&) { return false; });
+  GatewayFixture gateway(upstream.document() + kDefaultPolicy);
+  const Json params = {{"name", "up__slow"}, {"arguments", Json::object()}};
+  const Json meta = {{"io.modelcontextprotocol/clientCapabilities", {{"elicitation", Json::object()}}}};
+  const Response asked = gateway.post(GatewayFixture::modern_body("tools/call", params, 7, meta),
+                                      GatewayFixture::modern_headers("tools/call", "up__slow"));
+  CAPTURE(asked.head);
+  CAPTURE(asked.body);
+  REQUIRE(asked.body.find("input_required") != std::string::npos);
+  upstream.mcp.await("GET");
+  CHECK(gateway.modern("tools/list").status == 200);
 }
