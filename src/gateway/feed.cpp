@@ -151,7 +151,7 @@ void Feed::work() {
     const std::shared_ptr<View> view = queue_.front();
     if (view->cursor == 0 && std::exchange(view->stale, false)) {
       examine(view);
-      budget -= 8;
+      --budget;
     }
     if (!visit(*view, budget)) break;
     if (view->stale) continue;
@@ -162,7 +162,6 @@ void Feed::work() {
   }
   working_ = !queue_.empty();
   if (!working_) return;
-  served_ += kTurn;
   if (served_ < std::max(kSmallestShare, streams_ / kShares)) return work_later();
   served_ = 0;
   rest_.set(kRest, [this] { work(); });
@@ -200,6 +199,7 @@ bool Feed::visit(View& view, int& budget) {
   // From the back: what leaves meanwhile is replaced by one that was served already.
   view.cursor = std::min(view.cursor, view.members.size());
   while (view.cursor > 0 && budget-- > 0) {
+    ++served_;
     const std::shared_ptr<Follower> follower = view.members[--view.cursor];
     if (view.ended) {
       follower->end();

@@ -61,6 +61,17 @@ std::string quoted(const std::vector<std::string>& texts) {
 
 }  // namespace
 
+Watched McpService::watched(const Call& call, const Readable& found, std::string uri) {
+  const ServerEntry& server = *found.entry->server;
+  return {.topic = Topic::resource,
+          .upstream = server.upstream,
+          .server = server.config->document.name,
+          .isolation = isolation_of(call, *server.config),
+          .id = found.original,
+          .client_id = std::move(uri),
+          .canonical = found.canonical};
+}
+
 Task<Result<Answer>> McpService::listen(Call& call) {
   if (!call.takes_stream)
     co_return client_error(Code::not_acceptable, "Accept must include text/event-stream.");
@@ -90,15 +101,7 @@ Task<Result<Answer>> McpService::listen(Call& call) {
   for (const std::string& uri : texts(filter, "resourceSubscriptions")) {
     const auto found = readable(call, uri);
     if (!found) continue;
-    const ServerConfig& config = *found->entry->server->config;
-    Watched what{.topic = Topic::resource,
-                 .upstream = found->entry->server->upstream,
-                 .server = config.document.name,
-                 .isolation = isolation_of(call, config),
-                 .id = found->original,
-                 .client_id = uri,
-                 .canonical = found->canonical};
-    if (co_await feed.watch(listener, std::move(what), deadline)) uris.push_back(uri);
+    if (co_await feed.watch(listener, watched(call, *found, uri), deadline)) uris.push_back(uri);
   }
   for (const std::string& id : texts(filter, "taskIds")) {
     const auto task = open_task(call, id);

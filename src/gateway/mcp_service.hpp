@@ -10,6 +10,8 @@
 
 namespace sallyport::gateway {
 
+struct Watched;
+
 /// Threads: used from every shard; holds nothing that changes.
 class McpService {
  public:
@@ -111,6 +113,7 @@ class McpService {
   };
   /// None where it does not exist or the caller may not read it; the call's record is told which.
   std::optional<Readable> readable(Call& call, const std::string& uri) const;
+  static Watched watched(const Call& call, const Readable& found, std::string uri);
   /// The same answer for both, in the words of the client's era.
   static Result<Answer> no_such_resource(const Call& call, const std::string& uri);
   /// Whose upstream session the call uses (DESIGN 3.15): "" is everyone's.

@@ -3,6 +3,7 @@
 
 #include "mcp_service.hpp"
 #include "sallyport/mcp/compose.hpp"
+#include "sealed_payload.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -31,18 +32,12 @@ std::string McpService::seal_task(const Call& call, const std::string& server, c
 }
 
 std::optional<McpService::TaskRef> McpService::open_task(Call& call, std::string_view id) const {
-  auto payload = sealer_.open(kPurpose, call.bound(), id);
-  if (!payload) return std::nullopt;
-  const auto document = json::Document::parse(std::move(*payload));
-  if (!document) return std::nullopt;
-  const auto text = [&](std::string_view key) {
-    const auto member = document->root().find(key);
-    return member ? member->string().value_or("") : "";
-  };
-  const std::string server = text("s");
+  const auto said = SealedPayload::open(sealer_, kPurpose, call.bound(), id);
+  if (!said) return std::nullopt;
+  const std::string server = said->text("s");
   for (const ServerEntry* entry : call.endpoint->servers) {
     if (entry->config->document.name != server) continue;
-    TaskRef ref{.server = entry, .canonical = text("c"), .id = text("t")};
+    TaskRef ref{.server = entry, .canonical = said->text("c"), .id = said->text("t")};
     // A tool that was taken away takes its tasks along.
     if (!allowed(call, policy::Object::tool, ref.canonical)) return std::nullopt;
     return ref;

@@ -2,6 +2,7 @@
 
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/mcp/compose.hpp"
+#include "sealed_payload.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -41,27 +42,16 @@ std::string seal_state(const identity::Sealer& sealer, const RequestState& state
 
 Result<RequestState> open_state(const identity::Sealer& sealer, std::string_view token,
                                 std::string_view bound, std::string_view digest, SystemTime now) {
-  auto payload = sealer.open(kPurpose, bound, token);
-  if (!payload) return not_ours();
-  const auto document = json::Document::parse(std::move(*payload));
-  if (!document) return not_ours();
-  const json::Value root = document->root();
-  const auto text = [&](std::string_view key) {
-    const auto member = root.find(key);
-    return member ? member->string().value_or("") : "";
-  };
-  const auto number = [&](std::string_view key) {
-    const auto member = root.find(key);
-    return member ? member->integer().value_or(0) : 0;
-  };
-  RequestState state{.digest = text("d"),
-                     .call = text("c"),
-                     .expires = number("x"),
-                     .dialogue = text("i"),
-                     .shard = static_cast<int>(number("h")),
-                     .round = static_cast<int>(number("r")),
-                     .start = text("s")};
-  if (const auto upstream = root.find("u")) state.upstream = std::string(upstream->raw());
+  const auto said = SealedPayload::open(sealer, kPurpose, bound, token);
+  if (!said) return not_ours();
+  RequestState state{.digest = said->text("d"),
+                     .call = said->text("c"),
+                     .expires = said->number("x"),
+                     .upstream = said->raw("u"),
+                     .dialogue = said->text("i"),
+                     .shard = static_cast<int>(said->number("h")),
+                     .round = static_cast<int>(said->number("r")),
+                     .start = said->text("s")};
   if (state.digest != digest || state.expires <= unix_millis(now) / 1000) return not_ours();
   return state;
 }

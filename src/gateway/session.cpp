@@ -5,6 +5,7 @@
 
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
+#include "sealed_payload.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -31,26 +32,16 @@ std::string seal_session(const identity::Sealer& sealer, const Session& session,
 
 Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound,
                              SystemTime now) {
-  auto payload = sealer.open(kPurpose, bound, id);
-  if (!payload) return no_session();
-  auto document = json::Document::parse(std::move(*payload));
-  if (!document) return no_session();
-  const json::Value root = document->root();
-  const auto text = [&](std::string_view key) {
-    const auto member = root.find(key);
-    return member ? member->string().value_or("") : "";
-  };
-  const auto number = [&](std::string_view key) {
-    const auto member = root.find(key);
-    return member ? member->integer().value_or(0) : 0;
-  };
-  const auto version = mcp::version_from(text("v"));
-  Session session{.nonce = text("n"),
+  const auto said = SealedPayload::open(sealer, kPurpose, bound, id);
+  if (!said) return no_session();
+  const auto version = mcp::version_from(said->text("v"));
+  Session session{.nonce = said->text("n"),
                   .version = version.value_or(mcp::kNewestLegacy),
-                  .expires = number("x"),
-                  .home = static_cast<int>(number("h")),
-                  .start = text("s")};
-  if (const auto capabilities = root.find("c")) session.capabilities = std::string(capabilities->raw());
+                  .expires = said->number("x"),
+                  .home = static_cast<int>(said->number("h")),
+                  .start = said->text("s")};
+  if (auto capabilities = said->raw("c"); !capabilities.empty())
+    session.capabilities = std::move(capabilities);
   if (!version || session.nonce.empty() || session.expires <= unix_seconds(now)) return no_session();
   return session;
 }

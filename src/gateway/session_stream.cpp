@@ -74,14 +74,7 @@ Task<Result<Answer>> McpService::subscribe(Call& call) {
   const std::string uri = uri_of(call);
   const auto found = readable(call, uri);
   if (!found) co_return no_such_resource(call, uri);
-  const ServerConfig& config = *found->entry->server->config;
-  Watched what{.topic = Topic::resource,
-               .upstream = found->entry->server->upstream,
-               .server = config.document.name,
-               .isolation = isolation_of(call, config),
-               .id = found->original,
-               .client_id = uri,
-               .canonical = found->canonical};
+  Watched what = watched(call, *found, uri);
   const int home = home_of(*call.session, shards_);
   ShardState* const state = states_[static_cast<std::size_t>(home)].get();
   const Caller caller{.key_id = call.key_id, .path = call.endpoint_path};

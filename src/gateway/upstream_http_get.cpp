@@ -6,11 +6,14 @@
 namespace sallyport::gateway::http {
 namespace {
 
-/// A stream that ends before this, and brought nothing, was not worth opening.
-constexpr auto kShort = std::chrono::seconds(5);
 constexpr auto kShortestRetry = std::chrono::milliseconds(100);
 
 }  // namespace
+
+Duration reopen_pause(Duration wanted, int barren) {
+  const Duration pause = std::max<Duration>(wanted, kShortestRetry) * (1 << std::clamp(barren - 3, 0, 9));
+  return std::min<Duration>(pause, limits::kStreamRetryMax);
+}
 
 bool offers(const UpstreamIdentity& identity, std::string_view group, std::string_view member) {
   auto document = json::Document::parse(identity.capabilities, json::kUpstream);
@@ -85,10 +88,8 @@ Task<> GetStream::run(std::shared_ptr<GetStream> self) {
       self->set(State::open);
       if (!co_await self->read(std::move(*response)) || self->cancel_.requested()) break;
       self->set(State::opening);
-      barren = self->heard_ || std::chrono::steady_clock::now() - since > kShort ? 0 : barren + 1;
-      const Duration pause =
-          std::max<Duration>(self->retry_, kShortestRetry) * (1 << std::clamp(barren - 3, 0, 9));
-      (void)co_await rest(std::min<Duration>(pause, limits::kStreamRetryMax), within);
+      barren = self->heard_ || std::chrono::steady_clock::now() - since > kShortStream ? 0 : barren + 1;
+      (void)co_await rest(reopen_pause(self->retry_, barren), within);
       continue;
     }
     if (response) net::finish_in_background(std::move(*response), kTail);

@@ -7,10 +7,6 @@
 namespace sallyport::gateway::http {
 namespace {
 
-/// A stream that ends before this was not worth opening.
-constexpr auto kShort = std::chrono::seconds(5);
-constexpr auto kShortestRetry = std::chrono::milliseconds(100);
-
 /// Tasks are told about only to those who say that they know them.
 constexpr const char* kTasks = R"({"extensions":{"io.modelcontextprotocol/tasks":{}}})";
 
@@ -74,7 +70,7 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
   Duration back_off = limits::kStreamRetry;
   bool said = false;
   SteadyTime opened_at{};
-  int brief = 0;
+  int barren = 0;
   while (!self->cancel_.requested()) {
     const std::string wanted = self->filter();
     if (wanted.empty() && self->current_) {
@@ -89,10 +85,8 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
     if (self->current_ && self->current_->ended) {
       self->gap_ = true;
       // One that ends as soon as it was opened is not opened without end.
-      const bool held = std::chrono::steady_clock::now() - opened_at > kShort;
-      brief = held ? 0 : std::min(brief + 1, 12);
-      const Duration pause =
-          std::max<Duration>(self->current_->retry, kShortestRetry) * (1 << std::clamp(brief - 3, 0, 9));
+      barren = std::chrono::steady_clock::now() - opened_at > kShortStream ? 0 : barren + 1;
+      const Duration pause = reopen_pause(self->current_->retry, barren);
       self->current_.reset();
       (void)co_await rest(pause, within);
       continue;

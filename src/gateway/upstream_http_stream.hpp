@@ -13,6 +13,12 @@
 
 namespace sallyport::gateway::http {
 
+/// A stream that ends before this, and brought nothing, was not worth opening.
+constexpr auto kShortStream = std::chrono::seconds(5);
+/// Before a stream that ended is opened again: what the upstream asked for, and longer after `barren` such
+/// streams in a row.
+Duration reopen_pause(Duration wanted, int barren);
+
 /// One thing that is watched.
 struct Watched {
   Topic topic = Topic::resource;
