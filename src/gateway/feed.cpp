@@ -13,11 +13,11 @@ namespace {
 constexpr std::array<std::string_view, 3> kChanged = {"notifications/tools/list_changed",
                                                       "notifications/prompts/list_changed",
                                                       "notifications/resources/list_changed"};
-/// Calls must not wait behind thousands of streams: this many are served in one turn of the loop; after a
-/// share of all of them the feed rests for a moment, and has told everyone in half a second.
-constexpr int kTurn = 4;
-constexpr std::size_t kShares = 35, kSmallestShare = 64;
-constexpr Duration kRest = std::chrono::milliseconds(5);
+/// Calls must not wait behind thousands of streams: what is due is told every millisecond, at a pace that
+/// reaches all of them in half a second, but no more than this many in one turn of the loop.
+constexpr std::size_t kTurn = 24;
+constexpr Duration kRest = std::chrono::milliseconds(1), kRound = std::chrono::milliseconds(500);
+constexpr std::size_t kSmallestRound = 1600;  // few streams are told at the pace of this many
 
 std::size_t digest_of(std::size_t seed, std::size_t item) {
   return (seed ^ item) * 0x9E3779B97F4A7C15ULL + (seed >> 29U);
@@ -135,7 +135,9 @@ void Feed::snapshot_changed() {
 void Feed::queue(const std::shared_ptr<View>& view) {
   view->stale = true;
   if (!std::exchange(view->queued, true)) queue_.push_back(view);
-  if (!std::exchange(working_, true)) work_later();
+  if (std::exchange(working_, true)) return;
+  paced_until_ = std::chrono::steady_clock::now() - kTurn * step();
+  work_later();
 }
 
 void Feed::work_later() {
@@ -145,8 +147,13 @@ void Feed::work_later() {
   if (!here_.shard.post(go)) here_.shard.at_turn_end(go);
 }
 
+/// From one stream to the next.
+Duration Feed::step() const { return kRound / std::max(streams_, kSmallestRound); }
+
 void Feed::work() {
-  int budget = kTurn;
+  const auto due = static_cast<std::size_t>((std::chrono::steady_clock::now() - paced_until_) / step());
+  const std::size_t allowed = std::min(due, kTurn);
+  std::size_t budget = allowed;
   while (!queue_.empty() && budget > 0) {
     const std::shared_ptr<View> view = queue_.front();
     if (view->cursor == 0 && std::exchange(view->stale, false)) {
@@ -160,10 +167,10 @@ void Feed::work() {
     if (!view->members.empty()) continue;
     if (const auto it = views_.find(view->key); it != views_.end() && it->second == view) views_.erase(it);
   }
+  paced_until_ += step() * (allowed - budget);
   working_ = !queue_.empty();
   if (!working_) return;
-  if (served_ < std::max(kSmallestShare, streams_ / kShares)) return work_later();
-  served_ = 0;
+  if (due > kTurn) return work_later();
   rest_.set(kRest, [this] { work(); });
 }
 
@@ -195,11 +202,10 @@ void Feed::examine(const std::shared_ptr<View>& view) {
 }
 
 /// True when every member was served.
-bool Feed::visit(View& view, int& budget) {
+bool Feed::visit(View& view, std::size_t& budget) {
   // From the back: what leaves meanwhile is replaced by one that was served already.
   view.cursor = std::min(view.cursor, view.members.size());
-  while (view.cursor > 0 && budget-- > 0) {
-    ++served_;
+  for (; view.cursor > 0 && budget > 0; --budget) {
     const std::shared_ptr<Follower> follower = view.members[--view.cursor];
     if (view.ended) {
       follower->end();

@@ -14,6 +14,7 @@
 
 #include "sallyport/core/clock.hpp"
 #include "sallyport/gateway/upstream.hpp"
+#include "sallyport/net/fine_timer.hpp"
 #include "sallyport/net/shard.hpp"
 #include "session_streams.hpp"
 
@@ -100,7 +101,8 @@ class Feed {
   void work_later();
   void work();
   void examine(const std::shared_ptr<View>& view);
-  bool visit(View& view, int& budget);
+  bool visit(View& view, std::size_t& budget);
+  Duration step() const;
   void recheck(const std::shared_ptr<Follower>& follower);
   static Task<> watch_again(Feed* feed, std::shared_ptr<Follower> follower, Watched what);
   bool may_hear(const View& view, const Watched& what) const;
@@ -121,8 +123,9 @@ class Feed {
   std::unordered_map<std::string, std::vector<Follower*>> watchers_;
   std::deque<std::shared_ptr<View>> queue_;
   bool working_ = false;
-  std::size_t served_ = 0;  // since the last rest
-  net::Deadline sweep_, rest_;
+  SteadyTime paced_until_{};  // what was due before has been told
+  net::Deadline sweep_;
+  net::FineTimer rest_;
   std::shared_ptr<Feed*> self_;  // what waits elsewhere finds null in it once we are gone
 
   std::mutex heard_mutex_;  // notices come from every shard

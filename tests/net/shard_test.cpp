@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sallyport/core/limits.hpp"
+#include "sallyport/net/fine_timer.hpp"
 
 using namespace sallyport;
 using namespace sallyport::net;
@@ -166,4 +167,26 @@ TEST_CASE("a deadline's action may set it again, and many live side by side") {
     CHECK(fired == 2500);
     CHECK(count == 3);
   }(shard));
+}
+
+TEST_CASE(
+    "a fine timer fires once, at the time that was set last, and not after it was cleared or has gone") {
+  Shard shard(0);
+  std::string said;
+  FineTimer replaced(shard), cleared(shard), last(shard);
+  auto gone = std::make_unique<FineTimer>(shard);
+  const SteadyTime begin = std::chrono::steady_clock::now();
+  replaced.set(200us, [&] { said += "first"; });
+  replaced.set(400us, [&] { said += "second "; });
+  cleared.set(200us, [&] { said += "cleared"; });
+  cleared.clear();
+  gone->set(200us, [&] { said += "gone"; });
+  gone.reset();
+  last.set(1ms, [&] {
+    said += "last";
+    last.set(1ms, [&] { shard.stop(); });
+  });
+  shard.run();
+  CHECK(said == "second last");
+  CHECK(std::chrono::steady_clock::now() - begin >= 2ms);
 }
