@@ -1,0 +1,35 @@
+#pragma once
+/// An operator who changes the registry all the time: what was acknowledged must still be there afterwards.
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "installation.hpp"
+
+namespace sallyport::faults {
+
+/// Applies generation after generation of a pair of documents that only make sense together, and makes keys.
+class Operator {
+ public:
+  explicit Operator(Installation& installation) : installation_(installation) {}
+  ~Operator() { end(); }
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+
+  void begin();
+  void end();
+  int acknowledged() const { return acknowledged_; }
+  /// What is stored is the last acknowledged change, or one that was under way and is there as a whole.
+  void check(Findings& found);
+
+ private:
+  void change();
+  Installation& installation_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+  int tried_ = 0, acknowledged_ = 0;
+  std::vector<std::string> keys_;  ///< ids of keys that were made
+};
+
+}  // namespace sallyport::faults
