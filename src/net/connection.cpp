@@ -300,7 +300,8 @@ void Connection::stop_now() {
   if (phase_ != Phase::exchange) return channel_.close();
   keep_open_ = false;
   watch_deadline_.clear();
-  cut_.emplace(shard_).set(bounds().cancel_grace, [this] { channel_.close(); });
+  // Said again and again while we end: the first time counts.
+  if (!cut_) cut_.emplace(shard_).set(bounds().cancel_grace, [this] { channel_.close(); });
   if (events_) events_->abandon();
   cancel_->request();
 }
