@@ -322,17 +322,18 @@ class UpstreamFixture {
   Outcome call(Calling how = {}, int shard = 0) { return calling(shard, std::move(how)).get(); }
 
   std::string watch(const std::string& id, gateway::Topic topic = gateway::Topic::resource, int shard = 0,
-                    const std::string& isolation = {}) {
-    return watching(id, topic, shard, isolation).get();
+                    const std::string& isolation = {}, Duration within = std::chrono::seconds(5)) {
+    return watching(id, topic, shard, isolation, within).get();
   }
   std::future<std::string> watching(const std::string& id, gateway::Topic topic = gateway::Topic::resource,
-                                    int shard = 0, const std::string& isolation = {}) {
-    return start<std::string>(shard, [this, id, topic, isolation] {
-      return [](std::shared_ptr<gateway::Upstream> u, std::string i, gateway::Topic t,
-                std::string iso) -> Task<std::string> {
-        auto done = co_await u->watch(t, i, iso, std::chrono::steady_clock::now() + std::chrono::seconds(5));
+                                    int shard = 0, const std::string& isolation = {},
+                                    Duration within = std::chrono::seconds(5)) {
+    return start<std::string>(shard, [this, id, topic, isolation, within] {
+      return [](std::shared_ptr<gateway::Upstream> u, std::string i, gateway::Topic t, std::string iso,
+                Duration time) -> Task<std::string> {
+        auto done = co_await u->watch(t, i, iso, std::chrono::steady_clock::now() + time);
         co_return done ? "watched" : std::string(name_of(done.error().code)) + ": " + done.error().what;
-      }(upstream, id, topic, isolation);
+      }(upstream, id, topic, isolation, within);
     });
   }
   void unwatch(const std::string& id, gateway::Topic topic = gateway::Topic::resource, int shard = 0) {

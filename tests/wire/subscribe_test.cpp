@@ -1,81 +1,10 @@
 // Subscriptions to resources, in both eras of clients and of upstreams, through the whole program.
-#include "scripted_mcp.hpp"
+#include "notes.hpp"
 #include "stream_reader.hpp"
 
 using namespace sallyport::testing;
 
 namespace {
-
-const Json kOffers = {{"tools", {{"listChanged", true}}},
-                      {"prompts", {{"listChanged", true}}},
-                      {"resources", {{"listChanged", true}, {"subscribe", true}}}};
-
-/// An upstream with two notes, that says what the test wants said.
-class Notes {
- public:
-  explicit Notes(ScriptedMcp::Era era) : mcp(era, kOffers), tap_(mcp.tap()) {
-    list("tools/list", "tools", Json::array({{{"name", "echo"}, {"inputSchema", {{"type", "object"}}}}}));
-    list("prompts/list", "prompts", Json::array());
-    list("resources/templates/list", "resourceTemplates", Json::array());
-    list("resources/list", "resources",
-         Json::array({{{"uri", "note://one"}, {"name", "one"}}, {{"uri", "note://secret"}, {"name", "s"}}}));
-    if (era == ScriptedMcp::Era::legacy) {
-      mcp.on("GET", ScriptedMcp::streams(tap_));
-    } else {
-      mcp.on("subscriptions/listen", [this](RawSocket& socket, const Heard& heard) {
-        const Json ack = {{"jsonrpc", "2.0"},
-                          {"method", "notifications/subscriptions/acknowledged"},
-                          {"params",
-                           {{"_meta", {{"io.modelcontextprotocol/subscriptionId", heard.message["id"]}}},
-                            {"notifications", heard.message["params"]["notifications"]}}}};
-        ScriptedMcp::open_stream(socket, ScriptedMcp::event(ack));
-        const auto tap = newest();
-        ++opened_;
-        tap->run(socket);
-        return false;
-      });
-    }
-  }
-
-  void list(const std::string& method, const std::string& member, const Json& items) {
-    mcp.on(method, [member, items](RawSocket& socket, const Heard& heard) {
-      return ScriptedMcp::reply(
-          socket, 200,
-          ScriptedMcp::result(
-              heard.message,
-              {{"resultType", "complete"}, {member, items}, {"ttlMs", 0}, {"cacheScope", "private"}}));
-    });
-  }
-  void say(const std::string& method, const Json& params) {
-    const std::lock_guard lock(mutex_);
-    tap_->event({{"jsonrpc", "2.0"}, {"method", method}, {"params", params}});
-  }
-  void updated(const std::string& uri) { say("notifications/resources/updated", {{"uri", uri}}); }
-
-  std::string document(const std::string& more = "") const {
-    return server_document("up", "http://127.0.0.1:" + std::to_string(mcp.origin().url.port) + "/mcp", more);
-  }
-
-  /// How many streams of its own the upstream was asked for; waits until there are `n`.
-  int listens(int n = 0) const {
-    for (int i = 0; opened_ < n && i < 1000; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    CHECK(opened_ >= n);
-    return opened_;
-  }
-
-  ScriptedMcp mcp;
-
- private:
-  /// Each listen has a tap of its own: the one before has ended or will.
-  std::shared_ptr<Tap> newest() {
-    const std::lock_guard lock(mutex_);
-    tap_ = mcp.tap();
-    return tap_;
-  }
-  std::atomic<int> opened_{0};
-  std::mutex mutex_;
-  std::shared_ptr<Tap> tap_;
-};
 
 const char* const kNoSecrets = R"(---
 kind: Policy
@@ -238,4 +167,45 @@ TEST_CASE("subscriptions end with their session and with the right to read") {
   }
   SUBCASE("the key") { REQUIRE(gateway.admin("key.revoke", {{"id", gateway.key}})); }
   CHECK(notes.mcp.await("resources/unsubscribe").message["params"]["uri"] == "note://one");
+}
+
+TEST_CASE(
+    "a session that goes on with another key keeps its stream, however late its first one's request ends") {
+  Notes notes(ScriptedMcp::Era::legacy);
+  std::promise<void> allow;
+  const auto allowed = allow.get_future().share();
+  notes.mcp.on("resources/subscribe", [allowed](RawSocket& socket, const Heard& heard) {
+    allowed.wait_for(std::chrono::seconds(10));
+    return ScriptedMcp::reply(socket, 200, ScriptedMcp::result(heard.message));
+  });
+  GatewayFixture gateway(notes.document() + kDefaultPolicy);
+  reached(gateway);
+  const std::string session = gateway.initialize();
+  const std::string old_key = gateway.key;
+  const auto made = gateway.admin("key.create", {{"agent", "bot"}});
+  REQUIRE(made.has_value());
+  RawSocket pending = gateway.connect();
+  pending.send(GatewayFixture::request(
+      "POST", "/mcp", gateway.bearer() + GatewayFixture::media() + "Mcp-Session-Id: " + session + "\r\n",
+      R"({"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"note://one"}})"));
+  notes.mcp.await("resources/subscribe");
+  StreamReader first = get_stream(gateway, session);
+  REQUIRE(first.next().has_value());
+  REQUIRE(gateway.admin("key.revoke", {{"id", old_key}}));
+  CHECK(first.ended());
+
+  gateway.key = made->at("key").get<std::string>();
+  StreamReader second = get_stream(gateway, session);
+  REQUIRE(second.next().has_value());
+  allow.set_value();
+  CHECK(Response{pending.answer()}.code() != 0);
+  // Nobody wants it any more.
+  CHECK(notes.mcp.await("resources/unsubscribe").message["params"]["uri"] == "note://one");
+  // It still is the session's one stream: it is told, and taken over.
+  notes.list("tools/list", "tools", Json::array());
+  notes.say("notifications/tools/list_changed", Json::object());
+  CHECK(second.message()["method"] == "notifications/tools/list_changed");
+  StreamReader third = get_stream(gateway, session);
+  REQUIRE(third.next().has_value());
+  CHECK(second.ended());
 }

@@ -1,5 +1,6 @@
 // The tasks extension: ids of our own, for their owner alone.
 #include "asking.hpp"
+#include "scripted_mcp.hpp"
 
 using namespace sallyport::testing;
 
@@ -73,4 +74,68 @@ TEST_CASE("an endpoint whose servers know no tasks does not know the methods eit
   const Response refused = task(gateway, "tasks/get", "t-1");
   CHECK(refused.status == 404);
   CHECK(refused.code() == -32601);
+}
+
+TEST_CASE("who loses a tool hears no more of its tasks, on a stream that was open before") {
+  ScriptedMcp mcp(ScriptedMcp::Era::modern,
+                  {{"tools", Json::object()}, {"extensions", kTasks["extensions"]}});
+  const auto tap = mcp.tap();
+  mcp.on("tools/list", [](RawSocket& socket, const Heard& heard) {
+    return ScriptedMcp::reply(socket, 200,
+                              ScriptedMcp::result(heard.message, {{"resultType", "complete"},
+                                                                  {"tools", FakeMcp::default_tools()},
+                                                                  {"ttlMs", 0},
+                                                                  {"cacheScope", "private"}}));
+  });
+  mcp.on("tools/call", [](RawSocket& socket, const Heard& heard) {
+    return ScriptedMcp::reply(
+        socket, 200,
+        ScriptedMcp::result(heard.message,
+                            {{"resultType", "task"}, {"taskId", "t-1"}, {"status", "working"}}));
+  });
+  mcp.on("subscriptions/listen", [tap](RawSocket& socket, const Heard& heard) {
+    ScriptedMcp::open_stream(
+        socket,
+        ScriptedMcp::event({{"jsonrpc", "2.0"},
+                            {"method", "notifications/subscriptions/acknowledged"},
+                            {"params", {{"notifications", heard.message["params"]["notifications"]}}}}));
+    tap->run(socket);
+    return false;
+  });
+  GatewayFixture gateway(
+      server_document("up", "http://127.0.0.1:" + std::to_string(mcp.origin().url.port) + "/mcp") +
+      kDefaultPolicy);
+  const std::string id = call(gateway, kCall, kTasks).json()["result"]["taskId"];
+  StreamReader listener(
+      gateway.connect(),
+      GatewayFixture::request(
+          "POST", "/mcp",
+          gateway.bearer() + GatewayFixture::media() + GatewayFixture::modern_headers("subscriptions/listen"),
+          GatewayFixture::modern_body("subscriptions/listen",
+                                      {{"notifications", {{"taskIds", {id}}, {"promptsListChanged", true}}}},
+                                      "L", meta_of(kTasks))));
+  CHECK(listener.message()["params"]["notifications"]["taskIds"] == Json{id});
+  const auto say = [&](const std::string& status) {
+    tap->event({{"jsonrpc", "2.0"},
+                {"method", "notifications/tasks"},
+                {"params", {{"taskId", "t-1"}, {"status", status}}}});
+  };
+  say("working");
+  Json heard = listener.message();
+  CHECK(heard["method"] == "notifications/tasks");
+  CHECK(heard["params"]["taskId"] == id);
+
+  REQUIRE(
+      gateway.apply("---\nkind: Policy\nname: less\nsubjects: [\"agent:bot\"]\nrules:\n"
+                    "  - {effect: deny, tools: [up/echo]}\n"));
+  // From the moment that the change is acknowledged.
+  say("completed");
+  CHECK(tap->left());  // and the upstream is asked no more
+  say("failed");
+  // The key goes: what comes next is the end.
+  REQUIRE(gateway.admin("key.revoke", {{"id", gateway.key}}).has_value());
+  heard = listener.message();
+  CAPTURE(heard.dump());
+  CHECK(heard["id"] == "L");
+  CHECK(listener.ended());
 }

@@ -1,0 +1,144 @@
+// Subscriptions at upstreams that are slow, late or of two minds.
+#include "scripted_mcp.hpp"
+
+using namespace sallyport;
+using namespace sallyport::testing;
+using namespace std::chrono_literals;
+using gateway::Topic;
+
+namespace {
+
+const Json kResources = {{"resources", {{"subscribe", true}}}};
+
+/// Holds back an answer until the test lets it go.
+class Gate {
+ public:
+  void wait() {
+    ++waiting_;
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, 10s, [&] { return open_; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  std::atomic<int> waiting_{0};
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = false;
+};
+
+template <class Condition>
+bool until(Condition condition) {
+  for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(10ms);
+  return condition();
+}
+
+bool empty_result(RawSocket& socket, const Heard& heard) {
+  return ScriptedMcp::reply(socket, 200, ScriptedMcp::result(heard.message));
+}
+
+}  // namespace
+
+TEST_CASE("a new subscription waits for the end of a slow unsubscription of the same resource") {
+  ScriptedMcp mcp(ScriptedMcp::Era::legacy, kResources);
+  mcp.on("GET", ScriptedMcp::streams(mcp.tap()));
+  Gate gate;
+  std::atomic<bool> unsubscribed{false};
+  mcp.on("resources/unsubscribe", [&](RawSocket& socket, const Heard& heard) {
+    gate.wait();
+    unsubscribed = true;
+    return empty_result(socket, heard);
+  });
+  // What the server would tell about: the order in which it carried out what it was asked.
+  std::atomic<bool> subscribed_first{false};
+  mcp.on("resources/subscribe", [&](RawSocket& socket, const Heard& heard) {
+    subscribed_first = mcp.count("resources/unsubscribe") > 0 && !unsubscribed;
+    return empty_result(socket, heard);
+  });
+  UpstreamFixture gateway(mcp);
+  REQUIRE(gateway.watch("note://one") == "watched");
+  gateway.unwatch("note://one");
+  mcp.await("resources/unsubscribe");
+  auto again = gateway.watching("note://one", Topic::resource, 1);
+  // Other resources have nothing to wait for.
+  CHECK(gateway.watch("note://two") == "watched");
+  CHECK(again.wait_for(200ms) == std::future_status::timeout);
+  CHECK(mcp.count("resources/subscribe") == 2);
+  gate.open();
+  CHECK(again.get() == "watched");
+  CHECK(!subscribed_first);
+  CHECK(mcp.count("resources/subscribe") == 3);
+  CHECK(mcp.count("resources/unsubscribe") == 1);
+}
+
+TEST_CASE("a subscription that is confirmed after its deadline is taken back") {
+  ScriptedMcp mcp(ScriptedMcp::Era::legacy, kResources);
+  mcp.on("GET", ScriptedMcp::streams(mcp.tap()));
+  Gate gate;
+  mcp.on("resources/subscribe", [&](RawSocket& socket, const Heard& heard) {
+    if (heard.message["params"]["uri"] == "note://late") gate.wait();
+    return empty_result(socket, heard);
+  });
+  UpstreamFixture gateway(mcp);
+  REQUIRE(gateway.watch("note://one") == "watched");
+  CHECK(gateway.watch("note://late", Topic::resource, 0, "", 200ms).starts_with("upstream_timeout"));
+  CHECK(mcp.count("resources/unsubscribe") == 0);
+  SUBCASE("where nobody wants it any more") {
+    gate.open();
+    CHECK(mcp.await("resources/unsubscribe").message["params"] == Json{{"uri", "note://late"}});
+    CHECK(gateway.watch("note://late") == "watched");
+    CHECK(mcp.count("resources/subscribe") == 3);
+    CHECK(mcp.count("resources/unsubscribe") == 1);
+  }
+  SUBCASE("and where somebody wants it again by then, it stands at the end") {
+    auto second = gateway.watching("note://late", Topic::resource, 1);
+    REQUIRE(until([&] { return gate.waiting_ >= 2 || mcp.count("resources/subscribe") >= 3; }));
+    gate.open();
+    CHECK(second.get() == "watched");
+    CHECK(gateway.call() == "fine");
+    CHECK(mcp.count("resources/unsubscribe") == 0);
+  }
+}
+
+TEST_CASE("an upstream that ends each stream of notices at once is asked less and less often") {
+  for (const auto era : {ScriptedMcp::Era::modern, ScriptedMcp::Era::legacy}) {
+    CAPTURE(static_cast<int>(era));
+    ScriptedMcp mcp(era, {{"tools", {{"listChanged", true}}}});
+    std::mutex mutex;
+    std::vector<SteadyTime> times;
+    const auto note = [&] {
+      const std::lock_guard lock(mutex);
+      times.push_back(std::chrono::steady_clock::now());
+    };
+    mcp.on("subscriptions/listen", [&](RawSocket& socket, const Heard& heard) {
+      note();
+      ScriptedMcp::open_stream(
+          socket,
+          "retry: 0\n\n" + ScriptedMcp::event(
+                               {{"jsonrpc", "2.0"},
+                                {"method", "notifications/subscriptions/acknowledged"},
+                                {"params", {{"notifications", heard.message["params"]["notifications"]}}}}));
+      return false;
+    });
+    mcp.on("GET", [&](RawSocket& socket, const Heard&) {
+      note();
+      ScriptedMcp::open_stream(socket, "retry: 0\n\n");
+      return false;
+    });
+    UpstreamFixture gateway(mcp);
+    REQUIRE(gateway.identify());
+    REQUIRE(until([&] {
+      const std::lock_guard lock(mutex);
+      return times.size() >= 7;
+    }));
+    const std::lock_guard lock(mutex);
+    CHECK(times[1] - times[0] >= 95ms);
+    CHECK(times[5] - times[4] >= 350ms);
+    CHECK(times[6] - times[5] >= 700ms);
+    CHECK(gateway.call() == "fine");
+  }
+}
