@@ -109,19 +109,14 @@ Task<Result<std::string>> ask_round(std::shared_ptr<Asking> asking, json::Value 
 }  // namespace
 
 Task<Result<Turn>> McpService::converse(Call& call, const Target& target, UpstreamCall upstream,
-                                        std::string isolation, std::optional<RequestState> state) {
-  if (state && !state->dialogue.empty()) co_return co_await resume(call, *state);
-  if (state && !state->upstream.empty()) upstream.replace.emplace_back("requestState", state->upstream);
-  const bool can_answer = upstream.capabilities != "{}";
-  if (can_answer && !call.modern)
-    co_return Turn{.answer = co_await rounds(call, target, std::move(upstream), std::move(isolation))};
-  if (can_answer && !(target.server->catalogue && target.server->catalogue->modern))
-    co_return co_await begin(call, target, std::move(upstream), std::move(isolation));
-  co_return Turn{.answer = co_await target.server->upstream->call(std::move(upstream), std::move(isolation))};
+                                        std::string isolation, const std::optional<RequestState>& state) {
+  if (state && !state->dialogue.empty()) return resume(call, *state);
+  if (!call.modern) return rounds(call, target, std::move(upstream), std::move(isolation));
+  return begin(call, target, std::move(upstream), std::move(isolation));
 }
 
-Task<Result<UpstreamAnswer>> McpService::rounds(Call& call, const Target& target, UpstreamCall upstream,
-                                                std::string isolation) {
+Task<Result<Turn>> McpService::rounds(Call& call, const Target& target, UpstreamCall upstream,
+                                      std::string isolation) {
   const auto asking = std::make_shared<Asking>(call);
   const struct End {
     Asking& asking;
@@ -133,7 +128,7 @@ Task<Result<UpstreamAnswer>> McpService::rounds(Call& call, const Target& target
   upstream.ask = [asking](Question question) { return ask_client(asking, std::move(question)); };
   for (int round = 0;; ++round) {
     auto answer = co_await target.server->upstream->call(upstream, isolation);
-    if (!answer || !wants_input(*answer)) co_return answer;
+    if (!answer || !wants_input(*answer)) co_return Turn{.answer = std::move(answer)};
     if (round == limits::kQuestionRounds)
       co_return fail(Code::upstream_broken, Blame::upstream, "asks the client again and again");
     std::erase_if(upstream.replace, [](const auto& member) {
@@ -183,7 +178,7 @@ void McpService::park(ShardState& state, const std::string& id, Dialogue& dialog
   });
 }
 
-Task<Result<Turn>> McpService::resume(Call& call, const RequestState& state) {
+Task<Result<Turn>> McpService::resume(Call& call, RequestState state) {
   const auto gone = [] {
     return client_error(Code::invalid_params,
                         "The call that asked this has ended. Start it again without requestState and "

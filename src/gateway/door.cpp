@@ -59,10 +59,19 @@ bool admits(std::optional<std::string_view> accept, std::string_view type) {
     const auto comma = rest.find(',');
     std::string_view item = trim(rest.substr(0, comma));
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    const std::string range = lower(trim(item.substr(0, item.find(';'))));
-    if (range == type || range == "*/*" || range == std::string(family) + "/*") return true;
+    const std::string_view range = trim(item.substr(0, item.find(';')));
+    const auto slash = range.find('/');
+    if (equal_ignoring_case(range, type) || range == "*/*" ||
+        (range.substr(slash + 1) == "*" && equal_ignoring_case(range.substr(0, slash), family)))
+      return true;
   }
   return false;
+}
+
+std::size_t place_of(std::string_view text, std::string_view words) {
+  std::size_t at = 0;
+  while (at < text.size() && !equal_ignoring_case(text.substr(at, words.size()), words)) ++at;
+  return at;
 }
 
 }  // namespace
@@ -112,18 +121,18 @@ std::vector<std::pair<std::string, std::string>> Door::cors(const net::Request& 
 Result<void> Door::check_media(Call& call) {
   const auto& headers = call.exchange.request().headers;
   const auto type = headers.find("content-type");
-  if (!type || lower(trim(type->substr(0, type->find(';')))) != "application/json") {
+  if (!type || !equal_ignoring_case(trim(type->substr(0, type->find(';'))), "application/json")) {
     return client_error(Code::unsupported_media, "Content-Type must be application/json.");
   }
-  if (const auto coding = headers.find("content-encoding"); coding && lower(trim(*coding)) != "identity") {
+  if (const auto coding = headers.find("content-encoding");
+      coding && !equal_ignoring_case(trim(*coding), "identity")) {
     return client_error(Code::unsupported_media, "Content-Encoding is not supported on requests.");
   }
   const auto accept = headers.find("accept");
   call.takes_json = admits(accept, "application/json");
   call.takes_stream = accept && admits(accept, "text/event-stream");
   if (call.takes_json && call.takes_stream) {
-    const std::string all = lower(*accept);
-    call.prefers_stream = all.find("text/event-stream") < all.find("application/json");
+    call.prefers_stream = place_of(*accept, "text/event-stream") < place_of(*accept, "application/json");
   }
   if (!call.takes_json && !call.takes_stream) {
     return client_error(Code::not_acceptable, "Accept must include application/json and text/event-stream.");

@@ -130,12 +130,19 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
     relay(call, notification.method, notification.params);
   };
   upstream.on_break = [&call] { break_off(call); };
+  if (state && !state->upstream.empty()) upstream.replace.emplace_back("requestState", state->upstream);
 
   ServerCounters& counters = call.here.counters.servers[config.slot];
   const SteadyTime begin = std::chrono::steady_clock::now();
   counters.calls.add();
   counters.in_flight.add();
-  auto turn = co_await converse(call, target, std::move(upstream), std::move(isolation), std::move(state));
+  Result<Turn> turn;
+  if ((state && !state->dialogue.empty()) ||
+      (upstream.capabilities != "{}" && !(call.modern && modern_upstream))) {
+    turn = co_await converse(call, target, std::move(upstream), std::move(isolation), state);
+  } else {
+    turn->answer = co_await target.server->upstream->call(std::move(upstream), std::move(isolation));
+  }
   counters.in_flight.add(-1);
   counters.micros.add(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)

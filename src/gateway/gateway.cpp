@@ -245,10 +245,10 @@ class GatewayImpl final : public Gateway {
     }
     call.dispatched = true;
     const auto method = call.message.message.method;
-    net::Deadline early(call.here.shard);
+    std::optional<net::Deadline> early;
     if (call.session && (method == mcp::Method::tools_call || method == mcp::Method::prompts_get ||
                          method == mcp::Method::resources_read))
-      early.set(limits::kWatchAfter, [&call] { open_early(call); });
+      early.emplace(call.here.shard).set(limits::kWatchAfter, [&call] { open_early(call); });
     co_return co_await mcp_.perform(call);
   }
 

@@ -109,51 +109,57 @@ Task<Result<Answer>> McpService::perform(Call& call) {
   const mcp::Envelope& message = call.message.message;
   if (message.kind == mcp::Envelope::Kind::notification) {
     take_notification(call);
-    co_return Accepted{};
+    return ready<Result<Answer>>(Accepted{});
   }
   if (message.kind != mcp::Envelope::Kind::request) {
     take_answer(call);
-    co_return Accepted{};
+    return ready<Result<Answer>>(Accepted{});
   }
+  return known(call) ? dispatch(call) : dispatch_after_contact(call);
+}
 
-  if (!known(call)) {
-    if (auto there = co_await first_contact(call); !there) co_return Failure(there.error());
-  }
+Task<Result<Answer>> McpService::dispatch_after_contact(Call& call) {
+  if (auto there = co_await first_contact(call); !there) co_return Failure(there.error());
+  co_return co_await dispatch(call);
+}
+
+Task<Result<Answer>> McpService::dispatch(Call& call) {
+  const mcp::Envelope& message = call.message.message;
   switch (message.method) {
     case mcp::Method::initialize:
-      co_return initialize(call);
+      return ready(initialize(call));
     case mcp::Method::discover:
-      co_return discover(call);
+      return ready(discover(call));
     case mcp::Method::ping:
-      co_return RpcResult{"{}"};
+      return ready<Result<Answer>>(RpcResult{"{}"});
     case mcp::Method::tools_list:
     case mcp::Method::prompts_list:
     case mcp::Method::resources_list:
     case mcp::Method::resources_templates_list:
-      co_return co_await list(call);
+      return list(call);
     case mcp::Method::tools_call:
-      co_return co_await call_tool(call);
+      return call_tool(call);
     case mcp::Method::prompts_get:
-      co_return co_await get_prompt(call);
+      return get_prompt(call);
     case mcp::Method::resources_read:
-      co_return co_await read_resource(call);
+      return read_resource(call);
     case mcp::Method::completion_complete:
-      co_return co_await complete(call);
+      return complete(call);
     case mcp::Method::logging_set_level:
-      co_return co_await set_log_level(call);
+      return ready(set_log_level(call));
     case mcp::Method::tasks_get:
     case mcp::Method::tasks_update:
     case mcp::Method::tasks_cancel:
-      co_return co_await task_method(call);
+      return task_method(call);
     case mcp::Method::subscriptions_listen:
-      co_return co_await listen(call);
+      return listen(call);
     case mcp::Method::resources_subscribe:
-      co_return co_await subscribe(call);
+      return subscribe(call);
     case mcp::Method::resources_unsubscribe:
-      co_return co_await unsubscribe(call);
+      return unsubscribe(call);
     default:
-      co_return client_error(Code::method_not_found,
-                             "Method not found: " + mcp::escaped(message.method_text.substr(0, 100)));
+      return ready<Result<Answer>>(client_error(
+          Code::method_not_found, "Method not found: " + mcp::escaped(message.method_text.substr(0, 100))));
   }
 }
 
@@ -164,7 +170,7 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
   if (!tool || !allowed(call, policy::Object::tool, tool->definition->canonical)) {
     call.target = tool ? tool->definition->canonical : "";
     call.refusal = tool ? "denied" : "unknown_tool";
-    co_return unknown("tool", name);
+    return ready<Result<Answer>>(unknown("tool", name));
   }
   const auto arguments = params->find("arguments");
   if (call.modern) {
@@ -175,13 +181,13 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
       return headers.find(header);
     };
     if (auto same = mcp::check_param_headers(tool->definition->header_params, arguments, find); !same)
-      co_return Failure(same.error());
+      return ready<Result<Answer>>(Failure(same.error()));
   }
   UpstreamCall upstream{.method = mcp::Method::tools_call, .params = params};
   upstream.name = tool->definition->name;
   upstream.replace.emplace_back("name", json::quote(tool->definition->name));
   upstream.param_headers = mcp::make_param_headers(tool->definition->header_params, arguments);
-  co_return co_await forward(call, Target::of(*tool), std::move(upstream), std::nullopt);
+  return forward(call, Target::of(*tool), std::move(upstream), std::nullopt);
 }
 
 Task<Result<Answer>> McpService::get_prompt(Call& call) {
@@ -191,12 +197,12 @@ Task<Result<Answer>> McpService::get_prompt(Call& call) {
   if (!prompt || !allowed(call, policy::Object::prompt, prompt->definition->canonical)) {
     call.target = prompt ? prompt->definition->canonical : "";
     call.refusal = prompt ? "denied" : "unknown_prompt";
-    co_return unknown("prompt", name);
+    return ready<Result<Answer>>(unknown("prompt", name));
   }
   UpstreamCall upstream{.method = mcp::Method::prompts_get, .params = params};
   upstream.name = prompt->definition->name;
   upstream.replace.emplace_back("name", json::quote(prompt->definition->name));
-  co_return co_await forward(call, Target::of(*prompt), std::move(upstream), std::nullopt);
+  return forward(call, Target::of(*prompt), std::move(upstream), std::nullopt);
 }
 
 std::optional<McpService::Readable> McpService::readable(Call& call, const std::string& uri) const {
@@ -231,11 +237,11 @@ Task<Result<Answer>> McpService::read_resource(Call& call) {
   const auto& params = call.message.message.params;
   const std::string uri = text_member(params, "uri");
   const auto found = readable(call, uri);
-  if (!found) co_return no_such_resource(call, uri);
+  if (!found) return ready(no_such_resource(call, uri));
   UpstreamCall upstream{.method = mcp::Method::resources_read, .params = params};
   upstream.name = found->original;
   upstream.replace.emplace_back("uri", json::quote(found->original));
-  co_return co_await forward(call, Target::of(*found->entry), std::move(upstream), mcp::CacheHints{});
+  return forward(call, Target::of(*found->entry), std::move(upstream), mcp::CacheHints{});
 }
 
 Task<Result<Answer>> McpService::complete(Call& call) {
@@ -261,15 +267,15 @@ Task<Result<Answer>> McpService::complete(Call& call) {
       upstream.replace.emplace_back(
           "ref", mcp::rebuild_object(*ref, {{"uri", json::quote(target->definition->name)}}, {}));
   } else {
-    co_return client_error(Code::invalid_params,
-                           "completion/complete needs params.ref of type ref/prompt or ref/resource.");
+    return ready<Result<Answer>>(client_error(
+        Code::invalid_params, "completion/complete needs params.ref of type ref/prompt or ref/resource."));
   }
   if (!target || !allowed(call, object, target->definition->canonical)) {
     call.target = target ? target->definition->canonical : "";
     call.refusal = target ? "denied" : "unknown_reference";
-    co_return unknown(object == policy::Object::prompt ? "prompt" : "resource", name);
+    return ready<Result<Answer>>(unknown(object == policy::Object::prompt ? "prompt" : "resource", name));
   }
-  co_return co_await forward(call, Target::of(*target), std::move(upstream), std::nullopt);
+  return forward(call, Target::of(*target), std::move(upstream), std::nullopt);
 }
 
 std::string McpService::isolation_of(const Call& call, const ServerConfig& config) {
@@ -285,15 +291,15 @@ std::string McpService::isolation_of(const Call& call, const ServerConfig& confi
   return "";
 }
 
-Task<Result<Answer>> McpService::set_log_level(Call& call) {
+Result<Answer> McpService::set_log_level(Call& call) {
   const std::string level = text_member(call.message.message.params, "level");
   if (log_severity(level) < 0)
-    co_return client_error(Code::invalid_params,
-                           "logging/setLevel needs params.level: debug, info, notice, warning, error, "
-                           "critical, alert or emergency.");
+    return client_error(Code::invalid_params,
+                        "logging/setLevel needs params.level: debug, info, notice, warning, error, "
+                        "critical, alert or emergency.");
   tell_sessions(call.session->nonce,
                 {.deleted = false, .log_level = level, .expires = call.session->expires});
-  co_return RpcResult{"{}"};
+  return RpcResult{"{}"};
 }
 
 Task<Result<Answer>> McpService::end_session(Call& call) {

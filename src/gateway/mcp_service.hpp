@@ -37,12 +37,14 @@ class McpService {
   Task<Result<void>> first_contact(Call& call) const;
   /// True unless the answer may depend on a catalogue that is still being fetched.
   static bool known(const Call& call);
+  Task<Result<Answer>> dispatch(Call& call);
+  Task<Result<Answer>> dispatch_after_contact(Call& call);
   Task<Result<Answer>> list(Call& call);
   Task<Result<Answer>> call_tool(Call& call);
   Task<Result<Answer>> get_prompt(Call& call);
   Task<Result<Answer>> read_resource(Call& call);
   Task<Result<Answer>> complete(Call& call);
-  Task<Result<Answer>> set_log_level(Call& call);
+  Result<Answer> set_log_level(Call& call);
   Task<Result<Answer>> listen(Call& call);
   Task<Result<Answer>> subscribe(Call& call);
   Task<Result<Answer>> unsubscribe(Call& call);
@@ -89,14 +91,13 @@ class McpService {
   std::optional<TaskRef> open_task(Call& call, std::string_view id) const;
 
   // conversation.cpp: calls whose upstream asks the client something.
-  /// Makes the call in the way that this client and upstream can talk. A turn with questions comes out for
-  /// modern clients of legacy upstreams only.
+  /// Makes a call in which the upstream may ask, in the way that this client and upstream can talk, or goes
+  /// on with one. A turn with questions comes out for modern clients of legacy upstreams only.
   Task<Result<Turn>> converse(Call& call, const Target& target, UpstreamCall upstream, std::string isolation,
-                              std::optional<RequestState> state);
-  Task<Result<UpstreamAnswer>> rounds(Call& call, const Target& target, UpstreamCall upstream,
-                                      std::string isolation);
+                              const std::optional<RequestState>& state);
+  Task<Result<Turn>> rounds(Call& call, const Target& target, UpstreamCall upstream, std::string isolation);
   Task<Result<Turn>> begin(Call& call, const Target& target, UpstreamCall upstream, std::string isolation);
-  Task<Result<Turn>> resume(Call& call, const RequestState& state);
+  Task<Result<Turn>> resume(Call& call, RequestState state);
   /// On the shard of the parked call.
   Task<Result<Turn>> continue_parked(ShardState& state, std::string id, int round, std::string responses,
                                      Dialogue::Tell tell);

@@ -33,6 +33,43 @@ bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
   return posted.status == 400 && (!tied || (code && code->integer() == -32022));
 }
 
+Failure without_answer(int status) {
+  return broken("HTTP " + std::to_string(status) + " without a JSON-RPC answer");
+}
+
+/// Hears for one call.
+class Ears final : public Hearing {
+ public:
+  Ears(const std::shared_ptr<Link>& link, const UpstreamCall& call, const SessionKey& key,
+       const Identity& identity, AskedCall* asked)
+      : link_(*link), replies_(link), call_(call), key_(key), identity_(identity), asked_(asked) {}
+
+  void notification(const mcp::Envelope& notification) override {
+    link_.hear(notification, key_.isolation);
+    if (call_.on_notification && notification.params)
+      call_.on_notification({notification.method, *notification.params});
+  }
+  Result<void> request(const mcp::Envelope& request) override {
+    if (request.method == mcp::Method::ping) return replies_.pong(identity_, request.id);
+    if (identity_->modern())
+      return broken("asks '" + request.method_text.substr(0, 60) + "', which no server of its era may");
+    if (asked_) return asked_->take(identity_, request);
+    return replies_.refuse(identity_, request.id, -32601,
+                           "Method not found: the client declared nothing that would allow it.");
+  }
+  void pause() override {
+    if (call_.on_break) call_.on_break();
+  }
+
+ private:
+  Link& link_;
+  Replies replies_;
+  const UpstreamCall& call_;
+  const SessionKey& key_;
+  const Identity& identity_;
+  AskedCall* const asked_;
+};
+
 }  // namespace
 
 /// The upstream behind its interface. Streams and sessions that go on by themselves hold this, never the
@@ -96,7 +133,7 @@ class Server : public std::enable_shared_from_this<Server> {
         if (!own) co_return Failure(own.error());
         identity = *own;
       }
-      co_await raise_level(key, identity, call);
+      if (!identity->modern() && !call.log_level.empty()) co_await raise_level(key, identity, call);
       auto exchanged = co_await exchange(call, key, identity, visit.asked());
       note_reachable(exchanged);
       if (!exchanged) co_return Failure(exchanged.error());
@@ -234,7 +271,7 @@ class Server : public std::enable_shared_from_this<Server> {
   Task<> forget(SessionKey key, std::uint64_t epoch) {
     const auto self = shared_from_this();
     if (key.base()) here().known.erase(key.isolation);
-    co_await net::run_on<Result<bool>>(owner(key), [self, key, epoch]() -> Task<Result<bool>> {
+    (void)co_await net::run_on<Result<bool>>(owner(key), [self, key, epoch]() -> Task<Result<bool>> {
       self->owned().drop(key, epoch);
       return done();
     });
@@ -244,7 +281,7 @@ class Server : public std::enable_shared_from_this<Server> {
   /// A legacy session is as talkative as the most curious of its callers wants it; what each of them hears is
   /// sorted out where it goes to the client.
   Task<> raise_level(SessionKey key, Identity identity, const UpstreamCall& call) {
-    if (identity->modern() || call.log_level.empty() || !has_logging(*identity)) co_return;
+    if (!has_logging(*identity)) co_return;
     const auto it = here().level.find(key);
     if (it != here().level.end() && it->second.first == identity->epoch &&
         it->second.second <= log_severity(call.log_level))
@@ -276,37 +313,15 @@ class Server : public std::enable_shared_from_this<Server> {
     });
   }
 
-  Task<Result<Exchanged>> exchange(const UpstreamCall& call, SessionKey key, Identity identity,
+  Task<Result<Exchanged>> exchange(const UpstreamCall& call, const SessionKey& key, const Identity& identity,
                                    AskedCall* asked) {
     const std::string id = link_->next_id();
-    Replies replies(link_);
-    const Hearing hearing{
-        .notification =
-            [&](const mcp::Envelope& notification) {
-              link_->hear(notification, key.isolation);
-              if (call.on_notification && notification.params)
-                call.on_notification({notification.method, *notification.params});
-            },
-        .request = [&](const mcp::Envelope& request) -> Result<void> {
-          if (request.method == mcp::Method::ping) return replies.pong(identity, request.id);
-          if (identity->modern())
-            return broken("asks '" + request.method_text.substr(0, 60) + "', which no server of its era may");
-          if (asked) return asked->take(identity, request);
-          return replies.refuse(identity, request.id, -32601,
-                                "Method not found: the client declared nothing that would allow it.");
-        },
-        .pause =
-            [&] {
-              if (call.on_break) call.on_break();
-            }};
+    Ears hearing(link_, call, key, identity, asked);
     const Within within =
         asked ? Within{.cancel = &asked->cancel()} : Within{.deadline = call.deadline, .cancel = call.cancel};
     auto posted = co_await post(*link_, call, identity, id, "", within, &hearing);
     if (!posted) {
-      const Error error = asked ? asked->truth(posted.error()) : posted.error();
-      if (!identity->modern() && (error.code == Code::cancelled || error.code == Code::upstream_timeout))
-        spawn(tell_cancelled(link_, identity, id));
-      co_return Failure(error);
+      co_return not_answered(identity, id, asked ? asked->truth(posted.error()) : posted.error());
     }
     Exchanged out;
     if (posted->status == 401 || posted->status == 403) co_return link_->refused_credential(posted->status);
@@ -320,7 +335,13 @@ class Server : public std::enable_shared_from_this<Server> {
       out.ended = Ended::session_gone;
       co_return out;
     }
-    co_return broken("HTTP " + std::to_string(posted->status) + " without a JSON-RPC answer");
+    co_return without_answer(posted->status);
+  }
+
+  Failure not_answered(const Identity& identity, const std::string& id, Error error) {
+    if (!identity->modern() && (error.code == Code::cancelled || error.code == Code::upstream_timeout))
+      spawn(tell_cancelled(link_, identity, id));
+    return Failure(std::move(error));
   }
 
   static Task<> tell_cancelled(std::shared_ptr<Link> link, Identity identity, std::string id) {

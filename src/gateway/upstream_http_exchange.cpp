@@ -14,6 +14,13 @@ UpstreamAnswer answer_from(json::Document document, const mcp::Envelope& envelop
           .is_error = envelope.kind == mcp::Envelope::Kind::error};
 }
 
+constexpr std::size_t kHeadRoom = 96;  // of an envelope ahead of its params
+
+Failure of_another_type(const net::ClientResponse& response) {
+  return broken("HTTP " + std::to_string(response.status()) + " with content type '" +
+                response.content_type().substr(0, 60) + "'");
+}
+
 bool is_response(const mcp::Envelope& envelope) {
   return envelope.kind == mcp::Envelope::Kind::result || envelope.kind == mcp::Envelope::Kind::error;
 }
@@ -37,7 +44,7 @@ Task<Result<void>> take_up(Link& link, Identity identity, MessageStream& stream,
         co_return Failure(response.error());
       continue;
     }
-    if (response->status() == 200 && response->content_type() == "text/event-stream") {
+    if (response->status() == 200 && response->is_type("text/event-stream")) {
       stream.go_on(std::move(*response));
       co_return Result<void>();
     }
@@ -51,8 +58,7 @@ Task<Result<void>> take_up(Link& link, Identity identity, MessageStream& stream,
 }
 
 Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::string id,
-                                         net::ClientResponse response, Within within,
-                                         const Hearing* hearing) {
+                                         net::ClientResponse response, Within within, Hearing* hearing) {
   MessageStream stream(std::move(response));
   std::string resumed_at;
   for (int idle_resumes = 0;;) {
@@ -64,19 +70,19 @@ Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::str
       idle_resumes = stream.last_id() == resumed_at ? idle_resumes + 1 : 0;
       if (idle_resumes >= limits::kStreamResumes) co_return Failure(stream.lost());
       resumed_at = stream.last_id();
-      if (stream.ended_whole() && hearing && hearing->pause) hearing->pause();
+      if (stream.ended_whole() && hearing) hearing->pause();
       if (auto up = co_await take_up(link, identity, stream, within); !up) co_return Failure(up.error());
       continue;
     }
     mcp::Envelope& envelope = (*message)->envelope;
     if (envelope.kind == mcp::Envelope::Kind::notification) {
-      if (hearing && hearing->notification) hearing->notification(envelope);
+      if (hearing) hearing->notification(envelope);
       continue;
     }
     if (envelope.kind == mcp::Envelope::Kind::request) {
-      const auto fine = hearing && hearing->request
-                            ? hearing->request(envelope)
-                            : broken("asks '" + envelope.method_text.substr(0, 60) + "' out of place");
+      const auto fine =
+          hearing ? hearing->request(envelope)
+                  : Result<void>(broken("asks '" + envelope.method_text.substr(0, 60) + "' out of place"));
       if (!fine) co_return Failure(fine.error());
       continue;
     }
@@ -99,6 +105,7 @@ bool is_question(mcp::Method method) {
 }
 
 Result<void> Replies::send(Identity identity, std::string message) {
+  if (!under_way_) under_way_ = std::make_shared<int>(0);
   if (*under_way_ >= limits::kUpstreamQuestions) return broken("asks faster than it takes answers");
   ++*under_way_;
   spawn([](std::shared_ptr<Link> link, std::shared_ptr<int> under_way, Identity to,
@@ -161,14 +168,16 @@ Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
 }
 
 Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identity, std::string id,
-                          std::string own_params, Within within, const Hearing* hearing) {
+                          std::string own_params, Within within, Hearing* hearing) {
   const bool notification = id.empty();
   const std::string params =
       own_params.empty() && !(notification && !identity->modern())
           ? wire::upstream_params(call, *identity,
                                   call.wants_progress ? std::string_view(id) : std::string_view{})
           : std::move(own_params);
-  std::string head = "{\"jsonrpc\":\"2.0\",";
+  std::string head;
+  head.reserve(kHeadRoom);
+  head += "{\"jsonrpc\":\"2.0\",";
   if (!notification) head += "\"id\":" + id + ",";
   head += "\"method\":\"";
   head += mcp::text_of(call.method);
@@ -184,19 +193,17 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
     net::finish_in_background(std::move(*response), kTail);
     co_return out;
   }
-  const std::string type = response->content_type();
-  if (type == "text/event-stream" && out.status == 200) {
+  if (out.status == 200 && response->is_type("text/event-stream")) {
     auto answer = co_await read_answer(link, identity, id, std::move(*response), within, hearing);
     if (!answer) co_return Failure(answer.error());
     out.answer = std::move(*answer);
     co_return out;
   }
+  const bool json = response->is_type("application/json");
   auto body = co_await response->whole(limits::kUpstreamBody);
   if (!body) co_return Failure(body.error());
-  if (type != "application/json") {
-    if (out.status < 400)
-      co_return broken("HTTP " + std::to_string(out.status) + " with content type '" + type.substr(0, 60) +
-                       "'");
+  if (!json) {
+    if (out.status < 400) co_return of_another_type(*response);
     co_return out;
   }
   auto document = json::Document::parse(std::move(*body), json::kUpstream);

@@ -2,7 +2,6 @@
 /// One request to an upstream over Streamable HTTP and its answer, whether that comes as JSON or on a stream
 /// that may be lost and taken up again.
 
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -12,14 +11,15 @@
 
 namespace sallyport::gateway::http {
 
-/// Who hears what comes ahead of an answer on its stream. Must outlive the exchange. What is empty is not
-/// wanted: notifications are dropped then, requests refused.
-struct Hearing {
-  std::function<void(const mcp::Envelope&)> notification{};
+/// Who hears what comes ahead of an answer on its stream. Must outlive the exchange.
+class Hearing {
+ public:
+  virtual ~Hearing() = default;
+  virtual void notification(const mcp::Envelope& notification) = 0;
   /// An error breaks the exchange.
-  std::function<Result<void>(const mcp::Envelope&)> request{};
+  virtual Result<void> request(const mcp::Envelope& request) = 0;
   /// The stream ended whole, without the answer: it will be taken up again.
-  std::function<void()> pause{};
+  virtual void pause() = 0;
 };
 
 struct Posted {
@@ -30,9 +30,9 @@ struct Posted {
 
 /// POSTs `call` as request `id`. `own_params` replaces what the call would compose. Errors: those of
 /// net::Client; upstream_broken for what is no answer to this request. An HTTP error without a JSON-RPC
-/// answer is no error here.
+/// answer is no error here. Without a hearing notifications are dropped, and a request breaks the exchange.
 Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identity, std::string id,
-                          std::string own_params, Within within, const Hearing* hearing = nullptr);
+                          std::string own_params, Within within, Hearing* hearing = nullptr);
 
 /// True for what a legacy server may ask a client.
 bool is_question(mcp::Method method);
@@ -49,7 +49,7 @@ class Replies {
  private:
   Result<void> send(Identity identity, std::string message);
   const std::shared_ptr<Link> link_;
-  const std::shared_ptr<int> under_way_ = std::make_shared<int>(0);
+  std::shared_ptr<int> under_way_;
 };
 
 /// Reads messages from an event stream, one after the other. Keeps where it can be taken up again.

@@ -79,7 +79,7 @@ Task<> GetStream::run(std::shared_ptr<GetStream> self) {
     auto response = co_await self->link_->get(self->identity_, self->last_id_, within);
     if (self->cancel_.requested()) break;
     const int status = response ? response->status() : 0;
-    if (status == 200 && response->content_type() == "text/event-stream") {
+    if (status == 200 && response->is_type("text/event-stream")) {
       refused_id = false;
       self->retry_ = limits::kStreamRetry;
       back_off = limits::kStreamRetry;

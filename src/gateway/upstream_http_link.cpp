@@ -5,6 +5,10 @@
 
 namespace sallyport::gateway::http {
 
+namespace {
+constexpr std::size_t kHeadersRoom = 512;
+}  // namespace
+
 Failure broken(std::string what) { return fail(Code::upstream_broken, Blame::upstream, std::move(what)); }
 
 Link::Link(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config,
@@ -24,8 +28,9 @@ Cancel& Link::closing() { return local_[static_cast<std::size_t>(net::Shard::cur
 
 std::string Link::headers(const UpstreamIdentity& identity, const UpstreamCall* call,
                           std::string_view accept) const {
-  std::string out = "Accept: ";
-  out.append(accept).append("\r\nUser-Agent: sallyport/" SALLYPORT_VERSION "\r\n");
+  std::string out;
+  out.reserve(kHeadersRoom);
+  out.append("Accept: ").append(accept).append("\r\nUser-Agent: sallyport/" SALLYPORT_VERSION "\r\n");
   if (identity.version >= mcp::Version::v2025_06_18) {
     out += "MCP-Protocol-Version: ";
     out += mcp::text_of(identity.version);
@@ -45,10 +50,12 @@ std::string Link::headers(const UpstreamIdentity& identity, const UpstreamCall* 
 Task<Result<net::ClientResponse>> Link::send(net::ClientRequest request, Within within) {
   // A stop takes the clients away; background work that still runs ends then.
   net::Client* const client = clients_[static_cast<std::size_t>(net::Shard::current()->index())].get();
-  if (!client) co_return fail(Code::unavailable, Blame::us, "the gateway is stopping", true);
+  if (!client)
+    return ready<Result<net::ClientResponse>>(
+        fail(Code::unavailable, Blame::us, "the gateway is stopping", true));
   request.path = config_->origin.url.path;
-  if (!request.body.empty()) request.headers = "Content-Type: application/json\r\n" + request.headers;
-  co_return co_await client->send(config_->origin, std::move(request), within.deadline, within.cancel);
+  if (!request.body.empty()) request.headers += "Content-Type: application/json\r\n";
+  return client->send(config_->origin, std::move(request), within.deadline, within.cancel);
 }
 
 Task<Result<net::ClientResponse>> Link::get(Identity identity, std::string last_id, Within within) {

@@ -177,7 +177,7 @@ Task<> Listening::read(std::shared_ptr<Listening> self, std::shared_ptr<Stream> 
     opened->deliver(Failure(std::move(error)));
     co_return;
   }
-  if (response->status() != 200 || response->content_type() != "text/event-stream") {
+  if (response->status() != 200 || !response->is_type("text/event-stream")) {
     const int status = response->status();
     net::finish_in_background(std::move(*response), kTail);
     refused("HTTP " + std::to_string(status) + " to subscriptions/listen", is_passing(status));

@@ -108,7 +108,7 @@ class SseConnection : public std::enable_shared_from_this<SseConnection> {
     if (!response) co_return response.error();
     const int status = response->status();
     if (status == 401 || status == 403) co_return refused_credential(status);
-    if (status != 200 || response->content_type() != "text/event-stream")
+    if (status != 200 || !response->is_type("text/event-stream"))
       co_return broken("HTTP " + std::to_string(status) + " to GET, and no event stream");
     mcp::SseReader reader(limits::kSseEvent);
     while (!over_) {

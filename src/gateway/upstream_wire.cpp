@@ -24,6 +24,7 @@ std::string text_or_empty(json::Value object, std::string_view key) {
 std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& identity,
                             std::string_view progress_token) {
   std::vector<std::pair<std::string, std::string>> meta;
+  meta.reserve(call.carried.size() + 5);
   for (const auto& [key, raw] : call.carried) meta.emplace_back(key, std::string(raw));
   if (identity.modern()) {
     meta.emplace_back("io.modelcontextprotocol/protocolVersion", json::quote(mcp::text_of(identity.version)));

@@ -13,6 +13,7 @@ namespace {
 using Member = json::Value::Member;
 
 constexpr std::string_view kServerInfo = "io.modelcontextprotocol/serverInfo";
+constexpr std::size_t kAdded = 128;  // members of an envelope or a result that we add, with their names
 
 bool is_known_member(const Member& member, std::initializer_list<std::string_view> names) {
   return std::ranges::any_of(names, [&](std::string_view name) { return member.is(name); });
@@ -26,7 +27,7 @@ std::string adapt_meta(const std::optional<json::Value>& meta, std::string_view 
     append_distinct(out, *meta);
     return out;
   }
-  ObjectWriter writer;
+  ObjectWriter writer((object ? meta->raw().size() : 0) + kServerInfo.size() + server_info.size() + 8);
   bool any = false;
   if (object) {
     for (const auto& member : distinct_members(*meta)) {
@@ -40,7 +41,7 @@ std::string adapt_meta(const std::optional<json::Value>& meta, std::string_view 
 }
 
 std::string adapt_to_legacy(const json::Value& result) {
-  ObjectWriter out;
+  ObjectWriter out(result.raw().size());
   for (const auto& member : distinct_members(result)) {
     if (is_known_member(member, {"resultType", "ttlMs", "cacheScope"})) continue;
     if (!member.is("_meta")) {
@@ -54,7 +55,7 @@ std::string adapt_to_legacy(const json::Value& result) {
 
 std::string adapt_to_modern(const json::Value& result, const std::optional<CacheHints>& hints,
                             std::string_view server_info) {
-  ObjectWriter out;
+  ObjectWriter out(result.raw().size() + server_info.size() + kAdded);
   const auto type = result.find("resultType");
   if (!type || !type->is(json::Kind::string)) out.add("resultType", "\"complete\"");
   bool has_meta = false;
@@ -77,7 +78,9 @@ std::string adapt_to_modern(const json::Value& result, const std::optional<Cache
 }
 
 std::string meta_object(const std::vector<std::pair<std::string, std::string>>& members) {
-  ObjectWriter out;
+  std::size_t size = 2;
+  for (const auto& [key, raw] : members) size += key.size() + raw.size() + 4;
+  ObjectWriter out(size);
   for (const auto& [key, raw] : members) out.add(key, raw);
   return std::move(out).take();
 }
@@ -85,7 +88,11 @@ std::string meta_object(const std::vector<std::pair<std::string, std::string>>& 
 }  // namespace
 
 std::string result_message(std::string_view id, std::string_view result) {
-  return fmt::format(R"({{"jsonrpc":"2.0","id":{},"result":{}}})", id, result);
+  constexpr std::string_view kBegin = R"({"jsonrpc":"2.0","id":)", kResult = R"(,"result":)";
+  std::string out;
+  out.reserve(kBegin.size() + id.size() + kResult.size() + result.size() + 1);
+  out.append(kBegin).append(id).append(kResult).append(result).append("}");
+  return out;
 }
 
 std::string error_message(std::string_view id, int code, std::string_view message, std::string_view data) {
@@ -101,7 +108,7 @@ std::string error_message(std::string_view id, int code, std::string_view messag
 }
 
 std::string notification_message(std::string_view method, std::string_view params) {
-  ObjectWriter out;
+  ObjectWriter out(params.size() + method.size() + kAdded);
   out.add("jsonrpc", "\"2.0\"");
   out.add("method", json::quote(method));
   if (!params.empty()) out.add("params", params);
@@ -109,7 +116,7 @@ std::string notification_message(std::string_view method, std::string_view param
 }
 
 std::string request_message(std::string_view id, std::string_view method, std::string_view params) {
-  ObjectWriter out;
+  ObjectWriter out(params.size() + method.size() + kAdded);
   out.add("jsonrpc", "\"2.0\"");
   out.add("id", id);
   out.add("method", json::quote(method));
@@ -126,6 +133,7 @@ std::string rebuild_params(const std::optional<json::Value>& params,
                            const std::vector<std::pair<std::string_view, std::string>>& replace,
                            const std::vector<std::pair<std::string, std::string>>& meta_members) {
   std::vector<std::pair<std::string_view, std::string>> members;
+  members.reserve(replace.size() + 1);
   std::vector<std::string_view> remove;
   for (const auto& entry : replace) {
     if (entry.first != "_meta") members.push_back(entry);
@@ -136,7 +144,7 @@ std::string rebuild_params(const std::optional<json::Value>& params,
     members.emplace_back("_meta", meta_object(meta_members));
   }
   if (params) return rebuild_object(*params, members, remove);
-  ObjectWriter out;
+  ObjectWriter out(0);
   for (const auto& [key, raw] : members) out.add(key, raw);
   return std::move(out).take();
 }
@@ -144,7 +152,9 @@ std::string rebuild_params(const std::optional<json::Value>& params,
 std::string rebuild_object(json::Value object,
                            const std::vector<std::pair<std::string_view, std::string>>& replace,
                            const std::vector<std::string_view>& remove) {
-  ObjectWriter out;
+  std::size_t size = object.raw().size();
+  for (const auto& [key, raw] : replace) size += key.size() + raw.size() + 4;
+  ObjectWriter out(size);
   std::vector<char> done(replace.size());
   const auto replacement_of = [&](const Member& member) {
     return std::ranges::find_if(replace, [&](const auto& entry) { return member.is(entry.first); });

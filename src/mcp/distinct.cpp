@@ -79,6 +79,7 @@ bool repeats_within(const json::Value& value) {
 
 std::vector<Member> distinct_members(const json::Value& object) {
   auto members = all_members(object);
+  if (object.size() <= kFew && !repeats_few(object)) return members;
   const auto gone = superseded(members);
   if (gone.empty()) return members;
   std::vector<char> drop(members.size());
@@ -96,7 +97,7 @@ void append_distinct(std::string& out, const json::Value& value) {
     return;
   }
   if (value.is(json::Kind::object)) {
-    ObjectWriter object;
+    ObjectWriter object(value.raw().size());
     for (const auto& member : distinct_members(value)) object.copy(member);
     out += std::move(object).take();
     return;

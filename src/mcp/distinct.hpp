@@ -17,13 +17,18 @@ void append_distinct(std::string& out, const json::Value& value);
 /// Writes one object member by member.
 class ObjectWriter {
  public:
+  /// `expected` bytes fit without growing.
+  explicit ObjectWriter(std::size_t expected) {
+    out_.reserve(expected);
+    out_ += '{';
+  }
   void add(std::string_view key, std::string_view raw);
   void copy(const json::Value::Member& member);
   std::string take() &&;
 
  private:
   void separate();
-  std::string out_ = "{";
+  std::string out_;
 };
 
 }  // namespace sallyport::mcp

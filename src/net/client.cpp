@@ -47,16 +47,13 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
   x.guard(deadline, cancel);
   if (auto over = x.ended()) co_return x.broke(std::move(*over));
 
-  std::optional<Error> unsent;
+  Result<void> wrote;
   for (bool written = false; !written;) {
     x.channel = pools->take_idle(pool);
     const bool reused = x.channel.has_value();
     if (!reused) {
       if (pool.busy > limits::kUpstreamConnections) {
-        co_return x.broke({.code = Code::limited,
-                           .blame = Blame::us,
-                           .what = "too many connections to " + origin.url.origin(),
-                           .retry = true});
+        co_return x.crowded(origin);
       }
       x.dial = std::make_shared<Dial>();
       spawn(dial_origin(x.dial, std::move(x.ticket), origin, deadline));
@@ -68,7 +65,7 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
     }
     const std::uint64_t before = x.channel->bytes_written();
     x.sent = true;
-    auto wrote = co_await x.channel->write(x.pieces);
+    wrote = co_await x.channel->write(x.pieces);
     written = wrote.has_value();
     if (written) {
       pools->gauges.reused += reused ? 1 : 0;
@@ -76,21 +73,17 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
       // Nothing left, so nothing can act twice: the peer closed a pooled connection while it was picked.
       x.sent = false;
       if (reused && !x.ended()) continue;
-      co_return x.broke({.code = Code::upstream_unreachable,
-                         .blame = Blame::upstream,
-                         .what = std::move(wrote.error().what),
-                         .retry = true});
+      co_return x.unsent(std::move(wrote.error()));
     } else {
       // A peer may refuse in the middle of a long request and close: its answer is worth more than our error.
       x.reusable = false;
-      unsent = std::move(wrote.error());
       break;
     }
   }
 
   for (;;) {
     auto whole = x.took_head(co_await x.channel->read(x.head_room()));
-    if (!whole) co_return x.broke(unsent ? std::move(*unsent) : std::move(whole.error()));
+    if (!whole) co_return x.broke(std::move(wrote ? whole.error() : wrote.error()));
     if (*whole) co_return response;
   }
 }
@@ -114,12 +107,15 @@ ClientResponse::~ClientResponse() {
 int ClientResponse::status() const { return impl_->head.status; }
 const Headers& ClientResponse::headers() const { return impl_->head.headers; }
 
-std::string ClientResponse::content_type() const {
+std::string_view ClientResponse::media_type() const {
   for (const Header& h : impl_->head.headers.lines) {
-    if (equal_ignoring_case(h.name, "content-type")) return lower(trim(h.value.substr(0, h.value.find(';'))));
+    if (equal_ignoring_case(h.name, "content-type")) return trim(h.value.substr(0, h.value.find(';')));
   }
   return {};
 }
+
+std::string ClientResponse::content_type() const { return lower(media_type()); }
+bool ClientResponse::is_type(std::string_view type) const { return equal_ignoring_case(media_type(), type); }
 
 Task<Result<std::string_view>> ClientResponse::some() {
   Impl& x = *impl_;
@@ -137,46 +133,36 @@ Task<Result<std::string_view>> ClientResponse::some() {
 }
 
 Task<Result<std::string>> ClientResponse::whole(std::size_t cap) {
+  Impl& x = *impl_;
+  std::string out;
+  // Most answers are there with their head.
+  const auto whole = x.gather(out, cap);
+  if (!whole) return ready<Result<std::string>>(Failure(whole.error()));
+  if (*whole) return ready<Result<std::string>>(std::move(out));
+  return rest(std::move(out), cap);
+}
+
+Task<Result<std::string>> ClientResponse::rest(std::string out, std::size_t cap) {
   constexpr std::uint64_t kDirect = 16 * limits::KiB;
   Impl& x = *impl_;
-  if (x.failed) co_return Failure(*x.failed);
-  if (auto over = x.ended()) co_return x.broke(std::move(*over));
-  const Error too_large{.code = Code::too_large,
-                        .blame = Blame::upstream,
-                        .what = "response larger than " + std::to_string(cap) + " bytes"};
-  std::string out;
-  if (!x.done && x.head.body == BodyEnd::length) {
-    if (x.left > cap) co_return x.broke(too_large);
-    out.reserve(x.left);
-  }
-  while (!x.done) {
-    const auto run = x.next_run();
-    if (!run) co_return x.broke(run.error());
-    if (run->size() > cap - out.size()) co_return x.broke(too_large);
-    out.append(*run);
-    if (x.done) break;
-    if (!run->empty() && x.head.body == BodyEnd::chunked) continue;
+  for (;;) {
     if (x.head.body == BodyEnd::length && x.left >= kDirect) {
       // What is large goes from the socket to its place.
-      const std::size_t have = out.size();
-      out.resize_and_overwrite(have + x.left, [](char*, std::size_t n) { return n; });
-      std::size_t at = have;
-      while (!x.done && at < out.size()) {
+      std::size_t at = out.size();
+      out.resize_and_overwrite(at + x.left, [](char*, std::size_t n) { return n; });
+      while (!x.done) {
         const auto n = co_await x.channel->read(std::span(out).subspan(at));
-        if (auto over = x.ended()) co_return x.broke(std::move(*over));
-        if (!n || *n == 0)
-          co_return x.broke({.code = Code::upstream_broken,
-                             .blame = Blame::upstream,
-                             .what = "the connection ended in the middle of a response"});
+        if (auto took = x.took_directly(n); !took) co_return Failure(took.error());
         at += *n;
-        if (auto fine = x.passed(*n); !fine) co_return x.broke(std::move(fine.error()));
       }
-      break;
+      co_return out;
     }
     const auto took = x.took_body(co_await x.channel->read(x.body_room()));
     if (!took) co_return x.broke(took.error());
+    const auto whole = x.gather(out, cap);
+    if (!whole) co_return Failure(whole.error());
+    if (*whole) co_return out;
   }
-  co_return out;
 }
 
 void finish_in_background(ClientResponse response, Duration within) {

@@ -88,6 +88,20 @@ Failure ClientResponse::Impl::broke(Error error) {
   return Failure(*failed);
 }
 
+Failure ClientResponse::Impl::crowded(const Origin& origin) {
+  return broke({.code = Code::limited,
+                .blame = Blame::us,
+                .what = "too many connections to " + origin.url.origin(),
+                .retry = true});
+}
+
+Failure ClientResponse::Impl::unsent(Error why) {
+  return broke({.code = Code::upstream_unreachable,
+                .blame = Blame::upstream,
+                .what = std::move(why.what),
+                .retry = true});
+}
+
 void ClientResponse::Impl::reset() {
   deadline.clear();
   watch = {};
@@ -219,6 +233,35 @@ Result<std::string_view> ClientResponse::Impl::next_run() {
     }
   }
   return std::string_view();
+}
+
+Result<bool> ClientResponse::Impl::gather(std::string& into, std::size_t cap) {
+  if (failed) return Failure(*failed);
+  if (auto over = ended()) return broke(std::move(*over));
+  const auto too_large = [&] {
+    return broke({.code = Code::too_large,
+                  .blame = Blame::upstream,
+                  .what = "response larger than " + std::to_string(cap) + " bytes"});
+  };
+  if (!done && head.body == BodyEnd::length) {
+    if (left > cap - into.size()) return too_large();
+    into.reserve(into.size() + left);
+  }
+  while (!done) {
+    const auto run = next_run();
+    if (!run) return broke(run.error());
+    if (run->size() > cap - into.size()) return too_large();
+    into.append(*run);
+    if (!done && (run->empty() || head.body != BodyEnd::chunked)) return false;
+  }
+  return true;
+}
+
+Result<void> ClientResponse::Impl::took_directly(const Result<std::size_t>& read) {
+  if (auto over = ended()) return broke(std::move(*over));
+  if (!read || *read == 0) return broke(broken("the connection ended in the middle of a response"));
+  if (auto fine = passed(*read); !fine) return broke(std::move(fine.error()));
+  return {};
 }
 
 Result<void> ClientResponse::Impl::passed(std::size_t count) {

@@ -47,12 +47,18 @@ struct ClientResponse::Impl {
   std::span<char> body_room();
   /// The next run of body bytes among those that have arrived; empty when there are none.
   Result<std::string_view> next_run();
-  /// `count` bytes of the body went straight to their reader.
-  Result<void> passed(std::size_t count);
+  /// Appends what has arrived of the body; true when that was its end. Errors, after which the exchange has
+  /// ended: too_large beyond `cap` bytes in all, and those of a body.
+  Result<bool> gather(std::string& into, std::size_t cap);
+  /// Takes the result of a read that went straight to the body's reader. After an error the exchange has
+  /// ended.
+  Result<void> took_directly(const Result<std::size_t>& read);
 
   /// Remembers the first error and closes. What ended the exchange from outside wins over what broke because
   /// of it.
   Failure broke(Error error);
+  Failure crowded(const Origin& origin);
+  Failure unsent(Error error);
   /// Error of an exchange that was ended from outside, or nothing.
   std::optional<Error> ended() const;
   /// Forgets the exchange and keeps its buffers.
@@ -79,6 +85,7 @@ struct ClientResponse::Impl {
   void end(Why why);
   Result<void> begin_body(std::size_t head_bytes);
   Result<void> finish();
+  Result<void> passed(std::size_t count);
   void grow_head();
 
   Why why_ = Why::none;

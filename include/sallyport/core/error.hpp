@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace sallyport {
 
@@ -56,10 +59,94 @@ struct [[nodiscard]] Error {
   bool retry = false;  ///< true only if repeating cannot act twice
 };
 
-template <class T>
-using Result = std::expected<T, Error>;
-
 using Failure = std::unexpected<Error>;
+
+namespace detail {
+/// Copied as the value that it is.
+class ErrorOnHeap {
+ public:
+  explicit ErrorOnHeap(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+  ErrorOnHeap(const ErrorOnHeap& other) : error_(std::make_unique<Error>(*other.error_)) {}
+  ErrorOnHeap(ErrorOnHeap&& other) noexcept = default;
+  ErrorOnHeap& operator=(const ErrorOnHeap& other) {
+    error_ = std::make_unique<Error>(*other.error_);
+    return *this;
+  }
+  ErrorOnHeap& operator=(ErrorOnHeap&& other) noexcept = default;
+  ~ErrorOnHeap() = default;
+  Error& operator*() { return *error_; }
+  const Error& operator*() const { return *error_; }
+
+ private:
+  std::unique_ptr<Error> error_;
+};
+}  // namespace detail
+
+/// A value or an Error, with the members of std::expected. The error stands on the heap: what succeeds, and
+/// every coroutine frame on its way, carries a pointer and not its three strings.
+template <class T>
+class [[nodiscard]] Result {
+  template <class U>
+  static constexpr bool kValue =
+      std::is_constructible_v<T, U> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+      !std::is_same_v<std::remove_cvref_t<U>, Failure>;
+
+ public:
+  using value_type = T;
+
+  Result()
+    requires std::is_default_constructible_v<T>
+  = default;
+  template <class U = T>
+    requires kValue<U>
+  explicit(!std::is_convertible_v<U, T>) Result(U&& value)  // NOLINT(bugprone-forwarding-reference-overload)
+      : state_(std::in_place, std::forward<U>(value)) {}
+  Result(Failure failure) : state_(std::unexpect, std::move(failure.error())) {}
+
+  bool has_value() const { return state_.has_value(); }
+  explicit operator bool() const { return state_.has_value(); }
+  T& operator*() & { return *state_; }
+  const T& operator*() const& { return *state_; }
+  T&& operator*() && { return *std::move(state_); }
+  T* operator->() { return &*state_; }
+  const T* operator->() const { return &*state_; }
+  /// Throws std::bad_expected_access where there is none.
+  T& value() & { return state_.value(); }
+  const T& value() const& { return state_.value(); }
+  T&& value() && { return std::move(state_).value(); }
+  template <class U>
+  T value_or(U&& other) const& {
+    return state_ ? *state_ : static_cast<T>(std::forward<U>(other));
+  }
+  template <class U>
+  T value_or(U&& other) && {
+    return state_ ? *std::move(state_) : static_cast<T>(std::forward<U>(other));
+  }
+  Error& error() & { return *state_.error(); }
+  const Error& error() const& { return *state_.error(); }
+  Error&& error() && { return std::move(*state_.error()); }
+
+ private:
+  std::expected<T, detail::ErrorOnHeap> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  using value_type = void;
+
+  Result() = default;
+  Result(Failure failure) : state_(std::unexpect, std::move(failure.error())) {}
+
+  bool has_value() const { return state_.has_value(); }
+  explicit operator bool() const { return state_.has_value(); }
+  Error& error() & { return *state_.error(); }
+  const Error& error() const& { return *state_.error(); }
+  Error&& error() && { return std::move(*state_.error()); }
+
+ private:
+  std::expected<void, detail::ErrorOnHeap> state_;
+};
 
 /// The client's fault; `hint` is safe to show to it.
 inline Failure client_error(Code code, std::string hint) {

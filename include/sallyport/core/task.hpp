@@ -112,6 +112,12 @@ struct Detached {
 };
 }  // namespace detail
 
+/// A task that has nothing to wait for.
+template <class T>
+Task<T> ready(T value) {
+  co_return value;
+}
+
 /// Starts a task that nobody awaits; it owns itself and ends by itself.
 inline void spawn(Task<void> task) {
   [](Task<void> t) -> detail::Detached { co_await t; }(std::move(task));

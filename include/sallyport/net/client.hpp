@@ -24,10 +24,10 @@ struct Origin {
 };
 
 struct ClientRequest {
-  std::string method = "POST";
-  std::string path;     ///< "/mcp?x"
-  std::string headers;  ///< "Name: value\r\n" lines, already checked by `append_header`; Host and
-                        ///< Content-Length are added
+  std::string_view method = "POST";
+  std::string_view path;  ///< "/mcp?x"; stays until the response head is there
+  std::string headers;    ///< "Name: value\r\n" lines, already checked by `append_header`; Host and
+                          ///< Content-Length are added
   std::vector<std::string_view>
       body;  ///< sent in order, not copied; must stay until the response head is there
 };
@@ -51,6 +51,8 @@ class ClientResponse {
   const Headers& headers() const;
   /// Media type in lower case without parameters, e.g. "text/event-stream".
   std::string content_type() const;
+  /// True when that is `type`, which is in lower case.
+  bool is_type(std::string_view type) const;
   /// The next bytes of the body as they arrive; empty at its end. Valid until the next call.
   Task<Result<std::string_view>> some();
   /// All of it. Errors: too_large beyond `cap`, upstream_timeout, upstream_broken (too short, bad chunk),
@@ -60,6 +62,8 @@ class ClientResponse {
  private:
   friend class Client;
   friend void finish_in_background(ClientResponse response, Duration within);
+  std::string_view media_type() const;
+  Task<Result<std::string>> rest(std::string out, std::size_t cap);
   std::unique_ptr<Impl> impl_;
 };
 
