@@ -2,6 +2,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <semaphore>
 #include <thread>
 
 #include "store/journal_fixture.hpp"
@@ -202,6 +203,34 @@ TEST_CASE("F02 with durability disk an intent is acknowledged on its shard after
   journal->reset();
   CHECK(f.verify().ok);
   CHECK(f.verify().open_intents == 0);
+}
+
+TEST_CASE("F02 an outcome, for which nobody waits, is synced a moment later all the same") {
+  JournalFixture f;
+  TestShard shard;
+  std::counting_semaphore<> synced(0);
+  auto files = f.disk.calls();
+  files.sync = [&synced, sync = files.sync](int fd) {
+    const int done = sync(fd);
+    synced.release();
+    return done;
+  };
+  auto journal = Journal::open({.directory = f.folder.path,
+                                .durability = Durability::disk,
+                                .shards = 1,
+                                .post = [&](int, auto work) { return shard.post(std::move(work)); },
+                                .files = files},
+                               f.key, f.clock);
+  REQUIRE(journal);
+  auto& writer = (*journal)->writer(0);
+  writer.intent({.call = "c"}, [](Result<void> result) { CHECK(result); });
+  writer.commit();
+  shard.run_one();
+  while (synced.try_acquire()) {
+  }
+  writer.outcome({.call = "c", .status = "ok"});
+  writer.commit();
+  CHECK(synced.try_acquire_for(std::chrono::seconds(10)));
 }
 
 TEST_CASE("F02 a sync that fails refuses its intents, closes them in the record and leaves the segment") {

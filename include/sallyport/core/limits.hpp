@@ -113,7 +113,7 @@ constexpr std::size_t kWatched = 1000;  ///< resources and tasks watched at one 
 
 // Journal.
 constexpr std::size_t kSegmentBytes = 64 * MiB;
-constexpr auto kDiskWindow = 2ms;       ///< group commit with durability: disk
+constexpr auto kOutcomeLag = 50ms;  ///< durability: disk; an outcome waits so long for the sync of an intent
 constexpr int kRefusalsPerSecond = 10;  ///< recorded refusals before authentication, per reason
 
 }  // namespace sallyport::limits

@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "sallyport/core/clock.hpp"
+#include "sallyport/core/executor.hpp"
 #include "sallyport/store/journal.hpp"
 #include "sallyport/store/journal_files.hpp"
 
 namespace sallyport::store {
 
-/// Collects for at most limits::kDiskWindow, and only while more is likely to come; then one fdatasync per
-/// file. Threads: submit() from any; `synced` runs on the commit thread, `waiting` on the shard.
+/// While one round is synced the next gathers; each takes one fdatasync per file, all at the same time. What
+/// nobody waits for goes along with the next that somebody waits for, at most limits::kOutcomeLag later.
+/// Threads: submit() from any; `synced` runs on the commit thread, `waiting` on the shard.
 class GroupCommit {
  public:
   using Post = std::function<bool(int shard, std::move_only_function<void()>)>;
@@ -47,8 +49,9 @@ class GroupCommit {
   std::vector<Batch> queue_;
   std::chrono::steady_clock::time_point first_{};
   bool stopping_ = false;
-  std::size_t last_round_ = 0;                          // commit thread only
+  bool awaited_ = false;                                // somebody waits for what is in the queue
   std::vector<std::shared_ptr<Finished>> undelivered_;  // commit thread only
+  Executor helpers_;                                    // sync the files of a round at the same time
   std::thread thread_;
 };
 
