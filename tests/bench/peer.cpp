@@ -3,6 +3,7 @@
 ///
 ///   peer serve                  an MCP server (2026-07-28) with one tool; prints "ready: URL". It answers a
 ///   tools/call of an older session alike, and asks for no session
+///   peer serve CERT KEY         the same over TLS
 ///   peer hold PORT N HEADER...  opens N connections with one request each, prints "held N", keeps them until
 ///   its input ends
 ///
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <charconv>
 #include <iostream>
 #include <string>
@@ -71,7 +73,8 @@ std::size_t content_length(std::string_view head) {
   return 0;
 }
 
-asio::awaitable<void> converse(Socket socket) {
+template <class Stream>
+asio::awaitable<void> converse(Stream socket) {
   std::string buffer;
   for (;;) {
     const auto [problem, head] = co_await asio::async_read_until(
@@ -92,19 +95,34 @@ asio::awaitable<void> converse(Socket socket) {
   }
 }
 
-asio::awaitable<void> accept(tcp::acceptor& acceptor) {
+asio::awaitable<void> converse_over_tls(Socket socket, asio::ssl::context& tls) {
+  asio::ssl::stream<Socket> stream(std::move(socket), tls);
+  const auto [refused] =
+      co_await stream.async_handshake(asio::ssl::stream_base::server, asio::as_tuple(asio::use_awaitable));
+  if (!refused) co_await converse(std::move(stream));
+}
+
+asio::awaitable<void> accept(tcp::acceptor& acceptor, asio::ssl::context* tls) {
   for (;;) {
     Socket socket = co_await acceptor.async_accept(asio::use_awaitable);
     socket.set_option(tcp::no_delay(true));
-    asio::co_spawn(acceptor.get_executor(), converse(std::move(socket)), asio::detached);
+    asio::co_spawn(acceptor.get_executor(),
+                   tls ? converse_over_tls(std::move(socket), *tls) : converse(std::move(socket)),
+                   asio::detached);
   }
 }
 
-int serve() {
+int serve(const char* cert, const char* key) {
   asio::io_context io(1);
+  asio::ssl::context tls(asio::ssl::context::tls_server);
+  if (cert) {
+    tls.use_certificate_chain_file(cert);
+    tls.use_private_key_file(key, asio::ssl::context::pem);
+  }
   tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
-  std::cout << "ready: http://127.0.0.1:" << acceptor.local_endpoint().port() << "/mcp" << std::endl;
-  asio::co_spawn(io, accept(acceptor), asio::detached);
+  std::cout << "ready: " << (cert ? "https" : "http") << "://127.0.0.1:" << acceptor.local_endpoint().port()
+            << "/mcp" << std::endl;
+  asio::co_spawn(io, accept(acceptor, cert ? &tls : nullptr), asio::detached);
   io.run();
   return 0;
 }
@@ -147,7 +165,7 @@ int hold(unsigned short port, std::size_t count, const std::string& headers) {
 int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
   try {
-    if (mode == "serve") return serve();
+    if (mode == "serve") return argc > 3 ? serve(argv[2], argv[3]) : serve(nullptr, nullptr);
     if (mode == "hold" && argc >= 4) {
       std::string headers;
       for (int at = 4; at < argc; ++at) headers += std::string(argv[at]) + "\r\n";
@@ -157,6 +175,6 @@ int main(int argc, char** argv) {
     std::cerr << "peer: " << problem.what() << '\n';
     return 1;
   }
-  std::cerr << "usage: peer serve | peer hold PORT N HEADER...\n";
+  std::cerr << "usage: peer serve [CERT KEY] | peer hold PORT N HEADER...\n";
   return 2;
 }
