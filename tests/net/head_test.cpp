@@ -97,6 +97,8 @@ TEST_CASE("methods and versions") {
       {std::string(33, 'A') + " / HTTP/1.1\r\nHost: x\r\n\r\n", "400 request_line"},
       {"GET\t/ HTTP/1.1\r\nHost: x\r\n\r\n", "400 request_line"},
       {"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "400 target"},
+      {"CONNECT /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", "400 target"},
+      {"CONNECT http://a/mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "400 target"},
       {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "400 target"},
   });
 }
@@ -131,6 +133,9 @@ TEST_CASE("N02 odd lengths are refused, equal twins too") {
 TEST_CASE("N03 a transfer coding is exactly chunked or refused") {
   check({
       {with("Transfer-Encoding: chunked\r\n"), "ok"},
+      {with("Transfer-Encoding:\t chunked\r\n"), "ok"},
+      {with("Transfer-Encoding: chunked\t\r\n"), "400 smuggling"},
+      {with("Transfer-Encoding: chunked \r\n"), "400 smuggling"},
       {with("Transfer-Encoding: xchunked\r\n"), "501 transfer_encoding"},
       {with("Transfer-Encoding: identity\r\n"), "501 transfer_encoding"},
       {with("Transfer-Encoding: gzip\r\n"), "501 transfer_encoding"},
@@ -233,7 +238,8 @@ TEST_CASE("N12 a path has one reading or is not found") {
       {get("/%00"), "404 path"},
       {get("/a;x"), "404 path"},
       {get("/a\\b"), "404 path"},
-      {get("/\xc3\xa4"), "404 path"},
+      {get("/\xc3\xa4"), "400 target"},
+      {get("/a?\xc3\xa4"), "400 target"},
       {get("/a\"b"), "404 path"},
       {get("/a#b"), "400 target"},
       {get("/a?b#c"), "400 target"},
