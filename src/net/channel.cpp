@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "channel_impl.hpp"
+#include "shard_impl.hpp"
 
 namespace sallyport::net {
 
@@ -23,32 +24,53 @@ std::string system_reason(int error) { return std::system_category().message(err
 
 }  // namespace
 
-Channel::Impl::Impl(Shard& owner, int fd) : shard(owner), socket(owner.io().get_executor()) {
-  boost::system::error_code error;
-  socket.assign(boost::asio::generic::stream_protocol(AF_UNSPEC, 0), fd, error);
-  if (error) {
-    ::close(fd);
-    return;
-  }
-  socket.native_non_blocking(true, error);
+Channel::Impl::Impl(Shard& owner, int fd, bool connecting) : shard(owner), polled(owner.impl().poller) {
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
                sizeof on);  // fails on a local socket, where it means nothing
+  polled.open(fd, connecting);
 }
 
 void Channel::Impl::close() {
-  if (!socket.is_open()) return;
+  if (!is_open()) return;
   if (tls) tls_close_notify(*this);
-  boost::system::error_code ignored;
-  socket.close(ignored);
+  polled.close();
 }
 
-Channel::Channel(Shard& shard, int fd) : impl_(std::make_unique<Impl>(shard, fd)) {}
+ssize_t Channel::Impl::receive(char* into, std::size_t size, int flags) {
+  // A closed one has its error from the system.
+  if (is_open() && !polled.ready(Direction::in)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  ssize_t n = 0;
+  do {
+    n = ::recv(fd(), into, size, flags | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  polled.note(Direction::in, size, n);
+  return n;
+}
+
+ssize_t Channel::Impl::transmit(const msghdr& message, std::size_t size) {
+  if (is_open() && !polled.ready(Direction::out)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  ssize_t n = 0;
+  do {
+    n = ::sendmsg(fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  polled.note(Direction::out, size, n);
+  return n;
+}
+
+Channel::Channel(Shard& shard, int fd) : impl_(std::make_unique<Impl>(shard, fd, false)) {}
+Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Channel::~Channel() = default;
 Channel::Channel(Channel&&) noexcept = default;
 Channel& Channel::operator=(Channel&&) noexcept = default;
 
-bool Channel::is_open() const { return impl_->socket.is_open(); }
+bool Channel::is_open() const { return impl_->is_open(); }
 int Channel::fd() const { return impl_->fd(); }
 Shard& Channel::shard() { return impl_->shard; }
 void Channel::close() { impl_->close(); }
@@ -60,24 +82,31 @@ Channel::Write Channel::write(std::string_view bytes) { return Write(*impl_, byt
 
 bool Channel::Read::await_suspend(std::coroutine_handle<> h) {
   if (impl_.receiving_ended) return false;
-  if (impl_.tls) {
-    if (SSL_has_pending(impl_.tls.get()) == 1 && attempt()) return false;
-    wait(h);
+  // Bytes that OpenSSL holds are announced by nobody, so this one comes back by itself.
+  if (impl_.is_open() && !impl_.polled.take_share()) {
+    impl_.polled.yield(Polled::Waiter::reader, [this, h](bool open) { ready(h, open); });
     return true;
   }
-  impl_.socket.async_read_some(boost::asio::buffer(into_.data(), into_.size()),
-                               [this, h](const boost::system::error_code& error, std::size_t n) {
-                                 if (error && error != boost::asio::error::eof) {
-                                   result_ = std::unexpected(broken("reading: " + error.message()));
-                                 } else {
-                                   result_ = n;
-                                 }
-                                 h.resume();
-                               });
+  if (attempt()) return false;
+  wait(h);
   return true;
 }
 
-bool Channel::Read::attempt() {
+bool Channel::Read::attempt() { return impl_.tls ? attempt_tls() : attempt_plain(); }
+
+bool Channel::Read::attempt_plain() {
+  const ssize_t n = impl_.receive(into_.data(), into_.size());
+  if (n >= 0) {
+    result_ = static_cast<std::size_t>(n);
+  } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    return false;
+  } else {
+    result_ = std::unexpected(broken("reading: " + system_reason(errno)));
+  }
+  return true;
+}
+
+bool Channel::Read::attempt_tls() {
   std::size_t count = 0;
   want_write_ = false;
   switch (tls_read(impl_, into_, count)) {
@@ -97,15 +126,19 @@ bool Channel::Read::attempt() {
 }
 
 void Channel::Read::wait(std::coroutine_handle<> h) {
-  impl_.when_ready(want_write_ ? Step::want_write : Step::want_read,
-                   [this, h](const boost::system::error_code& error) {
-                     if (error) {
-                       result_ = std::unexpected(broken("reading: " + error.message()));
-                     } else if (!attempt()) {
-                       return wait(h);
-                     }
-                     h.resume();
-                   });
+  impl_.when_ready(Polled::Waiter::reader, want_write_ ? Step::want_write : Step::want_read,
+                   [this, h](bool open) { ready(h, open); });
+}
+
+void Channel::Read::ready(std::coroutine_handle<> h, bool open) {
+  if (!open) {
+    result_ = std::unexpected(broken("reading: " + system_reason(ECANCELED)));
+  } else if (impl_.receiving_ended) {
+    result_ = std::size_t{0};
+  } else if (!attempt()) {
+    return wait(h);
+  }
+  h.resume();
 }
 
 Result<std::size_t> Channel::Read::await_resume() { return std::move(result_); }
@@ -121,10 +154,10 @@ bool Channel::Write::await_suspend(std::coroutine_handle<> h) {
 }
 
 void Channel::Write::wait(std::coroutine_handle<> h) {
-  impl_.when_ready(want_read_ ? Step::want_read : Step::want_write,
-                   [this, h](const boost::system::error_code& error) {
-                     if (error) {
-                       result_ = std::unexpected(broken("writing: " + error.message()));
+  impl_.when_ready(Polled::Waiter::writer, want_read_ ? Step::want_read : Step::want_write,
+                   [this, h](bool open) {
+                     if (!open) {
+                       result_ = std::unexpected(broken("writing: " + system_reason(ECANCELED)));
                      } else if (!attempt()) {
                        return wait(h);
                      }
@@ -149,16 +182,17 @@ bool Channel::Write::attempt_plain() {
   while (!pieces_.empty()) {
     std::array<iovec, 16> parts;
     std::size_t used = 0;
+    std::size_t size = 0;
     for (; used < parts.size() && used < pieces_.size(); ++used) {
       const std::string_view piece = pieces_[used].substr(used == 0 ? offset_ : 0);
       parts[used] = {const_cast<char*>(piece.data()), piece.size()};
+      size += piece.size();
     }
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = used;
-    const ssize_t n = ::sendmsg(impl_.fd(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = impl_.transmit(message, size);
     if (n < 0) {
-      if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
       result_ = std::unexpected(broken("writing: " + system_reason(errno)));
       return true;
@@ -208,11 +242,12 @@ Task<bool> Channel::wait_gone() {
   Impl& impl = *impl_;
   impl.wait_ended = false;
   for (;;) {
-    if (!impl.socket.is_open()) co_return true;
+    if (!impl.is_open()) co_return true;
     bool gone = false;
     if (impl.tls && SSL_has_pending(impl.tls.get()) == 1 && tls_readable(impl, gone)) co_return gone;
     impl.waiting = true;
-    const bool ready = co_await Ready{.impl = impl, .direction = Step::want_read, .cancellable = true};
+    const bool ready =
+        co_await Ready{.impl = impl, .who = Polled::Waiter::watcher, .direction = Step::want_read};
     impl.waiting = false;
     if (impl.wait_ended) co_return false;
     if (!ready) co_return true;
@@ -221,8 +256,8 @@ Task<bool> Channel::wait_gone() {
       continue;
     }
     char byte;
-    const ssize_t n = ::recv(impl.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
+    const ssize_t n = impl.receive(&byte, 1, MSG_PEEK);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) continue;
     co_return n <= 0;
   }
 }
@@ -230,28 +265,31 @@ Task<bool> Channel::wait_gone() {
 void Channel::end_wait() {
   if (!impl_->waiting) return;
   impl_->wait_ended = true;
-  impl_->wait_cancel.emit(boost::asio::cancellation_type::all);
+  impl_->polled.cancel(Polled::Waiter::watcher);
 }
 
 void Channel::end_read() {
   impl_->receiving_ended = true;
-  if (impl_->socket.is_open()) ::shutdown(impl_->fd(), SHUT_RD);
+  if (impl_->is_open()) ::shutdown(impl_->fd(), SHUT_RD);
 }
+
+bool Channel::quiet() const { return impl_->is_open() && !impl_->polled.ready(Direction::in); }
 
 bool Channel::stale() {
   Impl& impl = *impl_;
-  if (!impl.socket.is_open()) return true;
+  if (!impl.is_open()) return true;
   char byte;
   const ssize_t n = ::recv(impl.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  const bool quiet = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-  if (!impl.tls) return !quiet;
-  if (quiet && SSL_has_pending(impl.tls.get()) == 0) return false;
+  impl.polled.note(Direction::in, 1, n);
+  const bool none = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  if (!impl.tls) return !none;
+  if (none && SSL_has_pending(impl.tls.get()) == 0) return false;
   bool gone = false;
   return tls_readable(impl, gone);  // session tickets may arrive at any time and are no application data
 }
 
 void Channel::shutdown_send() {
-  if (!impl_->socket.is_open()) return;
+  if (!impl_->is_open()) return;
   if (impl_->tls) tls_close_notify(*impl_);
   ::shutdown(impl_->fd(), SHUT_WR);
 }
@@ -268,15 +306,23 @@ Task<Result<Channel>> Channel::connect(Shard& shard, SocketAddress address, Dura
   std::copy(address.bytes.begin(), address.bytes.end(), reinterpret_cast<unsigned char*>(&storage));
   const int fd = ::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) co_return unreachable(errno);
-  Channel channel(shard, fd);
+  // Before the loop watches it: until then the system calls such a socket hung up.
+  const bool at_once = ::connect(fd, reinterpret_cast<const sockaddr*>(&storage),
+                                 static_cast<socklen_t>(address.bytes.size())) == 0;
+  if (!at_once && errno != EINPROGRESS && errno != EINTR) {
+    const int error = errno;
+    ::close(fd);
+    co_return unreachable(error);
+  }
+  Channel channel(std::make_unique<Impl>(shard, fd, !at_once));
   if (!channel.is_open()) co_return unreachable(ENOMEM);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&storage),
-                static_cast<socklen_t>(address.bytes.size())) != 0) {
-    if (errno != EINPROGRESS && errno != EINTR) co_return unreachable(errno);
+  if (!at_once) {
     Deadline deadline(shard);
     Impl& impl = *channel.impl_;
     deadline.set(within, [&impl] { impl.close(); });
-    if (!co_await Ready{.impl = impl, .direction = Step::want_write}) co_return unreachable(ETIMEDOUT);
+    if (!co_await Ready{.impl = impl, .who = Polled::Waiter::writer, .direction = Step::want_write}) {
+      co_return unreachable(ETIMEDOUT);
+    }
     int error = 0;
     socklen_t size = sizeof error;
     ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);

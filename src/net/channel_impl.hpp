@@ -1,18 +1,16 @@
 #pragma once
-/// The inside of a Channel: an Asio socket, which waits, and perhaps an OpenSSL session over the same
+/// The inside of a Channel: a socket in the shard's loop, and perhaps an OpenSSL session over the same
 /// descriptor.
 
 #include <openssl/ssl.h>
+#include <sys/socket.h>
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <coroutine>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
+#include "poller.hpp"
 #include "sallyport/net/channel.hpp"
 
 namespace sallyport::net {
@@ -37,48 +35,43 @@ struct SslFree {
 };
 
 struct Channel::Impl {
-  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol,
-                                                  boost::asio::io_context::executor_type>;
-  Impl(Shard& owner, int fd);
+  /// `connecting`: the socket cannot be written to until the system says so.
+  Impl(Shard& owner, int fd, bool connecting);
   ~Impl() { close(); }
   void close();
-  int fd() { return socket.is_open() ? socket.native_handle() : -1; }
+  bool is_open() const { return polled.is_open(); }
+  int fd() const { return polled.fd(); }
 
-  /// Calls `then(error_code)` once the socket is ready in that direction, or the channel was closed.
-  template <class Then>
-  void when_ready(Step direction, Then then) {
-    socket.async_wait(direction == Step::want_write ? Socket::wait_write : Socket::wait_read,
-                      std::move(then));
+  /// Calls `then(bool open)` once the socket is ready in that direction, or the channel was closed.
+  void when_ready(Polled::Waiter who, Step direction, Polled::Wake then) {
+    polled.wait(who, direction == Step::want_write ? Direction::out : Direction::in, std::move(then));
   }
+  /// As recv(2) and sendmsg(2) that never wait; EAGAIN without a call where the loop knows better.
+  ssize_t receive(char* into, std::size_t size, int flags = 0);
+  ssize_t transmit(const msghdr& message, std::size_t size);
 
   Shard& shard;
-  Socket socket;
+  Polled polled;
   std::unique_ptr<SSL, SslFree> tls;
   bool tls_broken = false;  // after a fatal TLS error nothing more may be sent, no alert either
   bool receiving_ended = false;
-  std::uint64_t written = 0;
-  boost::asio::cancellation_signal wait_cancel;
   bool waiting = false;
   bool wait_ended = false;
+  std::uint64_t written = 0;
 };
 
 /// Awaits readiness of the socket; false when the channel was closed or the wait was ended.
 struct Ready {
   Channel::Impl& impl;
+  Polled::Waiter who;
   Step direction;
-  bool cancellable = false;
   bool ok = false;
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> h) {
-    auto then = [this, h](const boost::system::error_code& error) {
-      ok = !error;
+    impl.when_ready(who, direction, [this, h](bool open) {
+      ok = open;
       h.resume();
-    };
-    if (cancellable) {
-      impl.when_ready(direction, boost::asio::bind_cancellation_slot(impl.wait_cancel.slot(), then));
-    } else {
-      impl.when_ready(direction, then);
-    }
+    });
   }
   bool await_resume() const noexcept { return ok; }
 };

@@ -1,12 +1,11 @@
 #include "sallyport/net/child.hpp"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
-#include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <system_error>
@@ -17,16 +16,10 @@
 #include "line_splitter.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
+#include "shard_impl.hpp"
 
 namespace sallyport::net {
 namespace {
-
-namespace asio = boost::asio;
-using Stream = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                               asio::io_context::executor_type>;
-using boost::system::error_code;
 
 // After the guard has gone, a pipe may be held open only by someone whom the command gave it to.
 constexpr auto kPipeLinger = std::chrono::milliseconds(500);
@@ -59,20 +52,27 @@ std::string how_ended(int status) {
 /// quiet.
 class Process : public std::enable_shared_from_this<Process> {
  public:
-  Process(Shard& shard, ChildOptions options, Started started)
-      : options_(std::move(options)),
+  Process(Shard& shard, ChildOptions options, Started& started)
+      : shard_(shard),
+        options_(std::move(options)),
         guard_pid_(started.guard_pid),
-        in_(shard.io(), started.in.release()),
-        out_(shard.io(), started.out.release()),
-        err_(shard.io(), started.err.release()),
-        report_(shard.io(), started.report.release()),
+        in_(shard.impl().poller),
+        out_(shard.impl().poller),
+        err_(shard.impl().poller),
+        report_(shard.impl().poller),
         control_(std::move(started.control)),
-        timer_(shard.io()) {}
+        timer_(shard) {}
 
-  void begin() {
-    read_out();
-    read_err();
-    read_report();
+  /// False with errno when the loop takes no further descriptor.
+  bool begin(Started& started) {
+    if (!watch(in_, started.in) || !watch(out_, started.out) || !watch(err_, started.err) ||
+        !watch(report_, started.report)) {
+      return false;
+    }
+    when_readable(out_, &Process::read_out);
+    when_readable(err_, &Process::read_err);
+    when_readable(report_, &Process::read_report);
+    return true;
   }
 
   bool send(std::string line) {
@@ -82,13 +82,19 @@ class Process : public std::enable_shared_from_this<Process> {
       if (c == '\n' || c == '\r') c = ' ';
     }
     pending_.append(line).push_back('\n');
+    // The first line goes at once; what else this turn brings goes together at its end.
+    if (std::exchange(flush_planned_, true)) return true;
     if (writing_.empty()) write();
+    shard_.at_turn_end([self = shared_from_this()] {
+      self->flush_planned_ = false;
+      if (self->writing_.empty()) self->write();
+    });
     return true;
   }
 
   void stop() {
     if (std::exchange(stopping_, true)) return;
-    close(in_);
+    in_.close();
     control_.reset();
   }
 
@@ -101,69 +107,84 @@ class Process : public std::enable_shared_from_this<Process> {
   int pid() const { return pid_; }
 
  private:
-  static void close(Stream& stream) {
-    error_code ignored;
-    if (stream.is_open()) stream.close(ignored);
+  static bool watch(Polled& polled, Descriptor& pipe) {
+    ::fcntl(pipe.get(), F_SETFL, ::fcntl(pipe.get(), F_GETFL) | O_NONBLOCK);
+    return polled.open(pipe.release());
+  }
+
+  /// One read each time: a child that never pauses leaves the loop to others in between.
+  void when_readable(Polled& pipe, void (Process::*step)()) {
+    pipe.wait(Polled::Waiter::reader, Direction::in, [self = shared_from_this(), step](bool ready) {
+      if (ready) (self.get()->*step)();  // else we closed it, and know
+    });
+  }
+
+  /// Bytes read; 0 at the end or after an error; -1 when there is nothing now.
+  static ssize_t take(Polled& pipe, char* into, std::size_t size) {
+    const ssize_t n = ::read(pipe.fd(), into, size);
+    pipe.note(Direction::in, size, n);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return -1;
+    return std::max<ssize_t>(n, 0);
   }
 
   void write() {
-    if (writing_.empty()) {
-      if (pending_.empty()) return;
-      writing_.swap(pending_);
-      written_ = 0;
-    }
-    in_.async_write_some(
-        asio::buffer(writing_.data() + written_, writing_.size() - written_),
-        [self = shared_from_this()](const error_code& error, std::size_t n) { self->wrote(error, n); });
-  }
-
-  void wrote(const error_code& error, std::size_t n) {
-    if (error) return close(in_);
-    written_ += n;
-    if (written_ == writing_.size()) {
+    while (in_.is_open()) {
+      if (writing_.empty()) {
+        if (pending_.empty()) return;
+        writing_.swap(pending_);
+        written_ = 0;
+      }
+      if (!in_.ready(Direction::out)) {
+        return in_.wait(Polled::Waiter::writer, Direction::out, [self = shared_from_this()](bool ready) {
+          if (ready) self->write();
+        });
+      }
+      const std::size_t size = writing_.size() - written_;
+      const ssize_t n = ::write(in_.fd(), writing_.data() + written_, size);
+      in_.note(Direction::out, size, n);
+      if (n < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) continue;
+        return in_.close();
+      }
+      written_ += static_cast<std::size_t>(n);
+      if (written_ < writing_.size()) continue;
       writing_.clear();
       written_ = 0;
       if (writing_.capacity() > kKeptBytes) std::string().swap(writing_);
     }
-    write();
   }
 
   void read_out() {
-    out_.async_read_some(
-        asio::buffer(out_bytes_), [self = shared_from_this()](const error_code& error, std::size_t n) {
-          if (error) {
-            // What has no newline is half a message and is not delivered.
-            close(self->out_);
-            return self->try_finish();
-          }
-          std::string_view bytes(self->out_bytes_.data(), n);
-          std::string line;
-          while (self->out_.is_open() && self->out_lines_.next(bytes, line)) {
-            if (!self->muted_ && self->options_.on_line) self->options_.on_line(std::move(line));
-          }
-          if (self->out_lines_.too_long()) {
-            self->reason_ =
-                "stopped: it wrote a line longer than " + std::to_string(limits::kChildLine) + " bytes";
-            close(self->out_);
-            self->stop();
-            return self->try_finish();
-          }
-          self->read_out();
-        });
+    const ssize_t n = take(out_, out_bytes_.data(), out_bytes_.size());
+    if (n == 0) {
+      // What has no newline is half a message and is not delivered.
+      out_.close();
+      return try_finish();
+    }
+    std::string_view bytes(out_bytes_.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    std::string line;
+    while (out_.is_open() && out_lines_.next(bytes, line)) {
+      if (!muted_ && options_.on_line) options_.on_line(std::move(line));
+    }
+    if (out_lines_.too_long()) {
+      reason_ = "stopped: it wrote a line longer than " + std::to_string(limits::kChildLine) + " bytes";
+      out_.close();
+      stop();
+      return try_finish();
+    }
+    when_readable(out_, &Process::read_out);
   }
 
   void read_err() {
-    err_.async_read_some(asio::buffer(err_bytes_),
-                         [self = shared_from_this()](const error_code& error, std::size_t n) {
-                           if (error) {
-                             if (std::string rest = self->err_lines_.rest(); !rest.empty()) self->tell(rest);
-                             close(self->err_);
-                             return self->try_finish();
-                           }
-                           std::string_view bytes(self->err_bytes_.data(), n);
-                           for (std::string line; self->err_lines_.next(bytes, line);) self->tell(line);
-                           self->read_err();
-                         });
+    const ssize_t n = take(err_, err_bytes_.data(), err_bytes_.size());
+    if (n == 0) {
+      if (std::string rest = err_lines_.rest(); !rest.empty()) tell(rest);
+      err_.close();
+      return try_finish();
+    }
+    std::string_view bytes(err_bytes_.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    for (std::string line; err_lines_.next(bytes, line);) tell(line);
+    when_readable(err_, &Process::read_err);
   }
 
   void tell(std::string_view line) {
@@ -171,18 +192,17 @@ class Process : public std::enable_shared_from_this<Process> {
   }
 
   void read_report() {
-    report_.async_read_some(
-        asio::buffer(report_bytes_.data() + report_size_, report_bytes_.size() - report_size_),
-        [self = shared_from_this()](const error_code& error, std::size_t n) {
-          if (error) {
-            close(self->report_);
-            self->stop();
-            return self->reap();
-          }
-          self->report_size_ += n;
-          self->take_reports();
-          self->read_report();
-        });
+    const ssize_t n = take(report_, report_bytes_.data() + report_size_, report_bytes_.size() - report_size_);
+    if (n == 0) {
+      report_.close();
+      stop();
+      return reap();
+    }
+    if (n > 0) {
+      report_size_ += static_cast<std::size_t>(n);
+      take_reports();
+    }
+    when_readable(report_, &Process::read_report);
   }
 
   void take_reports() {
@@ -219,37 +239,35 @@ class Process : public std::enable_shared_from_this<Process> {
   }
 
   void give_up_pipes() {
-    close(out_);
-    close(err_);
+    out_.close();
+    err_.close();
     try_finish();
   }
 
   void after(Duration time, void (Process::*step)()) {
-    timer_.expires_after(time);
-    timer_.async_wait([self = shared_from_this(), step](const error_code& error) {
-      if (!error) (self.get()->*step)();
-    });
+    timer_.set(time, [self = shared_from_this(), step] { (self.get()->*step)(); });
   }
 
   void try_finish() {
     if (!reaped_ || out_.is_open() || err_.is_open() || std::exchange(finished_, true)) return;
-    timer_.cancel();
-    close(in_);
+    timer_.clear();
+    in_.close();
     if (reason_.empty()) reason_ = ended_.empty() ? "ended with its guard" : ended_;
     // The callback may drop the Child, and with it this.
     const auto on_exit = std::exchange(options_.on_exit, nullptr);
     if (!muted_ && on_exit) on_exit(std::move(reason_));
   }
 
+  Shard& shard_;
   ChildOptions options_;
   const pid_t guard_pid_;
   pid_t pid_ = 0;
-  Stream in_;
-  Stream out_;
-  Stream err_;
-  Stream report_;
+  Polled in_;
+  Polled out_;
+  Polled err_;
+  Polled report_;
   Descriptor control_;
-  Timer timer_;
+  Deadline timer_;
   std::string writing_;
   std::size_t written_ = 0;
   std::string pending_;
@@ -261,6 +279,7 @@ class Process : public std::enable_shared_from_this<Process> {
   std::size_t report_size_ = 0;
   std::string reason_;
   std::string ended_;
+  bool flush_planned_ = false;
   bool stopping_ = false;
   bool muted_ = false;
   bool reaped_ = false;
@@ -292,14 +311,13 @@ Result<std::unique_ptr<Child>> Child::start(Shard& shard, ChildOptions options) 
   ignore_sigpipe();
   auto started = start_guarded(options);
   if (!started) return Failure(std::move(started.error()));
-  try {
-    auto process = std::make_shared<Process>(shard, std::move(options), std::move(*started));
-    process->begin();
-    return std::make_unique<Handle>(std::move(process));
-  } catch (const boost::system::system_error& e) {  // the loop takes no further descriptor
+  auto process = std::make_shared<Process>(shard, std::move(options), *started);
+  if (!process->begin(*started)) {
     return fail(Code::upstream_unreachable, Blame::us,
-                std::string("cannot watch the child's pipes: ") + e.what(), true);
+                std::string("cannot watch the child's pipes: ") + std::generic_category().message(errno),
+                true);
   }
+  return std::make_unique<Handle>(std::move(process));
 }
 
 }  // namespace sallyport::net

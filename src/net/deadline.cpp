@@ -7,12 +7,23 @@
 
 namespace sallyport::net {
 
-Wheel::Wheel(boost::asio::io_context& io)
-    : origin_(std::chrono::steady_clock::now()), timer_(io.get_executor()) {}
+Wheel::Wheel() : origin_(std::chrono::steady_clock::now()) {}
 
-Wheel::~Wheel() {
-  for (WheelLink& slot : slots_) {
-    while (slot.linked()) slot.next->unlink();
+void Wheel::drop_all() {
+  Link all;
+  for (Link& slot : slots_) {
+    while (slot.linked()) {
+      Link& link = *slot.next;
+      link.unlink();
+      link.insert_before(all);
+    }
+  }
+  occupied_ = {};
+  next_ = kNever;
+  while (all.linked()) {
+    auto& entry = static_cast<WheelEntry&>(*all.next);
+    entry.unlink();
+    const Shard::Work gone = std::move(entry.action);  // may own the entry
   }
 }
 
@@ -21,16 +32,12 @@ std::uint64_t Wheel::ticks_passed(SteadyTime t) const {
 }
 
 void Wheel::insert(WheelEntry& entry, SteadyTime when) {
-  const SteadyTime now = std::chrono::steady_clock::now();
-  // Slots before the one the timer waits for are empty, however long ago it was armed.
-  done_ = std::max(done_, std::min(ticks_passed(now), armed_ - 1));
   // A tick stands for its start, so a whole one is added: never early.
-  entry.tick = std::max(ticks_passed(std::max(when, now)) + 1, done_ + 1);
+  entry.tick = std::max(ticks_passed(when), done_) + 1;
   const std::size_t slot = entry.tick % kSlots;
   entry.insert_before(slots_[slot]);
   occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
-  const std::uint64_t visit = done_ + 1 + (entry.tick - done_ - 1) % kSlots;
-  if (visit < armed_) arm(visit);
+  next_ = std::min(next_, done_ + 1 + (entry.tick - done_ - 1) % kSlots);
 }
 
 void Wheel::remove(WheelEntry& entry) {
@@ -40,15 +47,20 @@ void Wheel::remove(WheelEntry& entry) {
   if (!slots_[slot].linked()) occupied_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
 }
 
-void Wheel::arm(std::uint64_t tick) {
-  armed_ = tick;
-  timer_.expires_at(origin_ + kTick * static_cast<std::int64_t>(tick));
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) fire();
-  });
+SteadyTime Wheel::next() const {
+  return next_ == kNever ? SteadyTime::max() : origin_ + kTick * static_cast<std::int64_t>(next_);
 }
 
-void Wheel::arm_next() {
+void Wheel::pass(SteadyTime now) {
+  const std::uint64_t tick = ticks_passed(now);
+  if (tick >= next_) {
+    fire(tick);
+  } else {
+    done_ = std::max(done_, tick);
+  }
+}
+
+void Wheel::find_next() {
   const std::size_t from = (done_ + 1) % kSlots;
   for (std::size_t step = 0; step <= occupied_.size(); ++step) {
     const std::size_t word = (from / 64 + step) % occupied_.size();
@@ -56,20 +68,19 @@ void Wheel::arm_next() {
     if (step == 0) bits &= ~std::uint64_t{0} << (from % 64);
     if (bits == 0) continue;
     const std::size_t slot = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-    arm(done_ + 1 + (slot + kSlots - from) % kSlots);
+    next_ = done_ + 1 + (slot + kSlots - from) % kSlots;
     return;
   }
-  armed_ = kNever;
+  next_ = kNever;
 }
 
-void Wheel::fire() {
-  const std::uint64_t now = ticks_passed(std::chrono::steady_clock::now());
-  WheelLink due;
+void Wheel::fire(std::uint64_t now) {
+  Link due;
   const std::uint64_t last = std::min(now, done_ + kSlots);
   for (std::uint64_t tick = done_ + 1; tick <= last; ++tick) {
     const std::size_t slot = tick % kSlots;
     if ((occupied_[slot / 64] >> (slot % 64) & 1) == 0) continue;
-    for (WheelLink* link = slots_[slot].next; link != &slots_[slot];) {
+    for (Link* link = slots_[slot].next; link != &slots_[slot];) {
       auto& entry = static_cast<WheelEntry&>(*link);
       link = link->next;
       if (entry.tick > now) continue;  // a later turn of the wheel
@@ -79,14 +90,13 @@ void Wheel::fire() {
   }
   done_ = std::max(done_, now);
   // Actions set and clear deadlines, also ones that are due: each is taken from the list before it runs.
-  armed_ = done_ + 1;
   while (due.linked()) {
     auto& entry = static_cast<WheelEntry&>(*due.next);
     entry.unlink();
     Shard::Work action = std::move(entry.action);
     action();
   }
-  arm_next();
+  find_next();
 }
 
 struct Deadline::Entry : WheelEntry {

@@ -2,16 +2,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "address.hpp"
 #include "connection.hpp"
 #include "sallyport/net/server.hpp"
+#include "shard_impl.hpp"
 
 namespace sallyport::net {
 
@@ -24,40 +25,38 @@ constexpr auto kPause = std::chrono::milliseconds(50);
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
   Acceptor(Shards& shards, int fd, std::shared_ptr<ListenerState> state)
-      : shards_(shards),
-        descriptor_(shards[0].io().get_executor(), fd),
-        state_(std::move(state)),
-        pause_(shards[0]) {}
+      : shards_(shards), listening_(shards[0].impl().poller), state_(std::move(state)), pause_(shards[0]) {
+    if (!listening_.open(fd)) throw std::system_error(errno, std::system_category(), "listening socket");
+  }
 
   void wait() {
-    descriptor_.async_wait(Descriptor::wait_read,
-                           [self = shared_from_this()](const boost::system::error_code& error) {
-                             if (!error && self->descriptor_.is_open()) self->accept_some();
-                           });
+    listening_.wait(Polled::Waiter::reader, Direction::in, [self = shared_from_this()](bool ready) {
+      if (ready) self->accept_some();
+    });
   }
   void close() {
     pause_.clear();
-    boost::system::error_code ignored;
-    descriptor_.close(ignored);
+    listening_.close();
   }
 
  private:
-  using Descriptor = boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
-
   void accept_some() {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       if (state_->stopping) return;
       if (state_->live >= state_->options.bounds.connections) return pause();
       sockaddr_storage address{};
       socklen_t size = sizeof address;
-      const int fd = ::accept4(descriptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &size,
+      const int fd = ::accept4(listening_.fd(), reinterpret_cast<sockaddr*>(&address), &size,
                                SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         deal(fd, address);
         continue;
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return pause();
-      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        listening_.note(Direction::in, 1, -1);
+        break;
+      }
       // Anything else concerns the one connection that did not come about.
     }
     wait();
@@ -85,7 +84,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   Shards& shards_;
-  Descriptor descriptor_;
+  Polled listening_;
   const std::shared_ptr<ListenerState> state_;
   Deadline pause_;
   std::size_t next_ = 0;

@@ -11,6 +11,14 @@ namespace {
 
 constexpr auto kSweep = std::chrono::seconds(5);
 constexpr std::size_t kSpareExchanges = 64;
+constexpr auto kFresh = std::chrono::milliseconds(100);
+
+/// What the loop was told is a turn old at most, which is enough for a connection in constant use. A peer
+/// that closes idle connections does so after a while: one that has waited is looked at once more, right
+/// before a request is trusted to it that may not be repeated.
+bool usable(IdleConnection& c, SteadyTime now) {
+  return c.until > now && ((now - c.since < kFresh && c.channel.quiet()) || !c.channel.stale());
+}
 
 }  // namespace
 
@@ -42,14 +50,15 @@ std::optional<Channel> Pools::take_idle(Pool& pool) {
     IdleConnection last = std::move(pool.idle.back());
     pool.idle.pop_back();
     --gauges.idle;
-    if (last.until > now && !last.channel.stale()) return std::move(last.channel);
+    if (usable(last, now)) return std::move(last.channel);
   }
   return std::nullopt;
 }
 
 void Pools::give_back(Pool& pool, Channel channel, Duration idle_for) {
   if (closed_ || idle_for <= Duration::zero() || pool.idle.size() >= limits::kUpstreamIdleConnections) return;
-  pool.idle.push_back({std::move(channel), std::chrono::steady_clock::now() + idle_for});
+  const SteadyTime now = std::chrono::steady_clock::now();
+  pool.idle.push_back({std::move(channel), now, now + idle_for});
   ++gauges.idle;
   arm_sweep();
 }

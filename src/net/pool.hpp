@@ -16,6 +16,7 @@ namespace sallyport::net {
 
 struct IdleConnection {
   Channel channel;
+  SteadyTime since;
   SteadyTime until;
 };
 

@@ -4,20 +4,18 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <boost/asio/execution_context.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "sallyport/core/executor.hpp"
 #include "sallyport/core/limits.hpp"
+#include "shard_impl.hpp"
 
 namespace sallyport::net {
 namespace {
 
-namespace asio = boost::asio;
 using Addresses = Result<std::vector<SocketAddress>>;
 
 Failure unresolved(const std::string& host, std::string_view why) {
@@ -67,21 +65,35 @@ Source& source() {
   return s;
 }
 
-/// Where an executor's thread finds the shard's loop, as long as there is one.
+/// Where an executor's thread finds the shard, as long as there is one.
 struct Home {
-  std::mutex mutex;  // the loop ends on its own thread while a name server still thinks
-  asio::io_context* io;
+  /// Runs `work` on the shard if there still is one. A full mailbox is waited for: others may wait for the
+  /// answer.
+  void tell(const std::function<void()>& work) {
+    for (;;) {
+      {
+        const std::lock_guard lock(mutex);
+        if (shard == nullptr || shard->post(work)) return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+  std::mutex mutex;  // the shard ends on another thread while a name server still thinks
+  Shard* shard;
 };
 
-/// A shard's memory of names. Lives in its io_context and ends with it.
-class Names : public asio::execution_context::service {
- public:
-  using key_type = Names;
-  static asio::execution_context::id id;
+}  // namespace
 
-  explicit Names(asio::execution_context& owner) : service(owner), home_(std::make_shared<Home>()) {
-    home_->io = static_cast<asio::io_context*>(&owner);
+/// A shard's memory of names. Ends with it.
+class Names {
+ public:
+  explicit Names(Shard& shard) : home_(std::make_shared<Home>()) { home_->shard = &shard; }
+  ~Names() {
+    const std::lock_guard lock(home_->mutex);
+    home_->shard = nullptr;
   }
+  Names(const Names&) = delete;
+  Names& operator=(const Names&) = delete;
 
   void wait(const std::shared_ptr<Lookup>& lookup, const std::string& host, std::uint16_t port) {
     const auto now = std::chrono::steady_clock::now();
@@ -122,11 +134,6 @@ class Names : public asio::execution_context::service {
     std::vector<std::weak_ptr<Lookup>> waiting{};
   };
 
-  void shutdown() noexcept override {
-    const std::lock_guard lock(home_->mutex);
-    home_->io = nullptr;
-  }
-
   void make_room(SteadyTime now) {
     if (entries_.size() < kResolvedNames) return;
     std::erase_if(entries_, [&](const auto& e) { return e.second.until <= now; });
@@ -142,9 +149,7 @@ class Names : public asio::execution_context::service {
         resolver = source().resolver;
       }
       Addresses found = (*resolver)(host, port);
-      const std::lock_guard lock(home->mutex);
-      if (!home->io) return;
-      asio::post(*home->io, [this, key, version, found = std::move(found)] { arrived(key, version, found); });
+      home->tell([this, key, version, found = std::move(found)] { arrived(key, version, found); });
     });
   }
 
@@ -167,16 +172,14 @@ class Names : public asio::execution_context::service {
   std::map<std::string, Entry> entries_;
 };
 
-asio::execution_context::id Names::id;
-
-}  // namespace
-
 std::shared_ptr<Lookup> look_up(Shard& shard, const std::string& host, std::uint16_t port) {
   auto lookup = std::make_shared<Lookup>(shard);
   if (auto literal = address_of(host, port)) {
     lookup->found.deliver(std::vector<SocketAddress>{std::move(*literal)});
   } else {
-    asio::use_service<Names>(static_cast<asio::execution_context&>(shard.io())).wait(lookup, host, port);
+    auto& names = shard.impl().names;
+    if (!names) names = std::make_shared<Names>(shard);
+    names->wait(lookup, host, port);
   }
   return lookup;
 }

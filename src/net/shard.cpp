@@ -2,7 +2,8 @@
 
 #include <pthread.h>
 
-#include <boost/asio/post.hpp>
+#include <algorithm>
+#include <iterator>
 #include <latch>
 #include <string>
 #include <utility>
@@ -19,12 +20,9 @@ thread_local Shard* current_shard = nullptr;
 Shard::Shard(int index) : index_(index), impl_(std::make_unique<Impl>()) {}
 
 Shard::~Shard() {
-  // Work that never ran may own sockets or deadlines: it goes while loop and wheel still stand.
   impl_->ended = true;
-  impl_->turn_end.clear();
+  impl_->forget_work();
 }
-
-boost::asio::io_context& Shard::io() { return impl_->io; }
 
 bool Shard::post(Work work) {
   Impl& impl = *impl_;
@@ -33,24 +31,21 @@ bool Shard::post(Work work) {
     impl.mailbox.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
-  boost::asio::post(impl.io, [&impl, work = std::move(work)]() mutable {
-    impl.mailbox.fetch_sub(1, std::memory_order_relaxed);
-    work();
-  });
+  if (is_current()) {
+    impl.own.push_back(std::move(work));
+    return true;
+  }
+  {
+    const std::lock_guard lock(impl.mutex);
+    impl.box.push_back(std::move(work));
+    impl.filled = true;
+  }
+  // The loop says that it sleeps and then looks once more whether something came: one of us sees the other.
+  if (impl.asleep && impl.asleep.exchange(false)) impl.poller.interrupt();
   return true;
 }
 
-void Shard::at_turn_end(Work work) {
-  Impl& impl = *impl_;
-  impl.turn_end.push_back(std::move(work));
-  if (impl.turn_end.size() > 1) return;
-  // What is posted now stands behind every handler that is ready.
-  boost::asio::post(impl.io, [&impl] {
-    std::swap(impl.turn_end, impl.turn_end_running);
-    for (Work& each : impl.turn_end_running) each();
-    impl.turn_end_running.clear();
-  });
-}
+void Shard::at_turn_end(Work work) { impl_->turn_end.push_back(std::move(work)); }
 
 bool Shard::is_current() const { return current_shard == this; }
 
@@ -58,13 +53,97 @@ Shard* Shard::current() { return current_shard; }
 
 void Shard::run() {
   Shard* const before = std::exchange(current_shard, this);
-  impl_->io.run();
+  while (!impl_->ended) impl_->run_turn();
   current_shard = before;
 }
 
 void Shard::stop() {
   impl_->ended = true;
-  impl_->io.stop();
+  impl_->poller.interrupt();
+}
+
+bool Shard::Impl::has_work() const {
+  return !own.empty() || !turn_end.empty() || poller.has_work() || filled || ended;
+}
+
+std::optional<Duration> Shard::Impl::until_next() const {
+  SteadyTime next = wheel.next();
+  if (!fine.empty()) next = std::min(next, fine.begin()->first);
+  if (next == SteadyTime::max()) return std::nullopt;
+  return std::max(next - std::chrono::steady_clock::now(), Duration::zero());
+}
+
+void Shard::Impl::run_turn() {
+  std::optional<Duration> timeout = Duration::zero();
+  if (!has_work()) {
+    asleep = true;
+    if (!has_work()) timeout = until_next();
+  }
+  poller.wait(timeout);
+  if (asleep.load(std::memory_order_relaxed)) asleep = false;
+  poller.wake();
+  const SteadyTime now = std::chrono::steady_clock::now();
+  wheel.pass(now);
+  run_fine(now);
+  run_posted();
+  poller.run_ended();
+  run_turn_end();
+}
+
+/// Each is gone once it has run: it may own what should not outlive it.
+void Shard::Impl::run_all(std::vector<Work>& works) {
+  for (Work& each : works) {
+    Work work = std::move(each);
+    work();
+  }
+  works.clear();
+}
+
+/// What these post in turn waits for the next turn: the sockets have their say in between.
+void Shard::Impl::run_posted() {
+  if (filled) {
+    const std::lock_guard lock(mutex);
+    filled = false;
+    std::swap(box, running);
+  }
+  mailbox.fetch_sub(running.size(), std::memory_order_relaxed);
+  run_all(running);
+  if (own.empty()) return;
+  std::swap(own, running);
+  mailbox.fetch_sub(running.size(), std::memory_order_relaxed);
+  run_all(running);
+}
+
+void Shard::Impl::run_fine(SteadyTime now) {
+  while (!fine.empty() && fine.begin()->first <= now) {
+    FineEntry& entry = *fine.begin()->second;
+    fine.erase(fine.begin());
+    entry.waiting = false;
+    Work action = std::move(entry.action);
+    action();
+  }
+}
+
+void Shard::Impl::run_turn_end() {
+  std::swap(turn_end, running);
+  run_all(running);
+}
+
+/// Work that never ran may own sockets or deadlines: it goes while poller and wheel still stand.
+void Shard::Impl::forget_work() {
+  names.reset();
+  for (;;) {
+    poller.drop_all();
+    wheel.drop_all();
+    std::vector<Work> left = std::exchange(turn_end, {});
+    std::ranges::move(std::exchange(own, {}), std::back_inserter(left));
+    {
+      const std::lock_guard lock(mutex);
+      std::ranges::move(box, std::back_inserter(left));
+      box.clear();
+    }
+    if (left.empty() && !poller.has_work() && wheel.next() == SteadyTime::max()) return;
+  }
 }
 
 Task<> turn_end(Shard& shard) {

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <cerrno>
 #include <system_error>
@@ -15,30 +16,34 @@ namespace sallyport::net {
 namespace {
 
 // A BIO over the channel's descriptor that never raises SIGPIPE.
-int bio_fd(BIO* bio) { return static_cast<Channel::Impl*>(BIO_get_data(bio))->fd(); }
+Channel::Impl& bio_channel(BIO* bio) { return *static_cast<Channel::Impl*>(BIO_get_data(bio)); }
 
 int bio_read(BIO* bio, char* into, std::size_t size, std::size_t* count) {
   BIO_clear_retry_flags(bio);
-  const ssize_t n = ::recv(bio_fd(bio), into, size, MSG_DONTWAIT);
+  const ssize_t n = bio_channel(bio).receive(into, size);
   if (n > 0) {
     *count = static_cast<std::size_t>(n);
     return 1;
   }
   *count = 0;
   if (n == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) BIO_set_retry_read(bio);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_read(bio);
   return 0;
 }
 
 int bio_write(BIO* bio, const char* bytes, std::size_t size, std::size_t* count) {
   BIO_clear_retry_flags(bio);
-  const ssize_t n = ::send(bio_fd(bio), bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  iovec part{const_cast<char*>(bytes), size};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  const ssize_t n = bio_channel(bio).transmit(message, size);
   if (n >= 0) {
     *count = static_cast<std::size_t>(n);
     return 1;
   }
   *count = 0;
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) BIO_set_retry_write(bio);
+  if (errno == EAGAIN || errno == EWOULDBLOCK) BIO_set_retry_write(bio);
   return 0;
 }
 
@@ -96,7 +101,7 @@ Task<Result<void>> shake_hands(Channel::Impl& impl) {
   for (;;) {
     ERR_clear_error();
     errno = 0;
-    const Step step = impl.socket.is_open() ? outcome(impl, SSL_do_handshake(impl.tls.get())) : Step::failed;
+    const Step step = impl.is_open() ? outcome(impl, SSL_do_handshake(impl.tls.get())) : Step::failed;
     if (step == Step::done) co_return Result<void>{};
     if (step == Step::failed) {
       if (const long verdict = SSL_get_verify_result(impl.tls.get()); verdict != X509_V_OK) {
@@ -106,7 +111,7 @@ Task<Result<void>> shake_hands(Channel::Impl& impl) {
       }
       co_return tls_failure("TLS handshake");
     }
-    if (!co_await Ready{.impl = impl, .direction = step}) {
+    if (!co_await Ready{.impl = impl, .who = Polled::Waiter::reader, .direction = step}) {
       impl.tls_broken = true;
       co_return fail(Code::upstream_broken, Blame::upstream, "TLS handshake: closed");
     }
@@ -152,7 +157,7 @@ std::string tls_reason() {
 
 Step tls_read(Channel::Impl& impl, std::span<char> into, std::size_t& count) {
   count = 0;
-  if (!impl.socket.is_open()) return Step::failed;
+  if (!impl.is_open()) return Step::failed;
   ERR_clear_error();
   errno = 0;
   const int result = SSL_read_ex(impl.tls.get(), into.data(), into.size(), &count);
@@ -161,7 +166,7 @@ Step tls_read(Channel::Impl& impl, std::span<char> into, std::size_t& count) {
 
 Step tls_write(Channel::Impl& impl, std::string_view bytes, std::size_t& count) {
   count = 0;
-  if (!impl.socket.is_open() || impl.tls_broken) return Step::failed;
+  if (!impl.is_open() || impl.tls_broken) return Step::failed;
   ERR_clear_error();
   errno = 0;
   const int result = SSL_write_ex(impl.tls.get(), bytes.data(), bytes.size(), &count);

@@ -1,5 +1,6 @@
 #pragma once
-/// A connected byte stream: TCP or local socket, plain or TLS. Hides Asio and OpenSSL from everything above.
+/// A connected byte stream: TCP or local socket, plain or TLS. Hides the event loop and OpenSSL from
+/// everything above.
 
 #include <cstddef>
 #include <memory>
@@ -63,8 +64,11 @@ class Channel {
   /// Ends a wait_gone() under way (it returns false).
   void end_wait();
   /// Without waiting: closed by the peer, broken, or holding unexpected bytes (an idle pooled connection must
-  /// be quiet).
+  /// be quiet). Asks the system.
   bool stale();
+  /// True when nothing of that is known: the loop tells it at each turn, so this costs no system call. Over
+  /// TLS bytes that are no application data count as well.
+  bool quiet() const;
 
   /// A read under way and every later one answers 0, as if the peer had half-closed; writing goes on.
   void end_read();
@@ -81,6 +85,7 @@ class Channel {
   struct Impl;
 
  private:
+  explicit Channel(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
@@ -93,7 +98,10 @@ class Channel::Read {
 
  private:
   bool attempt();
+  bool attempt_plain();
+  bool attempt_tls();
   void wait(std::coroutine_handle<> h);
+  void ready(std::coroutine_handle<> h, bool open);
   Impl& impl_;
   std::span<char> into_;
   bool want_write_ = false;

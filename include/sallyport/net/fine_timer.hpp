@@ -7,8 +7,8 @@
 
 namespace sallyport::net {
 
-/// One action at one time on a shard, late by no more than the loop is busy; each setting costs a system
-/// call, so what waits longer than a few ticks takes a Deadline. Destroying or clearing it takes the action
+/// One action at one time on a shard, late by no more than the loop is busy; each makes the loop wake of its
+/// own, so what waits longer than a few ticks takes a Deadline. Destroying or clearing it takes the action
 /// back. Threads: its shard's.
 class FineTimer {
  public:
@@ -22,7 +22,7 @@ class FineTimer {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace sallyport::net

@@ -12,10 +12,6 @@
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/task.hpp"
 
-namespace boost::asio {
-class io_context;
-}
-
 namespace sallyport::net {
 
 class Shard {
@@ -28,7 +24,6 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   int index() const { return index_; }
-  boost::asio::io_context& io();
 
   /// Threads: any. Runs `work` on this shard. False when the mailbox is full (limits::kMailbox) or the shard
   /// has ended.
