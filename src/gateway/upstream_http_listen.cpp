@@ -33,7 +33,7 @@ void Listening::stop() {
 }
 
 void Listening::want(std::set<Watched> watched) {
-  watched_ = std::move(watched);
+  wishes_.want(std::move(watched));
   wake();
 }
 
@@ -46,22 +46,22 @@ Task<Result<bool>> Listening::confirmed(Watched watched, SteadyTime deadline) {
     slot->deliver(
         fail(Code::upstream_timeout, Blame::upstream, "no confirmed subscription within the deadline", true));
   });
+  wishes_.insist(watched);
   waiting_.push_back({std::move(watched), slot});
   refused_.clear();
   wake();
   co_return co_await *slot;
 }
 
-std::string Listening::filter() const {
+std::string Listening::filter(const std::set<Watched>& asked) const {
   std::string out;
   const auto add = [&out](const std::string& member) { out += (out.empty() ? "" : ",") + member; };
   if (lists_.tools) add("\"toolsListChanged\":true");
   if (lists_.prompts) add("\"promptsListChanged\":true");
   if (lists_.resources) add("\"resourcesListChanged\":true");
-  if (const auto uris = quoted_list(watched_, Topic::resource); !uris.empty())
+  if (const auto uris = quoted_list(asked, Topic::resource); !uris.empty())
     add("\"resourceSubscriptions\":[" + uris + "]");
-  if (const auto tasks = quoted_list(watched_, Topic::task); !tasks.empty())
-    add("\"taskIds\":[" + tasks + "]");
+  if (const auto tasks = quoted_list(asked, Topic::task); !tasks.empty()) add("\"taskIds\":[" + tasks + "]");
   return out.empty() ? out : "{" + out + "}";
 }
 
@@ -71,13 +71,14 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
   bool said = false;
   SteadyTime opened_at{};
   int barren = 0;
+  const auto everyone = [](const Watched&) { return true; };
   while (!self->cancel_.requested()) {
-    const std::string wanted = self->filter();
+    const std::string wanted = self->filter(self->wishes_.next());
     if (wanted.empty() && self->current_) {
       std::exchange(self->current_, nullptr)->cancel.request();
       continue;
     }
-    if (self->good() && !self->waiting_.empty()) self->answer_waiting(true, self->waiting_.size());
+    if (self->good()) self->answer(true, everyone);
     if (wanted.empty() || self->good() || wanted == self->refused_) {
       co_await self->until_woken();
       continue;
@@ -95,8 +96,8 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
     co_await net::turn_end(*net::Shard::current());
     if (self->cancel_.requested()) break;
     const auto stream = std::make_shared<Stream>();
-    stream->filter = self->filter();
-    const std::size_t waiting = self->waiting_.size();
+    stream->asked = self->wishes_.next();
+    stream->filter = self->filter(stream->asked);
     const auto opened = co_await self->open(stream);
     if (self->cancel_.requested()) {
       stream->cancel.request();
@@ -108,29 +109,35 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
       opened_at = std::chrono::steady_clock::now();
       if (const auto old = std::exchange(self->current_, stream)) old->cancel.request();
       self->ears_.state(stream->lists, std::exchange(self->gap_, false));
-      self->answer_waiting(true, waiting);
+      self->wishes_.agreed(stream->asked);
+      // The others came meanwhile, or are asked for next.
+      self->answer(true, [&](const Watched& wish) { return stream->asked.contains(wish); });
       continue;
+    }
+    if (stream->wishes_refused) {
+      const Wishes::Refusal refusal = self->wishes_.refused(stream->asked);
+      if (refusal.wish) self->answer(opened, [&](const Watched& wish) { return wish == *refusal.wish; });
+      if (refusal.blame != Wishes::Blame::nobody) continue;
     }
     if (!std::exchange(said, true))
       spdlog::warn("server {}: its notifications cannot be had: {}", self->link_->config().document.name,
                    opened.error().what);
     if (!opened.error().retry) self->refused_ = stream->filter;
-    self->answer_waiting(opened, waiting);
+    self->answer(opened, everyone);
     if (!opened.error().retry) continue;
     (void)co_await rest(back_off, within);
     back_off = std::min<Duration>(back_off * 2, limits::kStreamRetryMax);
   }
-  self->answer_waiting(fail(Code::unavailable, Blame::us, "the upstream session was replaced", true),
-                       self->waiting_.size());
+  self->answer(fail(Code::unavailable, Blame::us, "the upstream session was replaced", true), everyone);
 }
 
-/// The first `count` of those who wait: the others came while a stream was being opened without their wish.
-void Listening::answer_waiting(const Result<bool>& opened, std::size_t count) {
-  std::vector<Waiting> rest(std::make_move_iterator(waiting_.begin() + static_cast<std::ptrdiff_t>(count)),
-                            std::make_move_iterator(waiting_.end()));
-  waiting_.resize(count);
-  for (auto& each : std::exchange(waiting_, std::move(rest))) {
-    if (!opened) {
+void Listening::answer(const Result<bool>& opened, const std::function<bool(const Watched&)>& whom) {
+  // Whoever hears its answer may ask for something else at once.
+  std::vector<Waiting> rest;
+  for (auto& each : std::exchange(waiting_, {})) {
+    if (!whom(each.watched)) {
+      rest.push_back(std::move(each));
+    } else if (!opened) {
       each.slot->deliver(Failure(opened.error()));
     } else if (current_->watched.contains(each.watched)) {
       each.slot->deliver(true);
@@ -138,6 +145,7 @@ void Listening::answer_waiting(const Result<bool>& opened, std::size_t count) {
       each.slot->deliver(broken("does not offer subscriptions to '" + each.watched.id.substr(0, 200) + "'"));
     }
   }
+  waiting_.insert(waiting_.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
 }
 
 /// Opens a stream and waits for its acknowledgement. `retry` in an error: it may work later.
@@ -180,6 +188,8 @@ Task<> Listening::read(std::shared_ptr<Listening> self, std::shared_ptr<Stream> 
   if (response->status() != 200 || !response->is_type("text/event-stream")) {
     const int status = response->status();
     net::finish_in_background(std::move(*response), kTail);
+    // A JSON-RPC error, but for that of a method that it does not know (404).
+    stream->wishes_refused = status == 200 || status == 400;
     refused("HTTP " + std::to_string(status) + " to subscriptions/listen", is_passing(status));
     co_return;
   }
@@ -196,6 +206,9 @@ Task<> Listening::read(std::shared_ptr<Listening> self, std::shared_ptr<Stream> 
     }
     const mcp::Envelope& envelope = (*message)->envelope;
     if (envelope.kind == mcp::Envelope::Kind::error) {
+      const auto code =
+          envelope.payload->is(json::Kind::object) ? envelope.payload->find("code") : std::nullopt;
+      stream->wishes_refused = !code || code->integer() != -32601;
       refused("refuses subscriptions/listen: " + wire::words_of(*envelope.payload, self->link_->config()),
               false);
       break;

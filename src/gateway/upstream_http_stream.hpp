@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "upstream_http_exchange.hpp"
+#include "upstream_http_wishes.hpp"
 
 namespace sallyport::gateway::http {
 
@@ -18,13 +19,6 @@ constexpr auto kShortStream = std::chrono::seconds(5);
 /// Before a stream that ended is opened again: what the upstream asked for, and longer after `barren` such
 /// streams in a row.
 Duration reopen_pause(Duration wanted, int barren);
-
-/// One thing that is watched.
-struct Watched {
-  Topic topic = Topic::resource;
-  std::string id;
-  auto operator<=>(const Watched&) const = default;
-};
 
 /// The lists that a server has, and those of whose changes it says that it will tell.
 struct ListKinds {
@@ -95,11 +89,13 @@ class Listening : public std::enable_shared_from_this<Listening> {
  private:
   struct Stream {
     Cancel cancel;
-    std::string filter;
+    std::set<Watched> asked{};
+    std::string filter{};
     ListKinds lists{};            ///< that the upstream agreed to tell about
     std::set<Watched> watched{};  ///< likewise
     bool acknowledged = false;
     bool ended = false;
+    bool wishes_refused = false;  ///< it may be for something that was asked for
     Duration retry = limits::kStreamRetry;
   };
   struct Waiting {
@@ -111,9 +107,10 @@ class Listening : public std::enable_shared_from_this<Listening> {
   static Task<> read(std::shared_ptr<Listening> self, std::shared_ptr<Stream> stream, std::string id,
                      std::shared_ptr<Slot<Result<bool>>> opened);
   Task<Result<bool>> open(std::shared_ptr<Stream> stream);
-  bool good() const { return current_ && !current_->ended && current_->filter == filter(); }
-  std::string filter() const;
-  void answer_waiting(const Result<bool>& opened, std::size_t count);
+  bool good() const { return current_ && !current_->ended && current_->filter == filter(wishes_.next()); }
+  std::string filter(const std::set<Watched>& asked) const;
+  /// Those that `whom` is true for wait no longer.
+  void answer(const Result<bool>& opened, const std::function<bool(const Watched&)>& whom);
   void hear(Stream& stream, const mcp::Envelope& envelope);
   Task<> until_woken();
   void wake();
@@ -122,7 +119,7 @@ class Listening : public std::enable_shared_from_this<Listening> {
   const Identity identity_;
   const ListKinds lists_;
   const StreamEars ears_;
-  std::set<Watched> watched_;
+  Wishes wishes_;
   std::shared_ptr<Stream> current_;
   std::vector<Waiting> waiting_;
   std::string refused_;  ///< the filter that the upstream would not have
