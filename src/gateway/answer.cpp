@@ -45,12 +45,15 @@ bool open_stream(Call& call) {
   if (call.stream) return !call.log.empty() || call.stream->open();
   if (!call.takes_stream || call.exchange.answered()) return false;
   net::Reply head{.status = 200, .content_type = "text/event-stream", .body = {}, .headers = call.cors};
+  // A stream that is broken off ends like any other: nobody may take its connection for one to go on with.
+  call.breakable = call.may_break_off && call.session && call.session->version >= mcp::Version::v2025_11_25;
+  head.close = call.breakable;
   call.stream = &call.exchange.stream(std::move(head));
   call.here.counters.streams.add();
   if (!call.session) return true;
   SessionStreams& streams = call.here.feed->sessions();
   call.outlet = std::make_shared<Outlet>(call.here.shard);
-  call.log = streams.open(*call.session, call.outlet);
+  call.log = streams.open(*call.session, call.principal_name(), call.outlet);
   call.outlet->start(*call.stream, streams.priming(*call.session, call.log));
   return true;
 }
@@ -68,7 +71,7 @@ void open_early(Call& call) {
 
 void break_off(Call& call) {
   open_early(call);
-  if (call.log.empty() || call.session->version < mcp::Version::v2025_11_25) return;
+  if (call.log.empty() || !call.breakable) return;
   call.here.feed->sessions().let_go(call.log);
   call.stream->hang_up();
 }

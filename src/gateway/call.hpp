@@ -71,6 +71,9 @@ struct Call {
   /// What ends the call early: the client went away (modern), said so (legacy), or we stop.
   Cancel cancel;
   net::EventStream* stream = nullptr;
+  /// Its upstream may break its own stream off, and the client is then made to come back as well.
+  bool may_break_off = false;
+  bool breakable = false;  ///< the stream was opened for that: its connection is used for nothing after it
   /// A legacy session's answer that became a stream goes through the event log, under this name.
   std::string log;
   std::shared_ptr<Outlet> outlet;

@@ -10,9 +10,10 @@ namespace {
 /// Puts an upstream's questions to a legacy client, on the stream of the call that they belong to. Outlives
 /// the call where a question does.
 struct Asking {
-  explicit Asking(Call& c) : here(c.here), session(*c.session), call(&c) {}
+  explicit Asking(Call& c) : here(c.here), session(*c.session), principal(c.principal_name()), call(&c) {}
   ShardState& here;
   const Session session;
+  const std::string principal;
   Call* call;  ///< null once the call has ended
   std::vector<Questions::Waiting> open{};
   std::string final_action{};  ///< the client has cancelled or declined: it is not asked again
@@ -34,7 +35,7 @@ Task<QuestionAnswer> ask_client(std::shared_ptr<Asking> asking, Question questio
   if (++asking->asked > limits::kQuestionRounds * 4)
     co_return question_refused("Too many questions in one call");
   const auto waiting = std::make_shared<Slot<QuestionAnswer>>();
-  const auto id = asking->here.questions.open(asking->session.nonce, waiting);
+  const auto id = asking->here.questions.open(asking->session.nonce, asking->principal, waiting);
   if (!id) co_return question_refused("Too many open questions");
   if (!say(*asking->call,
            mcp::request_message(*id, mcp::text_of(question.method), params_for(question, false)))) {
@@ -160,12 +161,11 @@ Task<Result<Turn>> McpService::begin(Call& call, const Target& target, UpstreamC
   Turn turn = co_await dialogue->next(
       [this, &call](mcp::Method method, json::Value params) { relay(call, method, params); });
   if (turn.answer) co_return turn;
-  if (call.here.parked.size() >= limits::kParkedCalls) {
+  if (!call.here.parked.add(call.id, call.principal_name(), dialogue)) {
     dialogue->cancel();
     co_return fail(Code::limited, Blame::us, "too many calls wait for their clients", true);
   }
   call.dialogue = call.id;
-  call.here.parked[call.id] = dialogue;
   park(call.here, call.id, *dialogue);
   co_return turn;
 }
@@ -173,9 +173,13 @@ Task<Result<Turn>> McpService::begin(Call& call, const Target& target, UpstreamC
 void McpService::park(ShardState& state, const std::string& id, Dialogue& dialogue) {
   dialogue.expire_after(limits::kQuestionWait, [&state, id] {
     state.parked.erase(id);
-    state.journal.note("abandoned", "\"call\":" + json::quote(id));
-    state.commit_soon();
+    note_abandoned(state, id);
   });
+}
+
+void McpService::note_abandoned(ShardState& state, const std::string& id) {
+  state.journal.note("abandoned", "\"call\":" + json::quote(id));
+  state.commit_soon();
 }
 
 Task<Result<Turn>> McpService::resume(Call& call, RequestState state) {
@@ -210,33 +214,36 @@ Task<Result<Turn>> McpService::resume(Call& call, RequestState state) {
       if (document && reader->call) reader->service->relay(*reader->call, method, document->root());
     });
   };
-  const auto cancelled = call.cancel.on_request([there, &home, id = state.dialogue] {
-    (void)home.post([there, id] {
-      if (const auto it = there->parked.find(id); it != there->parked.end()) {
-        const auto dialogue = it->second;
-        dialogue->cancel();
-      }
+  const auto attempt = std::make_shared<Attempt>();
+  const auto cancelled = call.cancel.on_request([there, &home, id = state.dialogue, attempt] {
+    (void)home.post([there, id, attempt] {
+      attempt->given_up = true;
+      // What another request goes on with is not ours to end.
+      if (!attempt->taken) return;
+      if (const auto dialogue = there->parked.find(id)) dialogue->cancel();
     });
   });
   call.dialogue = state.dialogue;
   co_return co_await net::run_on<Result<Turn>>(
-      home, [this, there, id = state.dialogue, round = state.round, responses, tell] {
-        return continue_parked(*there, id, round, responses, tell);
+      home, [there, attempt, id = state.dialogue, round = state.round, responses, tell] {
+        return continue_parked(*there, attempt, id, round, responses, tell);
       });
 }
 
-Task<Result<Turn>> McpService::continue_parked(ShardState& state, std::string id, int round,
-                                               std::string responses, Dialogue::Tell tell) {
-  const auto it = state.parked.find(id);
+Task<Result<Turn>> McpService::continue_parked(ShardState& state, std::shared_ptr<Attempt> attempt,
+                                               std::string id, int round, std::string responses,
+                                               Dialogue::Tell tell) {
+  const auto dialogue = state.parked.find(id);
   // An answer to an earlier round has been given already; it must not count twice.
-  if (it == state.parked.end() || it->second->round() != round || it->second->attached())
+  if (!dialogue || dialogue->round() != round || dialogue->attached())
     co_return client_error(
         Code::invalid_params,
         "The call that asked this has gone on or ended. Start it again without requestState "
         "and inputResponses.");
-  const auto dialogue = it->second;
+  if (attempt->given_up) co_return fail(Code::cancelled, Blame::client, "cancelled by the caller");
   const auto document = json::Document::parse(std::move(responses));
   if (!document) co_return Failure(document.error());
+  attempt->taken = true;
   if (auto taken = dialogue->answer(document->root()); !taken) co_return Failure(taken.error());
   Turn turn = co_await dialogue->next(std::move(tell));
   if (turn.answer) {

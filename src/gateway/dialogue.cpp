@@ -106,4 +106,30 @@ void Dialogue::expire_after(Duration time, std::function<void()> gone) {
   });
 }
 
+bool Dialogues::add(const std::string& id, const std::string& principal, std::shared_ptr<Dialogue> dialogue) {
+  if (waiting_.size() >= limits::kParkedCalls || !of_one_.take(principal, limits::kParkedOfOne)) return false;
+  waiting_.emplace(id, Waiting{std::move(dialogue), principal});
+  return true;
+}
+
+std::shared_ptr<Dialogue> Dialogues::find(const std::string& id) const {
+  const auto it = waiting_.find(id);
+  return it == waiting_.end() ? nullptr : it->second.dialogue;
+}
+
+void Dialogues::erase(const std::string& id) {
+  const auto it = waiting_.find(id);
+  if (it == waiting_.end()) return;
+  of_one_.give(it->second.principal);
+  waiting_.erase(it);
+}
+
+std::vector<std::pair<std::string, std::shared_ptr<Dialogue>>> Dialogues::take_all() {
+  std::vector<std::pair<std::string, std::shared_ptr<Dialogue>>> all;
+  for (const auto& [id, waiting] : waiting_) all.emplace_back(id, waiting.dialogue);
+  waiting_.clear();
+  of_one_ = {};
+  return all;
+}
+
 }  // namespace sallyport::gateway

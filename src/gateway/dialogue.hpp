@@ -13,6 +13,7 @@
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/net/shard.hpp"
+#include "shares.hpp"
 
 namespace sallyport::gateway {
 
@@ -76,7 +77,25 @@ class Dialogue : public std::enable_shared_from_this<Dialogue> {
   net::Deadline expiry_;
 };
 
-/// The dialogues of one shard that wait for their clients, by id.
-using Dialogues = std::unordered_map<std::string, std::shared_ptr<Dialogue>>;
+/// The dialogues of one shard that wait for their clients, by id. Threads: its shard's.
+class Dialogues {
+ public:
+  /// False when too many wait already, of all principals or of this one.
+  bool add(const std::string& id, const std::string& principal, std::shared_ptr<Dialogue> dialogue);
+  /// Null when there is none of this id.
+  std::shared_ptr<Dialogue> find(const std::string& id) const;
+  void erase(const std::string& id);
+  std::size_t size() const { return waiting_.size(); }
+  /// All of them; none is left.
+  std::vector<std::pair<std::string, std::shared_ptr<Dialogue>>> take_all();
+
+ private:
+  struct Waiting {
+    std::shared_ptr<Dialogue> dialogue;
+    std::string principal;
+  };
+  std::unordered_map<std::string, Waiting> waiting_;
+  Shares of_one_;
+};
 
 }  // namespace sallyport::gateway

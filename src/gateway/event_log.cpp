@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "sallyport/core/crypto.hpp"
 
@@ -35,10 +36,20 @@ std::optional<EventId> EventId::parse(std::string_view text) {
   return id.text() == text ? std::optional(std::move(id)) : std::nullopt;
 }
 
-std::string EventLog::open(std::string session) {
+std::size_t EventLog::Replay::bytes() const {
+  std::size_t sum = 0;
+  for (const Event& event : events) sum += cost(event.message);
+  return sum;
+}
+
+std::string EventLog::open(std::string session, const std::string& owner) {
   std::string name = random_id(8);
   of_session_[session].push_back(name);
-  streams_[name].session = std::move(session);
+  Stream& s = streams_[name];
+  s.session = std::move(session);
+  s.owner = &owners_[owner];
+  s.owner_name = owner;
+  ++s.owner->streams;
   return name;
 }
 
@@ -46,31 +57,53 @@ std::uint64_t EventLog::append(const std::string& stream, Message message) {
   const auto it = streams_.find(stream);
   if (it == streams_.end()) return 0;
   Stream& s = it->second;
-  s.bytes += cost(message);
-  bytes_ += cost(message);
+  const std::size_t size = cost(message);
+  s.bytes += size;
+  s.owner->bytes += size;
+  bytes_ += size;
   s.events.push_back({++s.last, std::move(message)});
   std::size_t surplus = 0, bytes = s.bytes;
   while (surplus + 1 < s.events.size() &&
          (s.events.size() - surplus > bounds_.events || bytes > bounds_.bytes))
     bytes -= cost(s.events[surplus++].message);
   drop_events(s, surplus);
-  if (!s.listed) {
-    s.place = busy_.insert(busy_.end(), stream);
-    s.listed = true;
-  }
-  make_room();
-  return s.last;
+  if (!s.listed) list(stream, s);
+  const std::uint64_t number = s.last;
+  make_room(*s.owner);
+  return number;
 }
 
 void EventLog::finish(const std::string& stream, SteadyTime now) {
   const auto it = streams_.find(stream);
   if (it == streams_.end() || it->second.finished) return;
   Stream& s = it->second;
-  if (s.listed) busy_.erase(s.place);
-  s.place = finished_.insert(finished_.end(), stream);
-  s.listed = true;
+  unlist(s);
   s.finished = now;
-  make_room();
+  list(stream, s);
+  make_room(*s.owner);
+}
+
+void EventLog::list(const std::string& name, Stream& stream) {
+  const auto into = [&](Order& order) {
+    Names& names = stream.finished ? order.finished : order.busy;
+    return names.insert(names.end(), name);
+  };
+  stream.place = into(order_);
+  stream.own_place = into(stream.owner->order);
+  stream.listed = true;
+}
+
+void EventLog::unlist(Stream& stream) {
+  if (!std::exchange(stream.listed, false)) return;
+  (stream.finished ? order_.finished : order_.busy).erase(stream.place);
+  Order& own = stream.owner->order;
+  (stream.finished ? own.finished : own.busy).erase(stream.own_place);
+}
+
+void EventLog::forget(const std::string& name) {
+  Stream& s = streams_.find(name)->second;
+  drop_events(s, s.events.size());
+  unlist(s);
 }
 
 void EventLog::erase(const std::string& stream) {
@@ -80,11 +113,12 @@ void EventLog::erase(const std::string& stream) {
 void EventLog::erase(Streams::iterator it) {
   Stream& s = it->second;
   drop_events(s, s.events.size());
-  if (s.listed) (s.finished ? finished_ : busy_).erase(s.place);
+  unlist(s);
   if (const auto names = of_session_.find(s.session); names != of_session_.end()) {
     std::erase(names->second, it->first);
     if (names->second.empty()) of_session_.erase(names);
   }
+  if (--s.owner->streams == 0) owners_.erase(s.owner_name);
   streams_.erase(it);
 }
 
@@ -103,22 +137,27 @@ std::uint64_t EventLog::last(const std::string& stream) const {
 
 void EventLog::drop_events(Stream& stream, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    stream.bytes -= cost(stream.events[i].message);
-    bytes_ -= cost(stream.events[i].message);
+    const std::size_t size = cost(stream.events[i].message);
+    stream.bytes -= size;
+    stream.owner->bytes -= size;
+    bytes_ -= size;
   }
   stream.events.erase(stream.events.begin(), stream.events.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
-void EventLog::make_room() {
-  while (!finished_.empty() && (bytes_ > bounds_.total || finished_.size() > bounds_.finished))
-    erase(streams_.find(finished_.front()));
-  // What is still going on loses its beginning: whoever comes back for that is told so.
-  while (bytes_ > bounds_.total && !busy_.empty()) {
-    Stream& oldest = streams_.find(busy_.front())->second;
-    drop_events(oldest, oldest.events.size());
-    oldest.listed = false;
-    busy_.pop_front();
-  }
+/// Finished streams go first, and the owner's before others'. The last of an owner's stays, whatever its
+/// size.
+void EventLog::make_room(Owner& owner) {
+  Order& own = owner.order;
+  const auto too_much = [&] {
+    return own.finished.size() + own.busy.size() > 1 &&
+           (owner.bytes > bounds_.of_one || own.finished.size() > bounds_.finished_of_one);
+  };
+  while (too_much() && !own.finished.empty()) erase(streams_.find(own.finished.front()));
+  while (too_much() && !own.busy.empty()) forget(std::string(own.busy.front()));
+  while (!order_.finished.empty() && (bytes_ > bounds_.total || order_.finished.size() > bounds_.finished))
+    erase(streams_.find(order_.finished.front()));
+  while (bytes_ > bounds_.total && !order_.busy.empty()) forget(std::string(order_.busy.front()));
 }
 
 EventLog::Replay EventLog::after(const std::string& stream, std::string_view session,
@@ -136,8 +175,8 @@ EventLog::Replay EventLog::after(const std::string& stream, std::string_view ses
 }
 
 void EventLog::sweep(SteadyTime now) {
-  while (!finished_.empty()) {
-    const auto oldest = streams_.find(finished_.front());
+  while (!order_.finished.empty()) {
+    const auto oldest = streams_.find(order_.finished.front());
     if (now - *oldest->second.finished < bounds_.kept) break;
     erase(oldest);
   }

@@ -32,6 +32,7 @@ class EventLog {
   struct Bounds {
     std::size_t events = limits::kLogEvents, bytes = limits::kLogBytes;
     std::size_t total = limits::kLogTotal, finished = limits::kLogFinished;
+    std::size_t of_one = limits::kLogOfOne, finished_of_one = limits::kLogFinishedOfOne;
     Duration kept = limits::kLogKept;
   };
   using Message = std::shared_ptr<const std::string>;
@@ -44,13 +45,14 @@ class EventLog {
     enum class Found : std::uint8_t { here, lost, foreign } found = Found::lost;
     std::vector<Event> events{};
     bool finished = false;
+    std::size_t bytes() const;
   };
 
   EventLog() = default;
   explicit EventLog(Bounds bounds) : bounds_(bounds) {}
 
-  /// A new stream of `session`; its name.
-  std::string open(std::string session);
+  /// A new stream of `session`, which belongs to `owner`; its name.
+  std::string open(std::string session, const std::string& owner = "");
   /// The event's number. Requires: open and not finished.
   std::uint64_t append(const std::string& stream, Message message);
   /// Nothing more will come: it is kept for a while and goes when room is needed.
@@ -67,25 +69,40 @@ class EventLog {
   std::size_t bytes() const { return bytes_; }
 
  private:
+  using Names = std::list<std::string>;
+  /// In the order of finishing, and open streams with events, oldest first.
+  struct Order {
+    Names finished{}, busy{};
+  };
+  struct Owner {
+    std::size_t streams = 0, bytes = 0;
+    Order order{};
+  };
   struct Stream {
     std::string session;
+    Owner* owner = nullptr;
+    std::string owner_name{};
     std::vector<Event> events{};
     std::uint64_t last = 0;
     std::size_t bytes = 0;
     std::optional<SteadyTime> finished{};
-    std::list<std::string>::iterator place{};  // in finished_, or in busy_ while it has events
+    Names::iterator place{}, own_place{};  // in order_ and in its owner's; while it is listed
     bool listed = false;
   };
   using Streams = std::unordered_map<std::string, Stream>;
   void drop_events(Stream& stream, std::size_t count);
+  void list(const std::string& name, Stream& stream);
+  void unlist(Stream& stream);
+  /// An open stream loses its beginning: whoever comes back for that is told so.
+  void forget(const std::string& name);
   void erase(Streams::iterator it);
-  void make_room();
+  void make_room(Owner& owner);
 
   Bounds bounds_{};
   Streams streams_;
   std::unordered_map<std::string, std::vector<std::string>> of_session_;
-  std::list<std::string> finished_;  // in the order of finishing
-  std::list<std::string> busy_;      // open streams with events, oldest first
+  std::unordered_map<std::string, Owner> owners_;
+  Order order_;
   std::size_t bytes_ = 0;
 };
 

@@ -25,9 +25,10 @@ std::size_t digest_of(std::size_t seed, std::size_t item) {
 
 }  // namespace
 
-Feed::Feed(ShardState& here, const Clock& clock)
+Feed::Feed(ShardState& here, const Clock& clock, std::shared_ptr<WatchShares> shares)
     : here_(here),
       clock_(clock),
+      shares_(std::move(shares)),
       sessions_(here.shard, *this, here.sessions),
       sweep_(here.shard),
       rest_(here.shard),
@@ -41,13 +42,9 @@ Result<void> Feed::join(const std::shared_ptr<Follower>& follower, const Caller&
   if (!view) return Failure(view.error());
   follower->wants_ = wants;
   if (follower->view_ == *view) return {};
-  if (follower->view_) {
-    take_out(*follower);
-  } else {
-    std::size_t& of_one = of_one_[(*view)->principal->name()];
-    if (streams_ >= limits::kStreams || of_one >= limits::kStreamsOfOne)
-      return fail(Code::limited, Blame::client, "too many open streams", true);
-  }
+  if (follower->view_) take_out(*follower);
+  if (streams_ >= limits::kStreams || !of_one_.take((*view)->principal->name(), limits::kStreamsOfOne))
+    return fail(Code::limited, Blame::client, "too many open streams", true);
   put(follower, *view);
   sweep_later();
   return {};
@@ -71,7 +68,6 @@ void Feed::put(const std::shared_ptr<Follower>& follower, const std::shared_ptr<
   follower->view_ = view;
   follower->place_ = view->members.size();
   view->members.push_back(follower);
-  ++of_one_[view->principal->name()];
   ++streams_;
 }
 
@@ -86,8 +82,7 @@ void Feed::take_out(Follower& follower) {
   }
   members.pop_back();
   --streams_;
-  const auto of_one = of_one_.find(view->principal->name());
-  if (of_one != of_one_.end() && --of_one->second == 0) of_one_.erase(of_one);
+  of_one_.give(view->principal->name());
   if (!members.empty() || view->queued) return;
   if (const auto it = views_.find(view->key); it != views_.end() && it->second == view) views_.erase(it);
 }

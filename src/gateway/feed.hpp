@@ -17,6 +17,7 @@
 #include "sallyport/net/fine_timer.hpp"
 #include "sallyport/net/shard.hpp"
 #include "session_streams.hpp"
+#include "shares.hpp"
 
 namespace sallyport::gateway {
 
@@ -32,6 +33,7 @@ struct Watched {
   std::string client_id;  ///< the same as the client knows it
   std::string canonical;  ///< "server/uri": what policy is asked about; empty: nothing is asked
   bool confirmed = false;
+  std::string holder{};  ///< the principal whose share it is, once it is watched
 };
 
 /// One stream of one client. Threads: its shard's.
@@ -54,14 +56,17 @@ class Follower {
 
 /// Who listens, and where: all that see the same.
 struct Caller {
-  std::string key_id;  ///< empty: anonymous
-  std::string path;    ///< of the endpoint
+  std::string key_id;       ///< empty: anonymous
+  std::string path;         ///< of the endpoint
+  std::string principal{};  ///< whose share of what is bounded it uses
 };
 
 /// Threads: its shard's, but for hear().
 class Feed {
  public:
-  Feed(ShardState& here, const Clock& clock);
+  /// `shares` is the same for all shards.
+  Feed(ShardState& here, const Clock& clock,
+       std::shared_ptr<WatchShares> shares = std::make_shared<WatchShares>());
   ~Feed();
 
   /// Errors: limited (too many streams), unavailable (we stop), unauthenticated (the key went).
@@ -115,10 +120,11 @@ class Feed {
 
   ShardState& here_;
   const Clock& clock_;
+  const std::shared_ptr<WatchShares> shares_;
   SessionStreams sessions_;
   bool closed_ = false;
   std::size_t streams_ = 0;
-  std::unordered_map<std::string, std::size_t> of_one_;           // streams by principal
+  Shares of_one_;                                                 // streams by principal
   std::unordered_map<std::string, std::shared_ptr<View>> views_;  // by key and endpoint
   std::unordered_map<std::string, std::vector<Follower*>> watchers_;
   std::deque<std::shared_ptr<View>> queue_;

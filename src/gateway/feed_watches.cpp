@@ -45,6 +45,9 @@ Task<Result<bool>> Feed::watch(std::shared_ptr<Follower> follower, Watched what,
   if (first) {
     if (follower->watched_.size() >= limits::kSubscriptions)
       co_return client_error(Code::limited, "Too many subscriptions on one stream.");
+    what.holder = follower->view_ ? follower->view_->principal->name() : "";
+    if (what.isolation.empty() && !shares_->take(what.holder, what.server, key_of(what)))
+      co_return client_error(Code::limited, "You have too many subscriptions at this server.");
     // Known here before the upstream is asked: what it says right after its answer finds its way.
     follower->watched_.push_back(what);
     watchers_[key_of(what)].push_back(follower.get());
@@ -82,6 +85,7 @@ void Feed::forget(Follower& follower, Topic topic, std::string_view client_id) {
   if (it == follower.watched_.end()) return;
   Watched what = std::move(*it);
   follower.watched_.erase(it);
+  if (what.isolation.empty()) shares_->give(what.holder, what.server, key_of(what));
   if (const auto list = watchers_.find(key_of(what)); list != watchers_.end()) {
     const auto place = std::ranges::find(list->second, &follower);
     if (place != list->second.end()) list->second.erase(place);
@@ -184,6 +188,8 @@ void Feed::tell_watchers(const Notice& notice, std::string_view watched) {
       if (what.topic != topic || what.server != notice.server || what.isolation != notice.isolation ||
           what.id != watched)
         continue;
+      // The newest rules hold, also before its turn has come to be looked at again.
+      if (!follower->view_ || !may_hear(*follower->view_, what)) continue;
       if (topic == Topic::task) {
         auto params = json::Document::parse(notice.params, json::kUpstream);
         if (!params || !params->root().is(json::Kind::object)) continue;
@@ -195,8 +201,7 @@ void Feed::tell_watchers(const Notice& notice, std::string_view watched) {
       std::string uri = what.client_id;
       if (watched != notice.id) {
         uri = what.client_id.substr(0, what.client_id.size() - what.id.size()) + notice.id;
-        if (!follower->view_ || !may_read(*follower->view_, mcp::canonical_name(what.server, notice.id), uri))
-          continue;
+        if (!may_read(*follower->view_, mcp::canonical_name(what.server, notice.id), uri)) continue;
       }
       follower->tell("notifications/resources/updated", "\"uri\":" + json::quote(uri));
     }

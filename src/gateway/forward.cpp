@@ -130,7 +130,13 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
     relay(call, notification.method, notification.params);
   };
   upstream.on_break = [&call] { break_off(call); };
-  if (state && !state->upstream.empty()) upstream.replace.emplace_back("requestState", state->upstream);
+  call.may_break_off = !modern_upstream && !config.is_stdio() && !config.is_sse();
+  if (state) {
+    // What we sealed is for us: the upstream gets its own state back, or none, and one that does not know
+    // such answers none of those either.
+    upstream.replace.emplace_back("requestState", state->upstream);
+    if (state->upstream.empty() && !modern_upstream) upstream.replace.emplace_back("inputResponses", "");
+  }
 
   ServerCounters& counters = call.here.counters.servers[config.slot];
   const SteadyTime begin = std::chrono::steady_clock::now();

@@ -32,16 +32,17 @@ class GatewayImpl final : public Gateway {
         sealer_(std::move(session_keys)),
         control_(shards, states_, clients_, registry, database, counters_),
         mcp_(shards, states_, sealer_, clock, start) {
+    const auto watches = std::make_shared<WatchShares>();
     for (int i = 0; i < shards.size(); ++i) {
       states_.push_back(std::make_unique<ShardState>(shards[i], journal.writer(i), counters_.shard(i),
                                                      start + "-" + std::to_string(i) + "-"));
       clients_.push_back(nullptr);
     }
     // A client belongs to its shard's thread from birth.
-    net::on_all_shards(shards, [this](net::Shard& shard) {
+    net::on_all_shards(shards, [this, &watches](net::Shard& shard) {
       clients_[static_cast<std::size_t>(shard.index())] = std::make_unique<net::Client>(shard);
       ShardState& state = *states_[static_cast<std::size_t>(shard.index())];
-      state.feed = std::make_shared<Feed>(state, clock_);
+      state.feed = std::make_shared<Feed>(state, clock_, watches);
     });
   }
 
@@ -87,8 +88,11 @@ class GatewayImpl final : public Gateway {
 
   void stop() override {
     net::on_all_shards(shards_, [this](net::Shard& shard) {
-      auto parked = std::exchange(states_[static_cast<std::size_t>(shard.index())]->parked, {});
-      for (const auto& [id, dialogue] : parked) dialogue->cancel();
+      ShardState& state = *states_[static_cast<std::size_t>(shard.index())];
+      for (const auto& [id, dialogue] : state.parked.take_all()) {
+        if (!dialogue->attached()) McpService::note_abandoned(state, id);
+        dialogue->cancel();
+      }
     });
     control_.stop();
     net::on_all_shards(shards_, [this](net::Shard& shard) {

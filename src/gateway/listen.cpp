@@ -46,9 +46,10 @@ std::vector<std::string> texts(json::Value filter, std::string_view key) {
   const auto list = filter.find(key);
   if (!list) return out;
   for (const json::Value item : list->elements()) {
+    // What more there is, however much, is not looked at.
+    if (out.size() >= limits::kSubscriptions) break;
     std::string text = item.string().value_or("");
-    if (std::ranges::find(out, text) == out.end() && out.size() < limits::kSubscriptions)
-      out.push_back(std::move(text));
+    if (std::ranges::find(out, text) == out.end()) out.push_back(std::move(text));
   }
   return out;
 }

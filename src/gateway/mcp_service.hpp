@@ -26,6 +26,8 @@ class McpService {
   Task<Result<Answer>> perform(Call& call);
   /// DELETE: the session ends and stays ended.
   Task<Result<Answer>> end_session(Call& call);
+  /// The record of a call that had asked its client something, and is cancelled because nobody came back.
+  static void note_abandoned(ShardState& state, const std::string& id);
   /// GET: the session's own stream, or one that was lost, from the event on that the client saw last.
   Task<Result<Answer>> session_stream(Call& call);
 
@@ -98,9 +100,15 @@ class McpService {
   Task<Result<Turn>> rounds(Call& call, const Target& target, UpstreamCall upstream, std::string isolation);
   Task<Result<Turn>> begin(Call& call, const Target& target, UpstreamCall upstream, std::string isolation);
   Task<Result<Turn>> resume(Call& call, RequestState state);
+  /// A request that goes on with a parked call. Threads: that call's shard's.
+  struct Attempt {
+    bool given_up = false;  ///< its client has gone
+    bool taken = false;     ///< its answers were given: the call goes on for it, and ends with it
+  };
   /// On the shard of the parked call.
-  Task<Result<Turn>> continue_parked(ShardState& state, std::string id, int round, std::string responses,
-                                     Dialogue::Tell tell);
+  static Task<Result<Turn>> continue_parked(ShardState& state, std::shared_ptr<Attempt> attempt,
+                                            std::string id, int round, std::string responses,
+                                            Dialogue::Tell tell);
   static void park(ShardState& state, const std::string& id, Dialogue& dialogue);
   /// The answer that asks a modern client.
   Result<Answer> input_required(Call& call, const Turn& turn);

@@ -66,19 +66,28 @@ std::string params_for(const Question& question, bool modern) {
   return mcp::rebuild_object(document->root(), {{"elicitationId", json::quote(random_id(16))}}, {});
 }
 
-std::optional<mcp::Id> Questions::open(const std::string& session, Waiting waiting) {
-  if (open_.size() >= limits::kQuestions) return std::nullopt;
+std::optional<mcp::Id> Questions::open(const std::string& session, const std::string& principal,
+                                       Waiting waiting) {
+  if (open_.size() >= limits::kQuestions || !of_one_.take(principal, limits::kQuestionsOfOne))
+    return std::nullopt;
   mcp::Id id = std::string(kPrefix) + std::to_string(shard_) + "-" + std::to_string(++asked_) + "-" +
                hex(random_bytes(4)) + "\"";
-  open_.emplace(id, Open{session, std::move(waiting)});
+  open_.emplace(id, Open{session, principal, std::move(waiting)});
   return id;
+}
+
+void Questions::close(const mcp::Id& id) {
+  const auto it = open_.find(id);
+  if (it == open_.end()) return;
+  of_one_.give(it->second.principal);
+  open_.erase(it);
 }
 
 bool Questions::answer(const mcp::Id& id, const std::string& session, QuestionAnswer answer) {
   const auto it = open_.find(id);
   if (it == open_.end() || it->second.session != session) return false;
   const Waiting waiting = it->second.waiting;
-  open_.erase(it);
+  close(id);
   waiting->deliver(std::move(answer));
   return true;
 }

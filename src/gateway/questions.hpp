@@ -10,6 +10,7 @@
 
 #include "sallyport/core/task.hpp"
 #include "sallyport/gateway/upstream.hpp"
+#include "shares.hpp"
 
 namespace sallyport::gateway {
 
@@ -34,9 +35,10 @@ class Questions {
 
   explicit Questions(int shard) : shard_(shard) {}
 
-  /// The JSON-RPC id (raw) to ask `session` (its nonce) under; nullopt when too many are open.
-  std::optional<mcp::Id> open(const std::string& session, Waiting waiting);
-  void close(const mcp::Id& id) { open_.erase(id); }
+  /// The JSON-RPC id (raw) to ask `session` (its nonce) under; nullopt when too many are open, of all
+  /// principals or of the one whose session it is.
+  std::optional<mcp::Id> open(const std::string& session, const std::string& principal, Waiting waiting);
+  void close(const mcp::Id& id);
   /// False when nobody waits for it any more, or when another session was asked.
   bool answer(const mcp::Id& id, const std::string& session, QuestionAnswer answer);
   std::size_t size() const { return open_.size(); }
@@ -46,12 +48,13 @@ class Questions {
 
  private:
   struct Open {
-    std::string session;
+    std::string session, principal;
     Waiting waiting;
   };
   const int shard_;
   std::uint64_t asked_ = 0;
   std::unordered_map<mcp::Id, Open> open_;
+  Shares of_one_;
 };
 
 }  // namespace sallyport::gateway

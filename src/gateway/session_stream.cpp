@@ -42,14 +42,14 @@ Task<Result<Answer>> McpService::session_stream(Call& call) {
   }
   auto outlet = std::make_shared<Outlet>(call.here.shard);
   ShardState* const state = states_[static_cast<std::size_t>(shard)].get();
-  const Caller caller{.key_id = call.key_id, .path = call.endpoint_path};
+  const Caller caller{.key_id = call.key_id, .path = call.endpoint_path, .principal = call.principal_name()};
   auto attached = co_await net::run_on<Result<Attached>>(
       shards_[shard], [state, session, after, caller, outlet]() -> Task<Result<Attached>> {
         return [](ShardState* there, Session s, std::optional<EventId> id, Caller who,
                   std::shared_ptr<Outlet> reader) -> Task<Result<Attached>> {
           if (there->feed->closed()) co_return fail(Code::unavailable, Blame::us, "stopping", true);
           SessionStreams& streams = there->feed->sessions();
-          if (id) co_return streams.resume(s, *id, std::move(reader));
+          if (id) co_return streams.resume(s, who.principal, *id, std::move(reader));
           co_return streams.attach(s, who, std::move(reader));
         }(state, session, after, caller, outlet);
       });
@@ -67,6 +67,7 @@ Task<Result<Answer>> McpService::session_stream(Call& call) {
     left();
     co_return fail(Code::cancelled, Blame::client, "the client has gone");
   }
+  call.exchange.keep(std::move(attached->charge));
   co_return Streaming{.outlet = outlet, .first = std::move(attached->frames), .left = left};
 }
 
@@ -77,7 +78,7 @@ Task<Result<Answer>> McpService::subscribe(Call& call) {
   Watched what = watched(call, *found, uri);
   const int home = home_of(*call.session, shards_);
   ShardState* const state = states_[static_cast<std::size_t>(home)].get();
-  const Caller caller{.key_id = call.key_id, .path = call.endpoint_path};
+  const Caller caller{.key_id = call.key_id, .path = call.endpoint_path, .principal = call.principal_name()};
   auto done = co_await net::run_on<Result<bool>>(
       shards_[home], [state, session = *call.session, caller, what]() -> Task<Result<bool>> {
         return [](ShardState* there, Session s, Caller who, Watched w) -> Task<Result<bool>> {

@@ -6,6 +6,13 @@
 #include "sallyport/mcp/sse.hpp"
 
 namespace sallyport::gateway {
+namespace {
+
+Failure too_much() {
+  return fail(Code::limited, Blame::client, "too many lost streams are being sent again", true);
+}
+
+}  // namespace
 
 /// A session as its home shard knows it, while it has a stream or subscriptions.
 class HomeSession final : public Follower {
@@ -26,9 +33,10 @@ class HomeSession final : public Follower {
 
   const std::string nonce;
   const std::int64_t expires;
-  std::string stream{};            // its own; empty: none
-  std::uint64_t seen = 0;          // events that were passed to a reader
-  std::optional<SteadyTime> away;  // since when its own stream has no reader
+  std::string stream{};    // its own; empty: none
+  std::uint64_t seen = 0;  // events that were passed to a reader
+  // Since when nobody reads its own stream, or there is none.
+  std::optional<SteadyTime> away = std::chrono::steady_clock::now();
 
  private:
   SessionStreams& owner_;
@@ -39,8 +47,9 @@ SessionStreams::SessionStreams(net::Shard& shard, Feed& feed, const SessionTable
 
 SessionStreams::~SessionStreams() { *self_ = nullptr; }
 
-std::string SessionStreams::open(const Session& session, std::shared_ptr<Outlet> reader) {
-  std::string name = log_.open(session.nonce);
+std::string SessionStreams::open(const Session& session, const std::string& principal,
+                                 std::shared_ptr<Outlet> reader) {
+  std::string name = log_.open(session.nonce, principal);
   readers_.emplace(name, std::move(reader));
   feed_.sweep_later();
   return name;
@@ -92,10 +101,13 @@ Result<Attached> SessionStreams::attach(const Session& session, const Caller& ca
   // What was said while nobody listened is news still, for a client that knows no event to come back to.
   EventLog::Replay missed;
   if (!own.stream.empty() && own.away) missed = log_.after(own.stream, own.nonce, own.seen);
+  auto charge = replays_.take(caller.principal, missed.bytes(), limits::kReplayOfOne);
+  if (!charge) return too_much();
   drop_stream(own.stream);
-  own.stream = open(session, reader);
+  own.stream = open(session, caller.principal, reader);
   own.away.reset();
-  Attached attached{.stream = own.stream, .frames = priming(session, own.stream)};
+  Attached attached{
+      .stream = own.stream, .frames = priming(session, own.stream), .charge = std::move(charge)};
   for (const auto& event : missed.events) {
     const auto number = log_.append(own.stream, event.message);
     attached.frames += mcp::sse_frame(*event.message, EventId{shard_.index(), own.stream, number}.text());
@@ -103,13 +115,15 @@ Result<Attached> SessionStreams::attach(const Session& session, const Caller& ca
   return attached;
 }
 
-Attached SessionStreams::resume(const Session& session, const EventId& after,
-                                std::shared_ptr<Outlet> reader) {
+Result<Attached> SessionStreams::resume(const Session& session, const std::string& principal,
+                                        const EventId& after, std::shared_ptr<Outlet> reader) {
   using Found = EventLog::Replay::Found;
-  if (table_.deleted(session.nonce)) return {.found = Found::lost, .stream = {}, .frames = {}};
+  if (table_.deleted(session.nonce)) return Attached{.found = Found::lost, .stream = {}, .frames = {}};
   const auto replay = log_.after(after.stream, session.nonce, after.number);
   Attached attached{.found = replay.found, .stream = after.stream, .frames = {}};
   if (replay.found != Found::here) return attached;
+  attached.charge = replays_.take(principal, replay.bytes(), limits::kReplayOfOne);
+  if (!attached.charge) return too_much();
   for (const auto& event : replay.events)
     attached.frames +=
         mcp::sse_frame(*event.message, EventId{shard_.index(), after.stream, event.number}.text());
@@ -200,22 +214,14 @@ void SessionStreams::clear() {
 
 bool SessionStreams::sweep(SteadyTime now, std::int64_t unix_now) {
   log_.sweep(now);
-  std::vector<std::string> expired;
-  std::vector<std::shared_ptr<HomeSession>> idle;
+  replays_.sweep();
+  // What nobody reads is not subscribed to for ever. Whoever comes back to its stream hears that it is gone.
+  std::vector<std::string> over;
   for (const auto& [nonce, session] : homes_) {
-    if (session->expires <= unix_now) {
-      expired.push_back(nonce);
-    } else if (session->away && now - *session->away >= limits::kStreamAway) {
-      idle.push_back(session);
-    }
+    if (session->expires <= unix_now || (session->away && now - *session->away >= limits::kStreamAway))
+      over.push_back(nonce);
   }
-  for (const auto& nonce : expired) end_own(nonce);
-  for (const auto& session : idle) {
-    drop_stream(session->stream);
-    session->stream.clear();
-    session->away.reset();
-    release(session);
-  }
+  for (const auto& nonce : over) end_own(nonce);
   return log_.streams() > 0 || !homes_.empty();
 }
 

@@ -11,6 +11,7 @@
 #include "outlet.hpp"
 #include "sallyport/core/error.hpp"
 #include "session.hpp"
+#include "shares.hpp"
 
 namespace sallyport::gateway {
 
@@ -24,6 +25,7 @@ struct Attached {
   EventLog::Replay::Found found = EventLog::Replay::Found::here;
   std::string stream;
   std::string frames;
+  ByteShares::Charge charge{};  ///< for the frames, until they are written
 };
 
 /// Threads: its shard's. Readers may be on any.
@@ -32,8 +34,8 @@ class SessionStreams {
   SessionStreams(net::Shard& shard, Feed& feed, const SessionTable& table);
   ~SessionStreams();
 
-  /// A stream that answers a POST of the session; its name.
-  std::string open(const Session& session, std::shared_ptr<Outlet> reader);
+  /// A stream that answers a POST of the session, which belongs to `principal`; its name.
+  std::string open(const Session& session, const std::string& principal, std::shared_ptr<Outlet> reader);
   /// The frame that begins a stream, where this session's client understands it.
   std::string priming(const Session& session, const std::string& stream) const;
   /// Adds an event and passes it to whoever reads the stream. False when the stream is no more.
@@ -46,12 +48,14 @@ class SessionStreams {
   /// The session's own stream, anew: one that is open ends. Requires: this is its home. Errors: as
   /// Feed::join.
   Result<Attached> attach(const Session& session, const Caller& caller, std::shared_ptr<Outlet> reader);
-  /// What came after an event, and what will come. Requires: the event's shard.
-  Attached resume(const Session& session, const EventId& after, std::shared_ptr<Outlet> reader);
+  /// What came after an event, and what will come. Requires: the event's shard. Errors: limited, while too
+  /// much is being sent again to this principal.
+  Result<Attached> resume(const Session& session, const std::string& principal, const EventId& after,
+                          std::shared_ptr<Outlet> reader);
   /// The reader has gone; what is said from now on waits for the next one.
   void detach(const std::string& stream, const std::string& nonce, const Outlet& reader);
 
-  /// resources/subscribe, for as long as the session lives. Requires: this is its home.
+  /// resources/subscribe, for as long as the session lives and is read. Requires: this is its home.
   Task<Result<bool>> subscribe(Session session, Caller caller, Watched what, SteadyTime deadline);
   bool unsubscribe(const Session& session, std::string_view uri);
 
@@ -73,6 +77,7 @@ class SessionStreams {
   Feed& feed_;
   const SessionTable& table_;
   EventLog log_;
+  ByteShares replays_;
   std::unordered_map<std::string, std::shared_ptr<Outlet>> readers_;     // by stream
   std::unordered_map<std::string, std::shared_ptr<HomeSession>> homes_;  // by nonce
   std::shared_ptr<SessionStreams*> self_;  // what waits elsewhere finds null in it once we are gone

@@ -36,7 +36,8 @@ Failure no_time_left(Within within) {
 /// The request itself is never repeated.
 Task<Result<void>> take_up(Link& link, Identity identity, MessageStream& stream, Within within) {
   for (int attempt = 0; attempt < limits::kStreamResumes; ++attempt) {
-    if (!co_await rest(stream.retry(), within)) co_return no_time_left(within);
+    const Duration pause = std::max<Duration>(stream.retry(), limits::kStreamRetryMin);
+    if (!co_await rest(pause, within)) co_return no_time_left(within);
     auto response = co_await link.get(identity, stream.last_id(), within);
     if (!response) {
       const Code code = response.error().code;

@@ -4,14 +4,10 @@
 #include "upstream_http_stream.hpp"
 
 namespace sallyport::gateway::http {
-namespace {
-
-constexpr auto kShortestRetry = std::chrono::milliseconds(100);
-
-}  // namespace
 
 Duration reopen_pause(Duration wanted, int barren) {
-  const Duration pause = std::max<Duration>(wanted, kShortestRetry) * (1 << std::clamp(barren - 3, 0, 9));
+  const Duration pause =
+      std::max<Duration>(wanted, limits::kStreamRetryMin) * (1 << std::clamp(barren - 3, 0, 9));
   return std::min<Duration>(pause, limits::kStreamRetryMax);
 }
 

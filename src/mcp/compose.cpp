@@ -136,7 +136,12 @@ std::string rebuild_params(const std::optional<json::Value>& params,
   members.reserve(replace.size() + 1);
   std::vector<std::string_view> remove;
   for (const auto& entry : replace) {
-    if (entry.first != "_meta") members.push_back(entry);
+    if (entry.first == "_meta") continue;
+    if (entry.second.empty()) {
+      remove.push_back(entry.first);
+    } else {
+      members.push_back(entry);
+    }
   }
   if (meta_members.empty()) {
     remove.push_back("_meta");

@@ -179,6 +179,7 @@ Task<bool> Connection::serve() {
   co_await end_watch();
   if (events_) bytes_sent_ = events_->payload();
   events_.reset();
+  kept_.reset();
   if (charged_ > 0) charge(0);
   if (keep_open_ && channel_.is_open()) co_return true;
   phase_ = Phase::ending;

@@ -57,6 +57,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   EventStream& stream(Reply head) override;
   bool answered() const override { return answered_; }
   void forget_request() override;
+  void keep(std::shared_ptr<const void> held) override { kept_ = std::move(held); }
   Cancel& cancel() override { return *cancel_; }
   std::size_t bytes_sent() const override { return events_ ? events_->payload() : bytes_sent_; }
 
@@ -113,6 +114,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   std::size_t body_received_ = 0;
   SteadyTime body_started_{};
   std::shared_ptr<EventWriter> events_;
+  std::shared_ptr<const void> kept_;
 };
 
 }  // namespace sallyport::net

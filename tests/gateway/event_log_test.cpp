@@ -109,3 +109,35 @@ TEST_CASE("a finished stream is kept for its time, and a deleted session's strea
   CHECK(log.after(other, "t", 0).found == Found::here);
   CHECK(log.streams() == 1);
 }
+
+TEST_CASE("whoever says much forgets its own before anybody else's is forgotten") {
+  EventLog log({.total = 20'000, .finished = 100, .of_one = 4000, .finished_of_one = 3});
+  const auto make = [&](const std::string& owner, std::size_t size, bool finished = true) {
+    const std::string stream = log.open("s-" + owner, owner);
+    log.append(stream, text(std::string(size, 'x')));
+    if (finished) log.finish(stream, SteadyTime());
+    return stream;
+  };
+  const auto there = [&](const std::string& owner, const std::string& stream) {
+    return log.after(stream, "s-" + owner, 0).found == Found::here;
+  };
+  const std::string quiet = make("quiet", 2000), busy = make("quiet", 1000, false);
+  std::vector<std::string> loud;
+  for (int i = 0; i < 50; ++i) loud.push_back(make("loud", 1500, i % 2 == 0));
+  CHECK(there("quiet", quiet));
+  CHECK(there("quiet", busy));
+  CHECK(there("loud", loud.back()));
+  CHECK(!there("loud", loud.front()));
+  CHECK(log.bytes() <= 2 * 1064 + 2064 + 4000);
+  // By number as well.
+  std::vector<std::string> many;
+  for (int i = 0; i < 5; ++i) many.push_back(make("many", 1));
+  CHECK(!there("many", many[1]));
+  CHECK(there("many", many[2]));
+  // One big answer stays, whatever its size.
+  const std::string big = make("big", 5000);
+  CHECK(there("big", big));
+  CHECK(there("quiet", quiet));
+  make("big", 1);
+  CHECK(!there("big", big));
+}

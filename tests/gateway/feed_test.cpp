@@ -320,3 +320,64 @@ TEST_CASE("what is too much is refused: streams of one caller, subscriptions of 
     CHECK(late.error().code == Code::unavailable);
   });
 }
+
+TEST_CASE(
+    "one principal has its share of what a shared upstream session can be asked to tell, each thing once") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    auto one = std::make_shared<Ear>(), two = std::make_shared<Ear>();
+    for (const auto& ear : {one, two}) REQUIRE(feed.join(ear, kCaller, Follower::kAll).has_value());
+    const auto many = [](std::size_t i) { return "note://many/" + std::to_string(i); };
+    for (std::size_t i = 0; i < limits::kWatchedOfOne; ++i)
+      REQUIRE((co_await feed.watch(one, note(d.upstream, many(i)), kLater)).has_value());
+    CHECK((co_await feed.watch(two, note(d.upstream, many(0)), kLater)).has_value());
+    auto more = co_await feed.watch(two, note(d.upstream, many(9999)), kLater);
+    REQUIRE(!more.has_value());
+    CHECK(more.error().code == Code::limited);
+    CHECK(!d.upstream->watched.contains("|" + many(9999)));
+    // A session of its own is nobody else's.
+    CHECK((co_await feed.watch(two, note(d.upstream, many(9999), "own"), kLater)).has_value());
+    CHECK(feed.unwatch(*one, Topic::resource, many(0)));
+    CHECK(!(co_await feed.watch(two, note(d.upstream, many(9998)), kLater)).has_value());
+    CHECK(feed.unwatch(*two, Topic::resource, many(0)));
+    CHECK((co_await feed.watch(two, note(d.upstream, many(9998)), kLater)).has_value());
+    feed.leave(*one);
+    for (std::size_t i = 1; i < 200; ++i)
+      REQUIRE((co_await feed.watch(two, note(d.upstream, many(i)), kLater)).has_value());
+    feed.leave(*two);
+  });
+}
+
+TEST_CASE("a session that nobody reads lets its subscriptions go after a while") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    SessionStreams& streams = feed.sessions();
+    const auto session = [](const std::string& nonce) {
+      return Session{.nonce = nonce, .expires = std::int64_t{1} << 40};
+    };
+    const auto reader = std::make_shared<Outlet>(d.shard);
+    CHECK((co_await streams.subscribe(session("deaf"), kCaller, note(d.upstream, "note://a"), kLater))
+              .has_value());
+    CHECK((co_await streams.subscribe(session("left"), kCaller, note(d.upstream, "note://b"), kLater))
+              .has_value());
+    CHECK((co_await streams.subscribe(session("reads"), kCaller, note(d.upstream, "note://a"), kLater))
+              .has_value());
+    CHECK(streams.attach(session("reads"), kCaller, reader).has_value());
+    const auto leaver = std::make_shared<Outlet>(d.shard);
+    const auto left = streams.attach(session("left"), kCaller, leaver);
+    REQUIRE(left.has_value());
+    streams.detach(left->stream, "left", *leaver);
+    const SteadyTime now = std::chrono::steady_clock::now();
+    CHECK(streams.sweep(now + limits::kStreamAway - std::chrono::seconds(5), 0));
+    co_await d.settle();
+    CHECK(d.upstream->watched["|note://a"] == 2);
+    CHECK(streams.sweep(now + limits::kStreamAway + std::chrono::seconds(5), 0));
+    co_await d.settle();
+    CHECK(d.upstream->watched["|note://a"] == 1);
+    CHECK(d.upstream->watched["|note://b"] == 0);
+    // It can begin again.
+    CHECK(streams.attach(session("left"), kCaller, leaver).has_value());
+    streams.end("left");
+    streams.end("reads");
+  });
+}

@@ -9,7 +9,9 @@ using namespace sallyport::testing;
 TEST_CASE("a 2025 upstream that wants a URL opened first makes a 2026 client open it and call again") {
   FakeMcp upstream(FakeMcp::Era::legacy);
   std::atomic<int> calls{0};
+  Json second;
   upstream.on_call([&](const std::string&, const Json& message) {
+    second = message["params"];
     if (++calls == 1) {
       const Json elicitation = {{"mode", "url"},
                                 {"elicitationId", "e-1"},
@@ -35,6 +37,10 @@ TEST_CASE("a 2025 upstream that wants a URL opened first makes a 2026 client ope
   again["inputResponses"] = {{"q1", {{"action", "accept"}}}};
   again["requestState"] = result["requestState"];
   CHECK(call(gateway, again, urls).json()["result"]["content"][0]["text"] == "signed in");
+  // What we sealed is none of its business, and it knows no such answers.
+  CHECK_FALSE(second.contains("requestState"));
+  CHECK_FALSE(second.contains("inputResponses"));
+  CHECK(second["arguments"] == kCall["arguments"]);
 }
 
 namespace {
@@ -251,6 +257,16 @@ TEST_CASE("a gateway that stops cancels the calls that wait for their clients") 
   {
     GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
     CHECK(call(gateway, kCall).json()["result"]["resultType"] == "input_required");
+    CHECK(gateway.server->stop().has_value());
+    // Nobody can come back for it: the record says so, once.
+    std::vector<Json> abandoned;
+    Json intent;
+    for (const Json& record : gateway.journal()) {
+      if (record.value("note", "") == "abandoned") abandoned.push_back(record);
+      if (record["type"] == "intent") intent = record;
+    }
+    REQUIRE(abandoned.size() == 1);
+    CHECK(abandoned[0]["with"]["call"] == intent["call"]);
   }
   CHECK(upstream.calls == 1);
 }

@@ -62,6 +62,8 @@ TEST_CASE("an upstream's client that has to poll has our client poll, and nothin
                                                                 gateway.bearer() + GatewayFixture::media() +
                                                                     "Mcp-Session-Id: " + session + "\r\n",
                                                                 kCall));
+  // Nobody may send another request on a connection that is about to end.
+  CHECK(first.head.header("Connection") == "close");
   const auto priming = first.next();
   REQUIRE(priming.has_value());
   CHECK(priming->data.empty());
@@ -114,4 +116,31 @@ TEST_CASE("a question that waits for its client survives that its upstream has u
   REQUIRE(asked.body.find("input_required") != std::string::npos);
   upstream.mcp.await("GET");
   CHECK(gateway.modern("tools/list").status == 200);
+}
+
+TEST_CASE("a stream that nothing can break off leaves its connection to the next request") {
+  FakeMcp upstream;
+  upstream.on_socket([](RawSocket& socket, const Json& message) {
+    if (message.value("method", "") != "tools/call") return false;
+    socket.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    socket.send(
+        "data: " + FakeMcp::result(message, {{"resultType", "complete"}, {"content", Json::array()}}).dump() +
+        "\n\n");
+    return true;
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
+  const std::string request = GatewayFixture::request(
+      "POST", "/mcp",
+      gateway.bearer() + GatewayFixture::media() + "Mcp-Session-Id: " + gateway.initialize() + "\r\n",
+      R"({"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"up__echo","arguments":{}}})");
+  RawSocket socket = gateway.connect();
+  for (int i = 0; i < 2; ++i) {
+    socket.send(request);
+    const auto answer = socket.answer();
+    CHECK(answer.has("text/event-stream"));
+    CHECK_FALSE(answer.has("Connection: close"));
+    CHECK(answer.body.find("\"id\":5") != std::string::npos);
+  }
 }

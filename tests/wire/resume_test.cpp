@@ -259,3 +259,55 @@ TEST_CASE("a call under way ends as it began, whatever is configured meanwhile")
     CHECK(other.call_count() == 0);
   }
 }
+
+TEST_CASE("a large answer that is asked for many times at once is sent so often and no more") {
+  FakeMcp upstream;
+  static const std::string text(20U << 20U, 'x');
+  upstream.on_call([](const std::string&, const Json& message) {
+    return FakeMcp::http(200, "application/json",
+                         R"({"jsonrpc":"2.0","id":)" + message["id"].dump() +
+                             R"(,"result":{"resultType":"complete","content":[{"type":"text","text":")" +
+                             text + R"("}]}})");
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  reached(gateway);
+  const std::string session = gateway.initialize();
+  std::string id;
+  {
+    // One that would rather have a stream.
+    StreamReader lost(gateway.connect(),
+                      GatewayFixture::request(
+                          "POST", "/mcp",
+                          gateway.bearer() +
+                              "Content-Type: application/json\r\nAccept: text/event-stream, "
+                              "application/json\r\nMcp-Session-Id: " +
+                              session + "\r\n",
+                          R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"up__echo"}})"));
+    id = lost.next().value().id;
+  }
+  CHECK(gateway.recorded("outcome", {{"status", "ok"}}));
+  std::vector<RawSocket> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.push_back(gateway.connect());
+    readers.back().send(GatewayFixture::request(
+        "GET", "/mcp", gateway.bearer() + kTakesEvents + "Mcp-Session-Id: " + session + "\r\n" + after(id),
+        ""));
+    REQUIRE(readers.back().more(std::chrono::seconds(60)));
+    CHECK(readers.back().until("\r\n") == "HTTP/1.1 200 OK\r\n");
+  }
+  StreamReader refused = get_stream(gateway, session, after(id));
+  CHECK(refused.head.status == 429);
+  CHECK(refused.head.header("Retry-After") == "1");
+  // What else the session does is not concerned.
+  CHECK(get_stream(gateway, session).head.status == 200);
+  readers.clear();
+  CHECK(metric_becomes(gateway, "sallyport_streams", 0));
+  for (int i = 0;; ++i) {
+    const int status = get_stream(gateway, session, after(id)).head.status;
+    if (status == 200 || i == 500) {
+      CHECK(status == 200);
+      break;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}

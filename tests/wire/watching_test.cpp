@@ -142,3 +142,72 @@ TEST_CASE("an upstream that ends each stream of notices at once is asked less an
     CHECK(gateway.call() == "fine");
   }
 }
+
+TEST_CASE("an upstream that will not have one of many wishes gets the others") {
+  for (const bool on_stream : {true, false}) {
+    CAPTURE(on_stream);
+    ScriptedMcp mcp(ScriptedMcp::Era::modern, kResources);
+    std::mutex mutex;
+    std::shared_ptr<Tap> newest;
+    Json accepted;
+    std::atomic<bool> strict{true};
+    mcp.on("subscriptions/listen", [&](RawSocket& socket, const Heard& heard) {
+      const Json asked = heard.message["params"]["notifications"];
+      const Json uris = asked.value("resourceSubscriptions", Json::array());
+      if (strict && std::ranges::find(uris, Json("note://bad")) != uris.end()) {
+        const Json error = ScriptedMcp::error(heard.message, -32602, "no such resource");
+        if (!on_stream) return ScriptedMcp::reply(socket, 400, error);
+        ScriptedMcp::open_stream(socket, ScriptedMcp::event(error));
+        return false;
+      }
+      const auto tap = mcp.tap();
+      {
+        const std::lock_guard lock(mutex);
+        newest = tap;
+        accepted = uris;
+      }
+      return ScriptedMcp::streams(
+          tap, ScriptedMcp::event({{"jsonrpc", "2.0"},
+                                   {"method", "notifications/subscriptions/acknowledged"},
+                                   {"params", {{"notifications", asked}}}}))(socket, heard);
+    });
+    UpstreamFixture gateway(mcp);
+    REQUIRE(gateway.watch("note://first") == "watched");
+    std::vector<std::future<std::string>> good;
+    for (int i = 0; i < 9; ++i) good.push_back(gateway.watching("note://" + std::to_string(i)));
+    auto bad = gateway.watching("note://bad");
+    for (auto& each : good) CHECK(each.get() == "watched");
+    CHECK(bad.get().starts_with("upstream_broken"));
+    CHECK(mcp.count("subscriptions/listen") < 16);
+    {
+      const std::lock_guard lock(mutex);
+      CHECK(accepted.size() == 10);
+      newest->event({{"jsonrpc", "2.0"},
+                     {"method", "notifications/resources/updated"},
+                     {"params", {{"uri", "note://3"}}}});
+    }
+    CHECK(gateway.await_notice(gateway::Notice::Kind::resource_updated).id == "note://3");
+    // It may think better of it.
+    CHECK(gateway.watch("note://bad").starts_with("upstream_broken"));
+    strict = false;
+    CHECK(gateway.watch("note://bad") == "watched");
+  }
+}
+
+TEST_CASE(
+    "an answer's stream that brings nothing but new ids and asks for no pause is not taken up without one") {
+  ScriptedMcp mcp(ScriptedMcp::Era::legacy);
+  UpstreamFixture gateway(mcp);
+  mcp.on("tools/call", [](RawSocket& socket, const Heard&) {
+    ScriptedMcp::open_stream(socket, "id: e-0\nretry: 0\ndata:\n\n");
+    return false;
+  });
+  std::atomic<int> n{0};
+  mcp.on("GET", [&](RawSocket& socket, const Heard&) {
+    ScriptedMcp::open_stream(socket, "id: e-" + std::to_string(++n) + "\nretry: 0\ndata:\n\n");
+    return false;
+  });
+  CHECK(gateway.call({.within = 1s}) == "upstream_timeout");
+  CHECK(n >= 2);
+  CHECK(n <= 10);
+}

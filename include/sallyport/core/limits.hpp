@@ -81,16 +81,22 @@ constexpr std::size_t kTombstones = 100000;
 constexpr std::size_t kStreams = 24000;       ///< open ones per shard
 constexpr std::size_t kStreamsOfOne = 12000;  ///< of one principal per shard: nobody takes all of them
 constexpr std::size_t kSubscriptions = 256;   ///< resources that one stream or session subscribes to
-constexpr auto kSubscribeDeadline = 5s;     ///< for the upstreams to confirm the subscriptions of one request
-constexpr auto kChangeGap = 250ms;          ///< between two announcements that the same list changed
-constexpr auto kStreamSweep = 5s;           ///< how late an expired key or session loses its streams
-constexpr auto kStreamAway = 5min;          ///< a session's stream whose client is gone is kept this long
-constexpr auto kLogKept = 2min;             ///< a finished answer waits this long for a client that lost it
-constexpr std::size_t kLogEvents = 256;     ///< kept per stream; the newest stays, whatever its size
-constexpr std::size_t kLogBytes = 1 * MiB;  ///< the same in bytes
+constexpr auto kSubscribeDeadline = 5s;  ///< for the upstreams to confirm the subscriptions of one request
+constexpr auto kChangeGap = 250ms;       ///< between two announcements that the same list changed
+constexpr auto kStreamSweep = 5s;        ///< how late an expired key or session loses its streams
+constexpr auto kStreamAway =
+    5min;                        ///< a session that nobody reads keeps its stream and subscriptions this long
+constexpr auto kLogKept = 2min;  ///< a finished answer waits this long for a client that lost it
+constexpr std::size_t kLogEvents = 256;      ///< kept per stream; the newest stays, whatever its size
+constexpr std::size_t kLogBytes = 1 * MiB;   ///< the same in bytes
 constexpr std::size_t kLogTotal = 64 * MiB;  ///< all kept events of a shard
 constexpr std::size_t kLogFinished = 10000;  ///< finished streams kept per shard
-constexpr auto kRetryHint = 1s;              ///< after which a client that lost its stream comes back
+/// The same of one principal, who forgets its own before anybody else's is forgotten for it.
+constexpr std::size_t kLogOfOne = kLogTotal / 2;
+constexpr std::size_t kLogFinishedOfOne = kLogFinished / 4;
+/// Bytes of lost streams that are on their way to one principal's clients again, per shard.
+constexpr std::size_t kReplayOfOne = 64 * MiB;
+constexpr auto kRetryHint = 1s;          ///< after which a client that lost its stream comes back
 constexpr std::size_t kUpdates = 10000;  ///< different resources whose change one shard has yet to hear of
 
 // Questions from upstreams to clients (elicitation, sampling, roots).
@@ -99,6 +105,9 @@ constexpr auto kStateLife = std::chrono::hours(1);  ///< of a requestState that 
 constexpr int kQuestionRounds = 10;                 ///< of one call, then it ends as failed
 constexpr std::size_t kQuestions = 10000;           ///< open ones per shard
 constexpr std::size_t kParkedCalls = 10000;  ///< upstream calls per shard that wait for a client's retry
+/// Of one principal: whoever leaves all its questions open leaves room for the others'.
+constexpr std::size_t kQuestionsOfOne = kQuestions / 4;
+constexpr std::size_t kParkedOfOne = kParkedCalls / 4;
 
 // Upstream sessions and streams over HTTP.
 constexpr std::size_t kUpstreamSessions = 1024;  ///< of one server on one shard; then resting ones are ended
@@ -108,8 +117,11 @@ constexpr auto kSideRequest = 10s;  ///< small requests beside calls: an answer,
 constexpr auto kStreamOpen = 2s;    ///< a first call waits this long for the stream of its new session
 constexpr auto kStreamRetry = 1s;   ///< before a lost stream is taken up, where the upstream names no time
 constexpr auto kStreamRetryMax = 60s;
-constexpr int kStreamResumes = 8;       ///< attempts in a row to take up the stream of one call
-constexpr std::size_t kWatched = 1000;  ///< resources and tasks watched at one upstream session
+constexpr auto kStreamRetryMin = 100ms;  ///< whatever the upstream names
+constexpr int kStreamResumes = 8;        ///< attempts in a row to take up the stream of one call
+constexpr std::size_t kWatched = 1000;   ///< resources and tasks watched at one upstream session
+/// The same for one principal at a session that it shares with others: as many as one stream may have.
+constexpr std::size_t kWatchedOfOne = kSubscriptions;
 
 // Journal.
 constexpr std::size_t kSegmentBytes = 64 * MiB;

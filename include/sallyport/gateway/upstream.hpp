@@ -55,7 +55,7 @@ struct UpstreamCall {
   mcp::Method method = mcp::Method::unknown;
   std::optional<json::Value> params{};  ///< the client's; `_meta` is not taken from here
   std::vector<std::pair<std::string_view, std::string>>
-      replace{};  ///< members with another raw value (name, uri, cursor)
+      replace{};  ///< members with another raw value (name, uri, cursor); empty: without it
   std::vector<std::pair<std::string, std::string_view>> carried{};  ///< `_meta` members that travel on, raw
   std::string name{};  ///< what Mcp-Name says: the upstream's own tool name or URI
   std::vector<std::pair<std::string, std::string>> param_headers{};  ///< Mcp-Param-*

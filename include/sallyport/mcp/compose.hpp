@@ -37,8 +37,8 @@ std::string adapt_result(json::Value result, Version to, const std::optional<Cac
                          std::string_view server_info);
 
 /// `params` for an upstream request: every member of `params` except `_meta` keeps its bytes and order;
-/// members in `replace` get the given raw value (appended when absent, `_meta` excepted); `_meta` is rebuilt
-/// from `meta_members` (key, raw value) and left out when empty.
+/// members in `replace` get the given raw value (appended when absent, `_meta` excepted) or, if it is empty,
+/// go; `_meta` is rebuilt from `meta_members` (key, raw value) and left out when empty.
 std::string rebuild_params(const std::optional<json::Value>& params,
                            const std::vector<std::pair<std::string_view, std::string>>& replace,
                            const std::vector<std::pair<std::string, std::string>>& meta_members);

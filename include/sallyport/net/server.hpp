@@ -57,6 +57,9 @@ class Exchange {
   /// counted. Nothing may look into request() after this.
   virtual void forget_request() = 0;
 
+  /// Holds on to something until the answer has been written, or given up.
+  virtual void keep(std::shared_ptr<const void> held) = 0;
+
   /// Fires when the client went away, or when the server stops and the grace is over. The watch on the socket
   /// is armed once the exchange is older than limits::kWatchAfter; a stream notices at once.
   virtual Cancel& cancel() = 0;
