@@ -37,6 +37,7 @@ net::Reply error_reply(const Error& error) {
   auto reply = json_reply(status_of(error.code), {{"error", std::move(inner)}});
   if (error.code == Code::unauthenticated)
     reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"sallyport\"");
+  if (reply.status == 503) reply.headers.emplace_back("Retry-After", "1");
   return reply;
 }
 
@@ -102,6 +103,7 @@ int status_of(Code code) {
     case Code::upstream_broken:
       return 502;
     case Code::unavailable:
+    case Code::storage:
       return 503;
     case Code::upstream_timeout:
       return 504;

@@ -160,6 +160,14 @@ std::string render_metrics(const gateway::Counters& counters, const store::Journ
   add_servers(all, counters);
   all.push_back(single("sallyport_journal_healthy", "1 while records can be written.", MetricType::Gauge,
                        journal.healthy ? 1 : 0));
+  all.push_back(single("sallyport_journal_refused_total",
+                       "Calls not made because they could not be recorded.", MetricType::Counter,
+                       static_cast<double>(journal.refused)));
+  all.push_back(single("sallyport_journal_kept_records", "Records that wait until the disk takes them.",
+                       MetricType::Gauge, static_cast<double>(journal.kept)));
+  all.push_back(single("sallyport_journal_lost_records_total",
+                       "Records beyond what is kept for a disk that refuses.", MetricType::Counter,
+                       static_cast<double>(journal.lost)));
   all.push_back(single("sallyport_journal_records_total", "Records written since the start.",
                        MetricType::Counter, static_cast<double>(journal.records)));
   all.push_back(single("sallyport_journal_bytes_total", "Bytes written since the start.", MetricType::Counter,

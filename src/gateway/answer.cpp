@@ -82,8 +82,24 @@ bool say(Call& call, std::string_view message) {
   return !call.log.empty() || call.stream->open();
 }
 
+namespace {
+
+/// The same result with a word beside it: whoever reads a stream sees no headers.
+std::string with_warning(const std::string& raw) {
+  const auto result = json::Document::parse(raw, json::kUpstream);
+  if (!result || !result->root().is(json::Kind::object)) return raw;
+  const auto meta = result->root().find("_meta");
+  std::string warned = "{\"sallyport/warning\":\"unrecorded\"}";
+  if (meta && meta->is(json::Kind::object))
+    warned = mcp::rebuild_object(*meta, {{"sallyport/warning", "\"unrecorded\""}}, {});
+  return mcp::rebuild_object(result->root(), {{"_meta", std::move(warned)}}, {});
+}
+
+}  // namespace
+
 net::Reply render(const Call& call, Result<Answer> answer) {
   net::Reply reply{.status = 200, .content_type = "application/json"};
+  if (call.unrecorded) reply.headers.emplace_back("Sallyport-Warning", "unrecorded");
   if (!answer) {
     const Shown shown = show(answer.error(), call);
     reply.status = shown.http;
@@ -92,7 +108,7 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     if (shown.http == 405) reply.headers.emplace_back("Allow", "GET, POST, DELETE");
     if (shown.http == 429 || shown.http == 503) reply.headers.emplace_back("Retry-After", "1");
   } else if (auto* result = std::get_if<RpcResult>(&*answer)) {
-    reply.body = mcp::result_message(call.rpc_id, result->raw);
+    reply.body = mcp::result_message(call.rpc_id, call.unrecorded ? with_warning(result->raw) : result->raw);
     if (!result->session.empty()) reply.headers.emplace_back("Mcp-Session-Id", std::move(result->session));
   } else if (auto* error = std::get_if<RpcError>(&*answer)) {
     reply.status = status_of(error->code, call.modern);

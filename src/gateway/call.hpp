@@ -65,6 +65,7 @@ struct Call {
   int capture = 1;
   bool dispatched = false;  ///< the envelope was sound: what is wrong from here on is no HTTP error
   bool intent_written = false;
+  bool unrecorded = false;  ///< it ran, but its outcome could not be written
   bool tool_error = false;
   bool input_required = false;  ///< the client has to answer something first
 

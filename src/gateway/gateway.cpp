@@ -140,6 +140,7 @@ class GatewayImpl final : public Gateway {
     here.counters.in_flight.add();
     Result<Answer> answer = co_await serve(call);
     record(call, answer);
+    if (call.intent_written) co_await recorded(call);
     count(call, answer);
     std::optional<Streaming> open;
     if (answer) {
@@ -293,11 +294,18 @@ class GatewayImpl final : public Gateway {
           part.message.message.method == mcp::Method::initialize)
         answer = refused("initialize cannot be part of a batch.");
       record(part, answer);
+      if (part.intent_written) co_await recorded(part);
       const net::Reply reply = render(part, std::move(answer));
       if (!reply.body.empty()) out += (out.empty() ? "" : ",") + reply.body;
     }
     if (out.empty()) co_return Accepted{};
     co_return net::Reply{.status = 200, .content_type = "application/json", .body = "[" + out + "]"};
+  }
+
+  /// Goes on when the outcome of what ran has been written, or could not be: the client is told the latter.
+  Task<> recorded(Call& call) {
+    co_await net::turn_end(call.here.shard);
+    call.unrecorded = call.here.journal.failing();
   }
 
   void count(const Call& call, const Result<Answer>& answer) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 namespace sallyport::store {
 namespace {
@@ -63,9 +64,19 @@ std::string holder_of(int descriptor) {
 
 Result<void> prepare_directory(const std::string& directory) {
   std::error_code error;
-  const std::filesystem::path parent = std::filesystem::path(directory).lexically_normal().parent_path();
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (::mkdir(directory.c_str(), 0700) == 0) return {};
+  std::filesystem::path path = std::filesystem::absolute(directory, error).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  std::vector<std::filesystem::path> made;  // what a power cut would take along with all that is in it
+  for (auto each = path; !std::filesystem::exists(each, error) && each.has_relative_path();
+       each = each.parent_path())
+    made.push_back(each);
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (::mkdir(directory.c_str(), 0700) == 0) {
+    for (const auto& each : made) {
+      if (auto durable = sync_directory_of(each); !durable) return durable;
+    }
+    return {};
+  }
   if (errno != EEXIST) return system_failure("cannot create the data directory", directory);
   struct stat info{};
   if (::stat(directory.c_str(), &info) != 0)

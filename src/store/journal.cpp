@@ -23,8 +23,9 @@ namespace {
 constexpr off_t kReserveBytes = 256 * static_cast<off_t>(limits::KiB);
 constexpr std::string_view kReserve = "/.reserve";
 
-Result<void> make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+/// Its name is synced even where it exists: whoever made it may not have come that far.
+Result<void> make_folder(const std::string& parent, const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return sync_directory(parent);
   return fail(Code::storage, Blame::admin, fmt::format("cannot create {}: {}", path, std::strerror(errno)));
 }
 
@@ -62,8 +63,7 @@ class FileJournal final : public Journal {
     if (options_.durability == Durability::disk && !options_.post) {
       return fail(Code::bad_request, Blame::us, "a journal with durability disk needs options.post");
     }
-    if (auto made = make_folder(options_.directory); !made) return made;
-    if (auto made = make_folder(folder_); !made) return made;
+    if (auto made = make_folder(options_.directory, folder_); !made) return made;
     auto log = CheckpointLog::open(folder_, key_.public_key, options_.files);
     if (!log) return Failure(log.error());
     checkpoints_ = std::move(*log);

@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <utility>
@@ -72,6 +73,9 @@ Result<void> ChainWriter::write_files() {
     if (!payload_file_) {
       auto file = AppendFile::open(setup_.folder + "/" + name_.payload(), setup_.calls);
       if (!file) return Failure(file.error());
+      if (setup_.group) {
+        if (auto done = sync_directory(setup_.folder); !done) return done;
+      }
       payload_file_ = std::move(*file);
     }
     payload_before = payload_file_->size();
@@ -131,15 +135,20 @@ void ChainWriter::take_back(const Error* error) {
   if (error) {
     healthy_ = false;
     problem_ = error->what;
-    if (failed_since_ == 0) failed_since_ = millis_;
+    if (failed_since_ == 0) {
+      failed_since_ = millis_;
+      spdlog::error("journal: {}; no call is made until records can be written again", problem_);
+    }
   }
   for (const Mark& mark : marks) {
     if (mark.kind == Kind::intent) {
       ++refused_;
+      ++refused_ever_;
       continue;
     }
     if (buffer_.size() + mark.line.size > kKeptBytes || payload_.size() + mark.payload.size > kKeptPayload) {
       ++lost_;
+      ++lost_ever_;
       continue;
     }
     const auto body = body_of(std::string_view(lines).substr(mark.line.begin, mark.line.size));
@@ -174,6 +183,8 @@ void ChainWriter::take_back(const Error* error) {
 }
 
 void ChainWriter::add_gap() {
+  spdlog::warn("journal: records are written again; {} calls were refused, {} records are lost", refused_,
+               lost_);
   begin_record(Kind::other, "note");
   add_text(buffer_, "note", "storage_recovered");
   buffer_ += ",\"with\":{\"failed_since\":";
@@ -190,13 +201,19 @@ void ChainWriter::synced(const Result<void>& result, std::uint64_t first, std::u
   }
   // After a failed fdatasync(2) the kernel forgets what it could not write: this file cannot be trusted
   // further. The intents stand in it, but their calls are refused, and the record says so.
-  healthy_ = false;
+  if (std::exchange(healthy_, false))
+    spdlog::error("journal: {}; no call is made until records can be synced again", result.error().what);
   problem_ = result.error().what;
   rotate_ = true;
+  // Always something to write, so that the next try can show that the disk works again.
+  begin_record(Kind::other, "note");
+  add_text(buffer_, "note", "sync_failed");
+  end_record();
   std::vector<std::string> refused;
   open_.each([&](const OpenCall& call) {
     if (call.seq >= first && call.seq <= last) refused.push_back(call.call);
   });
+  refused_ever_ += refused.size();
   for (const std::string& call : refused) {
     begin_record(Kind::outcome, "outcome");
     buffer_ += R"(,"call":")";

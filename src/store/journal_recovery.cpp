@@ -50,9 +50,12 @@ class ChainScan {
     std::optional<std::uint64_t> damage;
     while (const auto line = reader->next()) {
       const auto record = parse_line(*line);
-      if (record) note_calls(*record);
+      const bool follows = record && !damaged_ && record->seq == claim_.head.seq + 1;
+      // Behind damage nothing is in the chain: an outcome there closes no call, but an intent there may have
+      // acted.
+      if (record && (follows || record->type == "intent")) note_calls(*record);
       if (damaged_) continue;
-      if (!record || record->seq != claim_.head.seq + 1) {
+      if (!follows) {
         damage = reader->offset();
         damaged_ = true;
         continue;

@@ -198,9 +198,15 @@ void ChainWriter::commit() {
   if (waiting_.empty() && waiting.capacity() > waiting_.capacity()) waiting_.swap(waiting);
 }
 
+bool ChainWriter::failing() const {
+  const std::lock_guard lock(mutex_);
+  return failed_since_ != 0;
+}
+
 bool ChainWriter::stuck() const {
   const std::lock_guard lock(mutex_);
-  return failed_since_ != 0 || setup_.sampler.due(unix_millis(setup_.clock.now()));
+  return failed_since_ != 0 || (!healthy_ && !marks_.empty()) ||
+         setup_.sampler.due(unix_millis(setup_.clock.now()));
 }
 
 ChainWriter::Snapshot ChainWriter::snapshot() const {
@@ -217,6 +223,9 @@ void ChainWriter::add_to(JournalState& state) const {
     state.healthy = false;
     if (state.problem.empty()) state.problem = problem_;
   }
+  state.refused += refused_ever_;
+  state.lost += lost_ever_;
+  if (failed_since_ != 0) state.kept += marks_.size();
   state.records += records_;
   state.bytes += bytes_;
   state.last_commit_micros = std::max(state.last_commit_micros, last_micros_);

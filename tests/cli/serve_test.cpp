@@ -148,7 +148,7 @@ TEST_CASE("who changed something through a running server stands in the journal"
   Running running;
   running.sallyport({"key", "create", "--agent", "bot"});
   running.sallyport({"key", "list"});
-  running.server->stop().value();
+  REQUIRE(running.server->stop());
   std::vector<json> notes;
   for (auto& record : running.records("note")) {
     if (record["note"] == "admin") notes.push_back(record["with"]);
@@ -256,7 +256,7 @@ TEST_CASE("what is appended to the journal is followed across segments") {
   REQUIRE(follower.begin());
   CHECK(follower.look().value().empty());
   running.sallyport({"key", "create", "--agent", "bot"});
-  running.server->stop().value();
+  REQUIRE(running.server->stop());
   const auto lines = follower.look().value();
   REQUIRE(!lines.empty());
   CHECK(std::ranges::any_of(lines, [](const std::string& line) { return line.contains("key.create"); }));

@@ -20,13 +20,13 @@ std::string read_file(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Whole lines; what a crash cut off behind the last newline is no record.
-std::vector<std::string> whole_lines(const fs::path& file) {
-  std::vector<std::string> out;
+/// Whole lines and where they begin; what a crash cut off behind the last newline is no record.
+std::vector<std::pair<std::size_t, std::string>> whole_lines(const fs::path& file) {
+  std::vector<std::pair<std::size_t, std::string>> out;
   const std::string text = read_file(file);
   std::size_t begin = 0;
   for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
-    out.push_back(text.substr(begin, end - begin));
+    out.emplace_back(begin, text.substr(begin, end - begin));
   return out;
 }
 
@@ -53,6 +53,43 @@ class Some {
   int n_ = 0;
 };
 
+void read_segment(Books& books, const fs::path& file) {
+  const std::string name = file.filename();
+  const std::string chain = name.substr(0, name.rfind('-'));
+  const auto torn = books.torn.find(name);
+  for (const auto& [offset, line] : whole_lines(file)) {
+    const Json record = Json::parse(line, nullptr, false);
+    const std::string type = record.is_object() ? record.value("type", "") : "";
+    const std::string id = record.is_object() ? record.value("call", "") : "";
+    if (torn != books.torn.end() && offset >= torn->second) {
+      if (type == "intent") books.calls[id].torn = true;
+      continue;
+    }
+    if (!record.is_object()) {
+      books.problems.push_back(name + ": a line that is no record");
+      continue;
+    }
+    const std::int64_t seq = record.value("seq", std::int64_t{0});
+    if (seq != ++books.chains[chain])
+      books.problems.push_back(name + ": record " + std::to_string(seq) + " where " +
+                               std::to_string(books.chains[chain]) + " is due");
+    if (type == "intent") {
+      auto& call = books.calls[id];
+      ++call.intents;
+      call.chain = chain;
+      call.generation = record.value("generation", std::int64_t{0});
+      call.rule = record.value("rule", "");
+    } else if (type == "outcome") {
+      auto& call = books.calls[id];
+      ++call.outcomes;
+      call.status = record.value("status", "");
+    } else {
+      if (type == "unknown") ++books.calls[id].unknowns;
+      books.types.push_back(type);
+    }
+  }
+}
+
 }  // namespace
 
 Books read_books(const std::string& data) {
@@ -66,7 +103,7 @@ Books read_books(const std::string& data) {
   }
   std::ranges::sort(segments);
   for (const auto& file : payloads) {
-    for (const auto& line : whole_lines(file)) {
+    for (const auto& [offset, line] : whole_lines(file)) {
       const Json payload = Json::parse(line, nullptr, false);
       if (!payload.is_object() || payload.value("of", "") != "args") continue;
       auto& call = books.calls[payload.value("call", "")];
@@ -75,36 +112,13 @@ Books read_books(const std::string& data) {
     }
   }
   for (const auto& file : segments) {
-    const std::string name = file.filename();
-    const std::string chain = name.substr(0, name.rfind('-'));
-    for (const auto& line : whole_lines(file)) {
+    for (const auto& [offset, line] : whole_lines(file)) {
       const Json record = Json::parse(line, nullptr, false);
-      if (!record.is_object()) {
-        books.problems.push_back(name + ": a line that is no record");
-        continue;
-      }
-      const std::int64_t seq = record.value("seq", std::int64_t{0});
-      if (seq != ++books.chains[chain])
-        books.problems.push_back(name + ": record " + std::to_string(seq) + " where " +
-                                 std::to_string(books.chains[chain]) + " is due");
-      const std::string type = record.value("type", "");
-      const std::string id = record.value("call", "");
-      if (type == "intent") {
-        auto& call = books.calls[id];
-        ++call.intents;
-        call.chain = chain;
-        call.generation = record.value("generation", std::int64_t{0});
-        call.rule = record.value("rule", "");
-      } else if (type == "outcome") {
-        auto& call = books.calls[id];
-        ++call.outcomes;
-        call.status = record.value("status", "");
-      } else {
-        if (type == "unknown") ++books.calls[id].unknowns;
-        books.types.push_back(type);
-      }
+      if (record.is_object() && record.value("type", "") == "torn")
+        books.torn[record.value("file", "")] = record.value("offset", std::size_t{0});
     }
   }
+  for (const auto& file : segments) read_segment(books, file);
   return books;
 }
 
@@ -123,7 +137,7 @@ Books audit(Installation& installation, const std::vector<Sent>& sent, const Exp
     for (const auto& token : installation.ledger().tokens()) {
       if (++executed[token] == 2) some.add("executed twice: " + token);
       const auto known = books.call_of.find(token);
-      if (known == books.call_of.end() || books.calls[known->second].intents == 0)
+      if (known == books.call_of.end() || (books.calls[known->second].intents == 0))
         some.add("executed without an intent: " + token);
     }
   }
@@ -132,7 +146,8 @@ Books audit(Installation& installation, const std::vector<Sent>& sent, const Exp
     for (const auto& [id, call] : books.calls) {
       // What stands in a payload file alone belongs to a batch that did not reach its segment.
       if (call.intents == 0 && call.outcomes == 0 && call.unknowns == 0) continue;
-      if (call.intents != 1) some.add("call " + id + " has " + std::to_string(call.intents) + " intents");
+      if (call.intents != (call.torn ? 0 : 1))
+        some.add("call " + id + " has " + std::to_string(call.intents) + " intents");
       if (call.outcomes > 1) some.add("call " + id + " has " + std::to_string(call.outcomes) + " outcomes");
       const bool current = expectations.running && call.chain.starts_with(newest);
       if (call.outcomes == 0 && call.unknowns != 1 && !current)

@@ -16,6 +16,7 @@ namespace sallyport::faults {
 struct Books {
   struct Call {
     int intents = 0, outcomes = 0, unknowns = 0;
+    bool torn = false;   ///< its intent stands among bytes that a `torn` record names: in no chain
     std::string token;   ///< from the captured arguments
     std::string status;  ///< of the outcome
     std::string chain;
@@ -25,6 +26,7 @@ struct Books {
   std::map<std::string, Call> calls;           ///< by the call's id
   std::map<std::string, std::string> call_of;  ///< by token
   std::map<std::string, std::int64_t> chains;  ///< records by chain
+  std::map<std::string, std::size_t> torn;     ///< where a file's bytes cease to count, by file
   std::vector<std::string> types;              ///< of every record that is neither intent nor outcome
   std::vector<std::string> problems;           ///< gaps, lines that cannot be read
 };

@@ -23,7 +23,8 @@ using testing::RawSocket;
 std::string new_folder() {
   std::string name = (fs::temp_directory_path() / "sp-fault-XXXXXX").string();
   REQUIRE(::mkdtemp(name.data()) != nullptr);
-  fs::create_directory(name + "/root");
+  fs::create_directory(name + "/place");
+  fs::create_directory(name + "/keep");
   return name;
 }
 
@@ -73,6 +74,11 @@ Installation::Installation(Findings& found, testing::Variables variables)
     if (slow > 0)
       std::this_thread::sleep_for(
           std::chrono::milliseconds(std::hash<std::string>()(token) % static_cast<unsigned>(slow)));
+    const auto is_stuck = [&] {
+      const std::string_view prefix = stuck.load();
+      return !prefix.empty() && token.starts_with(prefix);
+    };
+    while (hold || is_stuck()) std::this_thread::sleep_for(1ms);
     return testing::FakeMcp::echo(message);
   });
   const auto applied = apply(documents_for(upstream_->url()));
@@ -83,6 +89,8 @@ Installation::Installation(Findings& found, testing::Variables variables)
 }
 
 Installation::~Installation() {
+  hold = false;
+  stuck = "";
   upstream_.reset();
   std::error_code ignored;
   if (found_.problems.empty()) {
@@ -111,9 +119,7 @@ std::unique_ptr<testing::GatewayProcess> Installation::start(std::vector<std::st
 bool Installation::serves(testing::GatewayProcess& gateway) {
   for (int i = 0; i < 200; ++i) {
     RawSocket socket = RawSocket::to(gateway.port);
-    if (Load::call(socket, key_, "probe-" + std::to_string(gateway.pid()) + "-" + std::to_string(i)).end ==
-        Sent::End::result)
-      return true;
+    if (Load::call(socket, key_, "probe-" + std::to_string(++probes_)).end == Sent::End::result) return true;
     std::this_thread::sleep_for(25ms);
   }
   found_.problems.push_back("no call goes through");
@@ -130,6 +136,20 @@ testing::Finished Installation::apply(const std::string& documents) {
   const std::string file = folder_ + "/apply-" + std::to_string(++applied_) + ".yaml";
   std::ofstream(file) << documents;
   return command({"apply", "-f", file});
+}
+
+RawSocket::Answer Installation::operation(const std::string& name, const Json& arguments) const {
+  RawSocket socket = RawSocket::to_path(data() + "/admin.sock");
+  if (!socket.is_open()) return {};
+  const std::string body = arguments.dump();
+  socket.send("POST /api/op/" + name +
+              " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\n\r\n" + body);
+  return socket.answer();
+}
+
+RawSocket::Answer Installation::apply_live(const std::string& documents) const {
+  return operation("apply", {{"files", Json::array({{{"name", "live.yaml"}, {"text", documents}}})}});
 }
 
 std::string Installation::metrics() const {

@@ -44,15 +44,20 @@ class Installation {
   Installation& operator=(const Installation&) = delete;
 
   const std::string& folder() const { return folder_; }
-  std::string data() const { return folder_ + "/root/data"; }
+  std::string data() const { return folder_ + "/place/data"; }
   /// The folder that a disk shim looks after: the data directory's parent.
-  std::string root() const { return folder_ + "/root"; }
+  std::string root() const { return folder_ + "/place"; }
   std::string log() const { return folder_ + "/gateway.log"; }
   const std::string& key() const { return key_; }
   Ledger& ledger() { return ledger_; }
   testing::FakeMcp& upstream() { return *upstream_; }
   /// Milliseconds that the upstream takes for a call, at most.
   std::atomic<int> slowest{12};
+  /// While true the upstream executes calls, but does not answer them.
+  std::atomic<bool> hold{false};
+  /// The same for calls whose token begins so; set before them, and cleared in the end.
+  std::atomic<const char*> stuck{""};
+  const testing::Variables& variables() const { return variables_; }
 
   /// A server that is ready, or null and a finding. `variables` beside those of the installation.
   std::unique_ptr<testing::GatewayProcess> start(std::vector<std::string> flags = {},
@@ -63,6 +68,10 @@ class Installation {
   testing::Finished command(std::vector<std::string> arguments);
   /// `apply` of these documents, which lie in a file outside of the data directory.
   testing::Finished apply(const std::string& documents);
+  /// An operation over admin.sock, as commands do it; the whole answer.
+  net::testing::RawSocket::Answer operation(const std::string& name, const testing::Json& arguments) const;
+  /// The operation `apply` of these documents.
+  net::testing::RawSocket::Answer apply_live(const std::string& documents) const;
   /// GET /metrics over admin.sock; empty when nobody answers.
   std::string metrics() const;
   /// The sum of a metric's values over its labels; -1 when it is absent.
@@ -75,7 +84,7 @@ class Installation {
   Ledger ledger_;
   std::unique_ptr<testing::FakeMcp> upstream_;
   std::string key_;
-  int applied_ = 0;
+  int applied_ = 0, probes_ = 0;
 };
 
 /// What a process at rest holds: compared before and after.

@@ -41,7 +41,7 @@ void for_seeds(const char* fault, int brief, int whole,
 namespace {
 
 int usage() {
-  std::cerr << "usage: faults --program FILE [--fault ID] [--seed N] [--seeds N] [--short]\n"
+  std::cerr << "usage: faults --program FILE --shim FILE [--fault ID] [--seed N] [--seeds N] [--short]\n"
                "  --seed N without --seeds runs that seed alone\n";
   return 2;
 }
@@ -65,6 +65,8 @@ int main(int argc, char** argv) {
     const bool numeric = error == std::errc() && end == value.data() + value.size();
     if (flag == "--program") {
       run.program = value;
+    } else if (flag == "--shim") {
+      run.shim = value;
     } else if (flag == "--fault") {
       fault = value;
     } else if (flag == "--seed" && numeric) {
@@ -76,7 +78,7 @@ int main(int argc, char** argv) {
       return usage();
     }
   }
-  if (run.program.empty()) return usage();
+  if (run.program.empty() || run.shim.empty()) return usage();
   if (!seeded) run.seed = std::random_device()() % 1'000'000;
   if (seeded && run.seeds == 0) run.seeds = 1;
   std::signal(SIGPIPE, SIG_IGN);

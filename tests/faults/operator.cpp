@@ -9,10 +9,14 @@ namespace {
 
 using testing::Json;
 
-std::string documents_of(int n) {
+std::string documents_of(int n, int rules) {
   const std::string number = std::to_string(n);
-  return "kind: Team\nname: first\nmembers: [\"agent:n" + number +
-         "\"]\n---\nkind: Team\nname: second\nmembers: [\"agent:n" + number + "\"]\n";
+  std::string out = "kind: Team\nname: first\nmembers: [\"agent:n" + number +
+                    "\"]\n---\nkind: Team\nname: second\nmembers: [\"agent:n" + number + "\"]\n";
+  if (rules > 0) out += "---\nkind: Policy\nname: bulk\nsubjects: [\"agent:nobody\"]\nrules:\n";
+  for (int i = 0; i < rules; ++i)
+    out += "  - {effect: deny, tools: [\"up/t" + number + "-" + std::to_string(i) + "\"]}\n";
+  return out;
 }
 
 int number_in(const testing::Finished& finished) {
@@ -45,14 +49,19 @@ void Operator::change() {
     if (made.status == 0) keys_.push_back(Json::parse(made.out).value("id", ""));
     return;
   }
-  if (installation_.apply(documents_of(tried_)).status == 0) acknowledged_ = tried_;
+  if (installation_.apply(documents_of(tried_, rules_)).status == 0) acknowledged_ = tried_;
 }
 
-void Operator::check(Findings& found) {
+int Operator::check_whole(Findings& found) {
   const int first = number_in(installation_.command({"get", "teams", "first", "-o", "json"}));
   const int second = number_in(installation_.command({"get", "teams", "second", "-o", "json"}));
   found.expect(first == second,
                "half a change is stored: " + std::to_string(first) + " beside " + std::to_string(second));
+  return first;
+}
+
+void Operator::check(Findings& found) {
+  const int first = check_whole(found);
   found.expect(first >= acknowledged_ && first <= tried_,
                "change " + std::to_string(first) + " is stored, " + std::to_string(acknowledged_) +
                    " was the last acknowledged, " + std::to_string(tried_) + " the last tried");

@@ -11,6 +11,7 @@ namespace sallyport::faults {
 
 /// What the command line said. Set before the first test.
 struct Run {
+  std::string shim;        ///< the disk that fails (libdisk_shim.so)
   std::string program;     ///< the gateway
   bool brief = false;      ///< the short form
   std::uint64_t seed = 0;  ///< of the first one

@@ -19,6 +19,7 @@ class NoJournal final : public store::JournalWriter {
   void note(std::string_view, std::string_view) override {}
   bool pending() const override { return false; }
   void commit() override {}
+  bool failing() const override { return false; }
 };
 
 /// Counts what is watched.

@@ -209,6 +209,31 @@ TEST_CASE("F02 a torn tail stays where it is, is recorded, and verify knows it")
       reports(f.verify(), {std::filesystem::path(torn).filename().string() + ":5", "no torn record names"}));
 }
 
+TEST_CASE("F02 an outcome behind bytes that a power cut lost counts for nothing: its call is unknown") {
+  JournalFixture f;
+  {
+    auto journal = f.open();
+    auto& writer = journal->writer(0);
+    CHECK(f.intent(writer, "acting"));
+    writer.note("lost", "");
+    f.outcome(writer, "acting");
+    writer.commit();
+  }
+  // The disk had not yet written the block of the note, nor the checkpoint of the stop.
+  const std::string file = f.folder.file(f.folder.files().front());
+  std::vector<std::string> lines = lines_of(file);
+  REQUIRE(lines.size() == 5);
+  lines[2].assign(lines[2].size(), '\0');
+  lines.pop_back();
+  write_lines(file, lines);
+  std::filesystem::remove(f.folder.file("checkpoints.jsonl"));
+  {
+    auto again = f.open();
+  }
+  CHECK(f.count(R"("type":"torn")") == 1);
+  CHECK(f.count(R"("type":"unknown","call":"acting")") == 1);
+}
+
 TEST_CASE("F02 an unfinished checkpoint is named by the next one") {
   JournalFixture f;
   {

@@ -91,7 +91,7 @@ class GatewayProcess {
  public:
   struct Options {
     std::string program, data;
-    std::string log;  ///< its standard error is appended here; empty: ours
+    std::string log{};  ///< its standard error is appended here; empty: ours
     std::vector<std::string> flags{};
     Variables variables{};
     bool wait = true;  ///< until it says that it is ready

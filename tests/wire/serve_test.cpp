@@ -1,14 +1,12 @@
 // The server as a whole: how it stops, what it leaves, what survives its death (F01).
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include <thread>
 
 #include "gateway_fixture.hpp"
 #include "sallyport/admin/journal_key.hpp"
 #include "sallyport/core/bytes.hpp"
+#include "support/gateway_process.hpp"
 
 using namespace sallyport::testing;
 
@@ -59,49 +57,6 @@ sallyport::store::VerifyReport verify(const GatewayFixture& gateway) {
   REQUIRE(report.has_value());
   return *report;
 }
-
-/// `sallyport serve` as a process of its own, on a data directory.
-class Program {
- public:
-  explicit Program(const std::string& data) {
-    int out[2];
-    REQUIRE(::pipe2(out, O_CLOEXEC) == 0);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    std::vector<std::string> arguments{SALLYPORT_PROGRAM, "serve",       "--data",         data,
-                                       "--listen",        "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"};
-    std::vector<char*> argv;
-    for (auto& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    REQUIRE(::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) == 0);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::close(out[1]);
-    std::string line;
-    for (char c; line.find('\n') == std::string::npos && ::read(out[0], &c, 1) == 1;) line += c;
-    ::close(out[0]);
-    CAPTURE(line);
-    const auto at = line.find("public=http://127.0.0.1:");
-    REQUIRE(at != std::string::npos);
-    port = static_cast<std::uint16_t>(std::stoi(line.substr(at + 24)));
-  }
-  ~Program() { end(SIGKILL); }
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-
-  /// The exit status as waitpid gives it.
-  int end(int signal) {
-    int status = 0;
-    if (pid_ <= 0) return status;
-    ::kill(pid_, signal);
-    ::waitpid(std::exchange(pid_, -1), &status, 0);
-    return status;
-  }
-  std::uint16_t port = 0;
-
- private:
-  pid_t pid_ = -1;
-};
 
 }  // namespace
 
@@ -256,12 +211,13 @@ TEST_CASE(
   const std::string session = gateway.initialize();
   gateway.server.reset();
   {
-    Program program(gateway.directory.path);
+    GatewayProcess program({.program = SALLYPORT_PROGRAM, .data = gateway.directory.path});
+    REQUIRE(program.ready());
     RawSocket modern = RawSocket::to(program.port), legacy = RawSocket::to(program.port);
     modern.send(echo_request(gateway));
     legacy.send(legacy_echo_request(gateway, session));
     held.wait_for(2);
-    CHECK(WIFSIGNALED(program.end(SIGKILL)));
+    CHECK(program.end(SIGKILL) == 128 + SIGKILL);
     CHECK(modern.answer().status == 0);
   }
   CHECK(gateway.count("intent") == 2);
@@ -284,13 +240,12 @@ TEST_CASE("the program ends with status 0 on SIGTERM and leaves a journal that v
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
   gateway.server.reset();
-  Program program(gateway.directory.path);
+  GatewayProcess program({.program = SALLYPORT_PROGRAM, .data = gateway.directory.path});
+  REQUIRE(program.ready());
   RawSocket socket = RawSocket::to(program.port);
   socket.send(echo_request(gateway));
   CHECK(socket.answer().status == 200);
-  const int status = program.end(SIGTERM);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(program.end(SIGTERM) == 0);
   CHECK(gateway.count("outcome", {{"status", "ok"}}) == 1);
   CHECK(verify(gateway).ok);
 }

@@ -80,6 +80,9 @@ class JournalWriter {
   /// True when records wait for a commit(): the shard then calls it at the end of its turn.
   virtual bool pending() const = 0;
   virtual void commit() = 0;
+  /// True while records are kept because the file refused them: the outcome of a call that ends now stands in
+  /// no file.
+  virtual bool failing() const = 0;
 };
 
 struct JournalOptions {
@@ -97,6 +100,10 @@ struct JournalState {
   std::string problem{};
   std::uint64_t records = 0, bytes = 0;
   std::int64_t last_commit_micros = 0;  ///< duration of the last write
+  // Since the start, and now: what a disk that refuses has done.
+  std::uint64_t refused = 0;  ///< intents whose calls were not made
+  std::uint64_t kept = 0;     ///< records in memory that wait until the disk takes them
+  std::uint64_t lost = 0;     ///< records beyond what is kept
 };
 
 class Journal {

@@ -39,6 +39,7 @@ class ChainWriter final : public JournalWriter {
   void note(std::string_view type, std::string_view json) override;
   bool pending() const override { return pending_.load(std::memory_order_relaxed); }
   void commit() override;
+  bool failing() const override;
 
   /// A record of the journal itself: `members` begins with a comma or is empty.
   void record(std::string_view type, std::string_view members);
@@ -113,7 +114,8 @@ class ChainWriter final : public JournalWriter {
   bool healthy_ = true;
   std::string problem_;
   std::int64_t failed_since_ = 0;
-  std::uint64_t refused_ = 0, lost_ = 0;
+  std::uint64_t refused_ = 0, lost_ = 0;  // of the present failure
+  std::uint64_t refused_ever_ = 0, lost_ever_ = 0;
   std::uint64_t records_ = 0, bytes_ = 0;
   std::int64_t last_micros_ = 0;
 };
