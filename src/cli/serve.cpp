@@ -226,7 +226,7 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
     record(shard, operation, by, ok);
   };
   options.hosts = {host_of(settings.admin.address)};
-  const auto made = on_database([&]() -> Result<void> {
+  auto made = on_database([&]() -> Result<void> {
     auto created = admin::Api::create(*operations, *registry, *executor, std::move(options));
     if (!created) return std::unexpected(std::move(created.error()));
     api = std::move(*created);
