@@ -50,8 +50,8 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
   Result<void> wrote;
   for (bool written = false; !written;) {
     x.channel = pools->take_idle(pool);
-    const bool reused = x.channel.has_value();
-    if (!reused) {
+    x.kept = x.channel.has_value();
+    if (!x.kept) {
       if (pool.busy > limits::kUpstreamConnections) {
         co_return x.crowded(origin);
       }
@@ -68,11 +68,11 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
     wrote = co_await x.channel->write(x.pieces);
     written = wrote.has_value();
     if (written) {
-      pools->gauges.reused += reused ? 1 : 0;
+      pools->gauges.reused += x.kept ? 1 : 0;
     } else if (x.channel->bytes_written() == before) {
       // Nothing left, so nothing can act twice: the peer closed a pooled connection while it was picked.
       x.sent = false;
-      if (reused && !x.ended()) continue;
+      if (x.kept && !x.ended()) continue;
       co_return x.unsent(std::move(wrote.error()));
     } else {
       // A peer may refuse in the middle of a long request and close: its answer is worth more than our error.

@@ -110,7 +110,7 @@ void ClientResponse::Impl::reset() {
   dial.reset();
   pools.reset();
   failed.reset();
-  sent = done = large_ = false;
+  kept = sent = done = large_ = false;
   reusable = true;
   left = 0;
   why_ = Why::none;
@@ -279,7 +279,7 @@ Result<void> ClientResponse::Impl::finish() {
     // One second less than promised: its clock started before ours.
     if (head.idle_seconds)
       idle = std::min<Duration>(idle, std::chrono::seconds(*head.idle_seconds) - std::chrono::seconds(1));
-    pools->give_back(ticket.pool(), std::move(*channel), idle);
+    pools->give_back(ticket.pool(), std::move(*channel), idle, kept);
   }
   channel.reset();
   ticket.release();

@@ -73,6 +73,7 @@ struct ClientResponse::Impl {
 
   std::string out;                       ///< request head
   std::vector<std::string_view> pieces;  ///< request head and body
+  bool kept = false;                     ///< the channel came from the pool
   bool sent = false;                     ///< the first byte may have left
   bool reusable = true;                  ///< false when the request did not get out whole
   ResponseHead head;

@@ -14,10 +14,13 @@ constexpr std::size_t kSpareExchanges = 64;
 constexpr auto kFresh = std::chrono::milliseconds(100);
 
 /// What the loop was told is a turn old at most, which is enough for a connection in constant use. A peer
-/// that closes idle connections does so after a while: one that has waited is looked at once more, right
-/// before a request is trusted to it that may not be repeated.
+/// that closes idle connections does so after a while, or after each answer: one that has waited, or that was
+/// not used again yet, is looked at once more, right before a request is trusted to it that may not be
+/// repeated.
 bool usable(IdleConnection& c, SteadyTime now) {
-  return c.until > now && ((now - c.since < kFresh && c.channel.quiet()) || !c.channel.stale());
+  if (c.until <= now) return false;
+  const bool told = c.kept && now - c.since < kFresh;
+  return told ? c.channel.quiet() : !c.channel.stale();
 }
 
 }  // namespace
@@ -55,10 +58,10 @@ std::optional<Channel> Pools::take_idle(Pool& pool) {
   return std::nullopt;
 }
 
-void Pools::give_back(Pool& pool, Channel channel, Duration idle_for) {
+void Pools::give_back(Pool& pool, Channel channel, Duration idle_for, bool kept) {
   if (closed_ || idle_for <= Duration::zero() || pool.idle.size() >= limits::kUpstreamIdleConnections) return;
   const SteadyTime now = std::chrono::steady_clock::now();
-  pool.idle.push_back({std::move(channel), now, now + idle_for});
+  pool.idle.push_back({std::move(channel), now, now + idle_for, kept});
   ++gauges.idle;
   arm_sweep();
 }

@@ -18,6 +18,7 @@ struct IdleConnection {
   Channel channel;
   SteadyTime since;
   SteadyTime until;
+  bool kept;  ///< the peer has answered a second request on it, so it does not close after each
 };
 
 /// Connections to one origin. Lives as long as it has one, idle or busy.
@@ -39,8 +40,8 @@ class Pools : public std::enable_shared_from_this<Pools> {
   Pool& find(const Origin& origin);
   /// A connection that was quiet up to now, the one used last first.
   std::optional<Channel> take_idle(Pool& pool);
-  /// Keeps a connection for the next request, for at most `idle_for`.
-  void give_back(Pool& pool, Channel channel, Duration idle_for);
+  /// Keeps a connection for the next request, for at most `idle_for`. `kept` says that it came from here.
+  void give_back(Pool& pool, Channel channel, Duration idle_for, bool kept);
   Result<std::shared_ptr<TlsContext>> tls(const std::string& ca_file);
   void forget(const Origin& origin);
 

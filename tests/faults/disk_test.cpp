@@ -106,7 +106,7 @@ TEST_CASE(
                    "not 503 with Retry-After: " + std::to_string(one.status) + " " + one.body);
     }
     found.expect(failed > 0, "no call was refused");
-    expect_at_rest(before, at_rest(installation, *gateway), found);
+    expect_at_rest(before, installation, *gateway, found);
     found.expect(gateway->end(SIGTERM) == 0, "the stop did not end with 0");
     const Books books = audit(installation, sent, {}, found);
     found.expect(count_of(books.types, "unknown") == 0, "outcomes were forgotten");

@@ -94,7 +94,8 @@ struct AtRest {
 };
 /// Waits until nothing is in flight, then says what is held.
 AtRest at_rest(const Installation& installation, const testing::GatewayProcess& gateway);
-/// Findings where `now` holds more than `before`.
-void expect_at_rest(const AtRest& before, const AtRest& now, Findings& found);
+/// Waits until no more is held than `before`; findings where that does not come about within three seconds.
+void expect_at_rest(const AtRest& before, const Installation& installation,
+                    const testing::GatewayProcess& gateway, Findings& found);
 
 }  // namespace sallyport::faults

@@ -72,7 +72,7 @@ TEST_CASE("F01 kill -9 under load: no call without a record, none twice, none fo
                      "a call after the restart failed: " + one.token + " " + one.body);
       sent.insert(sent.end(), now.begin(), now.end());
     }
-    expect_at_rest(before, at_rest(installation, *gateway), found);
+    expect_at_rest(before, installation, *gateway, found);
     audit(installation, sent, {.running = true}, found);
     found.expect(gateway->end(SIGTERM) == 0, "the stop did not end with 0");
     const Books books = audit(installation, sent, {}, found);

@@ -78,7 +78,7 @@ TEST_CASE("F12 rules that change ten times a second: each call sees one version,
     const auto sent = load.stop();
     for (const auto& one : sent)
       found.expect(one.end == Sent::End::result, "a call failed: " + one.token + " " + one.body);
-    expect_at_rest(before, at_rest(installation, *gateway), found);
+    expect_at_rest(before, installation, *gateway, found);
     found.expect(gateway->end(SIGTERM) == 0, "the stop did not end with 0");
     const Books books = audit(installation, sent, {}, found);
     int seen[2] = {0, 0};
