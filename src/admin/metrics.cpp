@@ -99,6 +99,7 @@ void add_shards(std::vector<MetricFamily>& out, const Counters& counters) {
        &ShardCounters::questions},
       {"sallyport_requests_in_flight", "Requests being served.", MetricType::Gauge,
        &ShardCounters::in_flight},
+      {"sallyport_coroutines", "Coroutines alive.", MetricType::Gauge, &ShardCounters::tasks},
       {"sallyport_received_bytes_total", "Bytes of request bodies.", MetricType::Counter,
        &ShardCounters::bytes_in},
       {"sallyport_sent_bytes_total", "Bytes of answers.", MetricType::Counter, &ShardCounters::bytes_out},
@@ -125,6 +126,8 @@ void add_servers(std::vector<MetricFamily>& out, const Counters& counters) {
        1},
       {"sallyport_upstream_failures_total", "Calls to an upstream that failed.", MetricType::Counter,
        &ServerCounters::failures, 1},
+      {"sallyport_upstream_held_back_total", "Calls that the upstream's open breaker refused.",
+       MetricType::Counter, &ServerCounters::held_back, 1},
       {"sallyport_upstream_seconds_total", "Time spent in calls to an upstream.", MetricType::Counter,
        &ServerCounters::micros, kSecond},
       {"sallyport_upstream_in_flight", "Calls to an upstream under way.", MetricType::Gauge,
@@ -144,10 +147,24 @@ void add_servers(std::vector<MetricFamily>& out, const Counters& counters) {
   }
 }
 
+void add_breakers(std::vector<MetricFamily>& out, const std::vector<gateway::BreakerView>& breakers) {
+  if (breakers.empty()) return;
+  MetricFamily open = family("sallyport_upstream_breaker_open",
+                             "1 while calls to the upstream are held back.", MetricType::Gauge);
+  MetricFamily opened = family("sallyport_upstream_breaker_opened_total",
+                               "How often calls to the upstream began to be held back.", MetricType::Counter);
+  for (const auto& breaker : breakers) {
+    add(open, breaker.open ? 1 : 0, {{"server", breaker.server}});
+    add(opened, static_cast<double>(breaker.opened), {{"server", breaker.server}});
+  }
+  out.push_back(std::move(open));
+  out.push_back(std::move(opened));
+}
+
 }  // namespace
 
 std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal,
-                           std::size_t connections) {
+                           const Readings& readings) {
   std::vector<MetricFamily> all;
   MetricFamily build = family("sallyport_build_info", "The version that runs.", MetricType::Gauge);
   add(build, 1, {{"version", SALLYPORT_VERSION}});
@@ -155,9 +172,12 @@ std::string render_metrics(const gateway::Counters& counters, const store::Journ
   all.push_back(requests(counters));
   all.push_back(latency(counters));
   all.push_back(single("sallyport_connections", "Open client connections.", MetricType::Gauge,
-                       static_cast<double>(connections)));
+                       static_cast<double>(readings.connections)));
+  all.push_back(single("sallyport_bytes_in_flight", "Bytes of bodies held for requests under way.",
+                       MetricType::Gauge, static_cast<double>(readings.bytes_in_flight)));
   add_shards(all, counters);
   add_servers(all, counters);
+  add_breakers(all, readings.breakers);
   all.push_back(single("sallyport_journal_healthy", "1 while records can be written.", MetricType::Gauge,
                        journal.healthy ? 1 : 0));
   all.push_back(single("sallyport_journal_refused_total",

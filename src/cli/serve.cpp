@@ -219,7 +219,10 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
   operations = std::make_unique<admin::Operations>(*database, *vault, *registry, live());
   admin::ApiOptions options;
   options.metrics = [this] {
-    return admin::render_metrics(gateway->counters(), journal->state(), public_listener->connections());
+    return admin::render_metrics(gateway->counters(), journal->state(),
+                                 {.connections = public_listener->connections(),
+                                  .bytes_in_flight = net::body_bytes_in_flight(),
+                                  .breakers = gateway->breakers()});
   };
   options.not_ready = [this] { return not_ready(); };
   options.record = [this](net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {

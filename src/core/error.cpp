@@ -52,6 +52,8 @@ std::string_view name_of(Code code) {
       return "upstream_timeout";
     case Code::upstream_broken:
       return "upstream_broken";
+    case Code::circuit_open:
+      return "circuit_open";
     case Code::cancelled:
       return "cancelled";
     case Code::not_implemented:

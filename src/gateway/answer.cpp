@@ -34,7 +34,10 @@ Shown show(const Error& error, const Call& call) {
             .data = error.data};
   if (out.data.empty()) {
     out.data = "{\"call\":" + json::quote(call.id) + ",\"reason\":" + json::quote(name_of(error.code)) +
-               (error.retry ? ",\"retry\":true}" : "}");
+               (error.retry ? ",\"retry\":true" : "") +
+               (error.retry_after.count() > 0 ? ",\"retryAfter\":" + std::to_string(error.retry_after.count())
+                                              : std::string()) +
+               "}";
   }
   return out;
 }
@@ -106,7 +109,9 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     reply.body = mcp::error_message(call.rpc_id, shown.code, shown.message, shown.data);
     if (shown.http == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"sallyport\"");
     if (shown.http == 405) reply.headers.emplace_back("Allow", "GET, POST, DELETE");
-    if (shown.http == 429 || shown.http == 503) reply.headers.emplace_back("Retry-After", "1");
+    if (shown.http == 429 || shown.http == 503)
+      reply.headers.emplace_back(
+          "Retry-After", std::to_string(std::max<std::int64_t>(answer.error().retry_after.count(), 1)));
   } else if (auto* result = std::get_if<RpcResult>(&*answer)) {
     reply.body = mcp::result_message(call.rpc_id, call.unrecorded ? with_warning(result->raw) : result->raw);
     if (!result->session.empty()) reply.headers.emplace_back("Mcp-Session-Id", std::move(result->session));

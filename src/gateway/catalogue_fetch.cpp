@@ -23,7 +23,7 @@ Task<Result<std::string>> fetch_list(std::shared_ptr<Upstream> upstream,
                    mcp::text_of(method), page, items);
       break;
     }
-    UpstreamCall call{.method = method, .deadline = deadline, .cancel = cancel};
+    UpstreamCall call{.method = method, .deadline = deadline, .cancel = cancel, .background = true};
     if (!cursor.empty()) call.replace.emplace_back("cursor", cursor);
     auto answer = co_await upstream->call(std::move(call), "");
     if (!answer) co_return Failure(answer.error());

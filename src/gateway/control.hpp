@@ -44,6 +44,7 @@ class Control {
   Result<std::string> test_server(const std::string& name);
   /// Threads: any.
   std::string status() const;
+  std::vector<BreakerView> breakers() const;  ///< threads: any
   /// Threads: not a shard's, not the executor's.
   void stop();
 

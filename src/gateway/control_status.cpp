@@ -5,6 +5,18 @@
 #include "sallyport/core/limits.hpp"
 
 namespace sallyport::gateway {
+namespace {
+
+std::string problem_of(const Upstream::Health& health) {
+  const Breaker::State& breaker = health.breaker;
+  if (!breaker.open) return health.problem;
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(breaker.wait).count();
+  return std::to_string(breaker.failures) + " calls in a row have failed (" + breaker.problem +
+         "); calls are held back, the next is tried " +
+         (wait > 0 ? "in " + std::to_string(wait) + " s" : "now");
+}
+
+}  // namespace
 
 Result<std::string> Control::test_server(const std::string& name) {
   const auto it = managed_.find(name);
@@ -48,6 +60,16 @@ Result<std::string> Control::test_server(const std::string& name) {
          "],\"millis\":" + std::to_string(millis) + "}";
 }
 
+std::vector<BreakerView> Control::breakers() const {
+  const std::lock_guard lock(status_mutex_);
+  std::vector<BreakerView> out;
+  for (const auto& [name, managed] : visible_) {
+    const auto state = managed->upstream->health().breaker;
+    out.push_back({.server = name, .open = state.open, .opened = state.opened});
+  }
+  return out;
+}
+
 std::string Control::status() const {
   std::map<std::string, std::shared_ptr<Managed>> servers;
   std::shared_ptr<const Snapshot> snapshot;
@@ -67,8 +89,10 @@ std::string Control::status() const {
       return std::to_string(catalogue ? (catalogue->*member).size() : 0);
     };
     out += std::exchange(first, false) ? "" : ",";
-    out += "{\"name\":" + json::quote(name) + ",\"state\":" + json::quote(health.state) + ",\"problem\":" +
-           json::quote(managed->config->problem.empty() ? health.problem : managed->config->problem) +
+    out += "{\"name\":" + json::quote(name) +
+           ",\"state\":" + json::quote(health.breaker.open ? "down" : health.state) + ",\"problem\":" +
+           json::quote(managed->config->problem.empty() ? problem_of(health) : managed->config->problem) +
+           ",\"breaker\":" + (health.breaker.open ? "\"open\"" : "\"closed\"") +
            ",\"since\":" + std::to_string(health.changed) +
            ",\"version\":" + json::quote(health.state == "unknown" ? "" : mcp::text_of(health.version)) +
            ",\"transport\":" +

@@ -154,8 +154,10 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin)
           .count());
   if (!turn || (turn->answer && !*turn->answer)) {
+    const Error& error = turn ? turn->answer->error() : turn.error();
     counters.failures.add();
-    co_return Failure(turn ? turn->answer->error() : turn.error());
+    if (error.code == Code::circuit_open) counters.held_back.add();
+    co_return Failure(error);
   }
   if (!turn->answer) co_return input_required(call, *turn);
   co_return adapt(call, target, std::move(**turn->answer), hints);

@@ -65,6 +65,7 @@ class GatewayImpl final : public Gateway {
   Result<void> reload() override { return control_.reload(); }
   Result<std::string> test_server(const std::string& name) override { return control_.test_server(name); }
   std::string status() const override { return control_.status(); }
+  std::vector<BreakerView> breakers() const override { return control_.breakers(); }
   const Counters& counters() const override { return counters_; }
   void drain() override {
     draining_ = true;
@@ -318,6 +319,7 @@ class GatewayImpl final : public Gateway {
     const auto pool = clients_[static_cast<std::size_t>(call.here.shard.index())]->gauges();
     counters.parked.set(static_cast<std::int64_t>(call.here.parked.size()));
     counters.questions.set(static_cast<std::int64_t>(call.here.questions.size()));
+    counters.tasks.set(detail::live_tasks);
     counters.pool_idle.set(static_cast<std::int64_t>(pool.idle));
     counters.pool_busy.set(static_cast<std::int64_t>(pool.busy));
     counters.dialled.set(static_cast<std::int64_t>(pool.dialled));

@@ -29,10 +29,17 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
         kind_(std::move(kind)),
         config_(std::move(config)),
         on_notice_(std::move(on_notice)),
-        local_(static_cast<std::size_t>(shards.size())) {}
+        local_(static_cast<std::size_t>(shards.size())),
+        breaker_(config_->document.name) {}
 
   Task<Answer> call(UpstreamCall call, std::string isolation) override {
     const auto self = shared_from_this();
+    std::optional<Breaker::Pass> pass;
+    if (!call.background) {
+      auto admitted = breaker_.admit();
+      if (!admitted) co_return Failure(std::move(admitted.error()));
+      pass.emplace(std::move(*admitted));
+    }
     net::Shard& shard = owner(isolation);
     net::Shard* home = net::Shard::current();
     const auto ticket = std::make_shared<CallTicket>();
@@ -49,9 +56,17 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
       });
     }
     const UpstreamCall* borrowed = &call;
-    co_return co_await net::run_on<Answer>(shard, [self, borrowed, isolation, home, ticket] {
+    Answer answer = co_await net::run_on<Answer>(shard, [self, borrowed, isolation, home, ticket] {
       return self->owned_call(borrowed, isolation, home, ticket);
     });
+    if (!pass) {
+      if (answer) breaker_.end_pause();
+    } else if (answer) {
+      pass->answered();
+    } else {
+      pass->failed(answer.error());
+    }
+    co_return answer;
   }
 
   Task<Result<Identity>> identify(std::string isolation, SteadyTime deadline) override {
@@ -96,7 +111,9 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
 
   Health health() const override {
     const std::lock_guard lock(health_mutex_);
-    return health_;
+    Health out = health_;
+    out.breaker = breaker_.state();
+    return out;
   }
 
  private:
@@ -181,9 +198,11 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     Owned& slot = mine[key];
     if (slot.pipe && slot.pipe->flight.value) co_return *slot.pipe->flight.value;
     if (!usable(slot)) {
-      if (std::chrono::steady_clock::now() < slot.not_before) {
-        co_return fail(Code::upstream_unreachable, Blame::upstream,
-                       kind_->noun + " ended and waits to be started again: " + health().problem, true);
+      if (const Duration left = slot.not_before - std::chrono::steady_clock::now(); left > Duration::zero()) {
+        Failure held = fail(Code::upstream_unreachable, Blame::upstream,
+                            kind_->noun + " ended and waits to be started again: " + health().problem, true);
+        held.error().retry_after = std::chrono::ceil<std::chrono::seconds>(left);
+        co_return held;
       }
       slot.pipe = make_pipe(key);
     }
@@ -331,6 +350,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   }
 
   void note(const Result<UpstreamIdentity>& identity) {
+    if (identity) breaker_.end_pause();
     set_health(identity ? "up" : "down", identity ? "" : identity.error().what);
     const std::lock_guard lock(health_mutex_);
     if (identity) health_.version = identity->version;
@@ -341,7 +361,8 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   const std::shared_ptr<const ServerConfig> config_;
   const OnNotice on_notice_;
   std::vector<Local> local_;  // by shard
-  SteadyTime refreshed_{};    // on the shared pipe's shard
+  Breaker breaker_;
+  SteadyTime refreshed_{};  // on the shared pipe's shard
   std::atomic<std::uint64_t> epochs_{0};
   const std::shared_ptr<std::atomic<EraVerdict>> verdict_ =
       std::make_shared<std::atomic<EraVerdict>>(EraVerdict::unknown);

@@ -72,7 +72,8 @@ void record(const Call& call, const Result<Answer>& answer) {
   } else {
     return;
   }
-  if (!answer && answer.error().blame != Blame::client)
+  // The breaker has said once that it holds calls back.
+  if (!answer && answer.error().blame != Blame::client && answer.error().code != Code::circuit_open)
     spdlog::warn("call {}: {} {}: {} ({})", call.id, call.method, call.target, answer.error().what,
                  name_of(answer.error().code));
   call.here.commit_soon();

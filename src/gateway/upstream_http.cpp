@@ -4,81 +4,20 @@
 
 #include "sallyport/core/limits.hpp"
 #include "session.hpp"
+#include "upstream_http_call.hpp"
 #include "upstream_http_question.hpp"
 #include "upstream_http_sessions.hpp"
 
 namespace sallyport::gateway {
 namespace http {
-namespace {
-
-/// How one exchange ended besides a plain answer.
-enum class Ended {
-  answered,
-  session_gone,  ///< the upstream does not know our session or era: refused before anything ran
-};
-
-struct Exchanged {
-  Ended ended = Ended::answered;
-  std::optional<UpstreamAnswer> answer{};
-};
-
-/// A legacy server that lost our session says 404, or 400 with an error that is tied to no request. A modern
-/// one that suddenly answers like that, or refuses the version, has been replaced by a legacy one.
-bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
-  const auto id = posted.answer->document.root().find("id");
-  const bool tied = id && !id->is(json::Kind::null);
-  if (!identity.modern()) return !tied && (posted.status == 404 || posted.status == 400);
-  const auto code =
-      posted.answer->payload.is(json::Kind::object) ? posted.answer->payload.find("code") : std::nullopt;
-  return posted.status == 400 && (!tied || (code && code->integer() == -32022));
-}
-
-Failure without_answer(int status) {
-  return broken("HTTP " + std::to_string(status) + " without a JSON-RPC answer");
-}
-
-/// Hears for one call.
-class Ears final : public Hearing {
- public:
-  Ears(const std::shared_ptr<Link>& link, const UpstreamCall& call, const SessionKey& key,
-       const Identity& identity, AskedCall* asked)
-      : link_(*link), replies_(link), call_(call), key_(key), identity_(identity), asked_(asked) {}
-
-  void notification(const mcp::Envelope& notification) override {
-    link_.hear(notification, key_.isolation);
-    if (call_.on_notification && notification.params)
-      call_.on_notification({notification.method, *notification.params});
-  }
-  Result<void> request(const mcp::Envelope& request) override {
-    if (request.method == mcp::Method::ping) return replies_.pong(identity_, request.id);
-    if (identity_->modern())
-      return broken("asks '" + request.method_text.substr(0, 60) + "', which no server of its era may");
-    if (asked_) return asked_->take(identity_, request);
-    return replies_.refuse(identity_, request.id, -32601,
-                           "Method not found: the client declared nothing that would allow it.");
-  }
-  void pause() override {
-    if (call_.on_break) call_.on_break();
-  }
-
- private:
-  Link& link_;
-  Replies replies_;
-  const UpstreamCall& call_;
-  const SessionKey& key_;
-  const Identity& identity_;
-  AskedCall* const asked_;
-};
-
-}  // namespace
-
 /// The upstream behind its interface. Streams and sessions that go on by themselves hold this, never the
 /// interface object, whose references are calls.
 class Server : public std::enable_shared_from_this<Server> {
  public:
   Server(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config,
          OnNotice on_notice)
-      : link_(std::make_shared<Link>(shards, clients, std::move(config), std::move(on_notice))),
+      : breaker_(config->document.name),
+        link_(std::make_shared<Link>(shards, clients, std::move(config), std::move(on_notice))),
         local_(static_cast<std::size_t>(shards.size())) {}
 
   /// Before the first call.
@@ -109,14 +48,28 @@ class Server : public std::enable_shared_from_this<Server> {
 
   Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) {
     const auto self = shared_from_this();
-    for (int attempt = 0;; ++attempt) {
+    std::optional<Breaker::Pass> pass;
+    if (!call.background) {
+      auto admitted = breaker_.admit();
+      if (!admitted) co_return Failure(std::move(admitted.error()));
+      pass.emplace(std::move(*admitted));
+    }
+    const auto failed = [&pass](Error error) {
+      if (pass) pass->failed(error);
+      return Failure(std::move(error));
+    };
+    for (int refusals = 0, dials = 0;;) {
+      const SteadyTime begun = std::chrono::steady_clock::now();
       if (here().closed)
         co_return fail(Code::unavailable, Blame::us, "the configuration of the server was replaced", true);
       SessionKey key{.isolation = isolation};
       Identity identity = known(isolation);
       if (!identity) {
         auto made = co_await unless_cancelled(call, identify(isolation, call.deadline));
-        if (!made) co_return Failure(made.error());
+        if (!made) {
+          if (dial_again(made.error(), pass, dials, begun) && co_await dial_pause(call, dials++)) continue;
+          co_return failed(made.error());
+        }
         identity = std::move(*made);
       }
       if (!identity->modern() && call.capabilities != "{}") {
@@ -130,16 +83,24 @@ class Server : public std::enable_shared_from_this<Server> {
           // It may have become another server: the next call looks at it anew.
           co_await forget({.isolation = isolation}, identity->epoch);
         }
-        if (!own) co_return Failure(own.error());
+        if (!own) co_return failed(own.error());
         identity = *own;
       }
       if (!identity->modern() && !call.log_level.empty()) co_await raise_level(key, identity, call);
-      auto exchanged = co_await exchange(call, key, identity, visit.asked());
+      auto exchanged = co_await exchange(link_, call, key.isolation, identity, visit.asked());
       note_reachable(exchanged);
-      if (!exchanged) co_return Failure(exchanged.error());
+      if (!exchanged) {
+        if (dial_again(exchanged.error(), pass, dials, begun) && co_await dial_pause(call, dials++)) continue;
+        co_return failed(exchanged.error());
+      }
+      if (pass) {
+        pass->answered();
+      } else {
+        breaker_.end_pause();
+      }
       if (exchanged->ended == Ended::answered) co_return std::move(*exchanged->answer);
       co_await forget(key, identity->epoch);
-      if (attempt > 0) co_return broken("refused two fresh sessions in a row");
+      if (++refusals > 1) co_return misanswered("refused two fresh sessions in a row");
     }
   }
 
@@ -181,7 +142,9 @@ class Server : public std::enable_shared_from_this<Server> {
 
   Upstream::Health health() const {
     const std::lock_guard lock(health_mutex_);
-    return health_;
+    Upstream::Health out = health_;
+    out.breaker = breaker_.state();
+    return out;
   }
 
  private:
@@ -313,43 +276,6 @@ class Server : public std::enable_shared_from_this<Server> {
     });
   }
 
-  Task<Result<Exchanged>> exchange(const UpstreamCall& call, const SessionKey& key, const Identity& identity,
-                                   AskedCall* asked) {
-    const std::string id = link_->next_id();
-    Ears hearing(link_, call, key, identity, asked);
-    const Within within =
-        asked ? Within{.cancel = &asked->cancel()} : Within{.deadline = call.deadline, .cancel = call.cancel};
-    auto posted = co_await post(*link_, call, identity, id, "", within, &hearing);
-    if (!posted) {
-      co_return not_answered(identity, id, asked ? asked->truth(posted.error()) : posted.error());
-    }
-    Exchanged out;
-    if (posted->status == 401 || posted->status == 403) co_return link_->refused_credential(posted->status);
-    // Only what certainly never ran is sent again: a refusal of our session or era, which names no request.
-    const bool refused = posted->answer && posted->answer->is_error && session_refused(*posted, *identity);
-    if (posted->answer && !refused) {
-      out.answer = std::move(posted->answer);
-      co_return out;
-    }
-    if (refused || posted->status == 404 || posted->status == 405) {
-      out.ended = Ended::session_gone;
-      co_return out;
-    }
-    co_return without_answer(posted->status);
-  }
-
-  Failure not_answered(const Identity& identity, const std::string& id, Error error) {
-    if (!identity->modern() && (error.code == Code::cancelled || error.code == Code::upstream_timeout))
-      spawn(tell_cancelled(link_, identity, id));
-    return Failure(std::move(error));
-  }
-
-  static Task<> tell_cancelled(std::shared_ptr<Link> link, Identity identity, std::string id) {
-    (void)co_await link->tell(
-        identity, R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id + "}}",
-        std::chrono::seconds(2));
-  }
-
   /// Calls notice first that a server went away or came back.
   void note_reachable(const Result<Exchanged>& exchanged) {
     const bool down = !exchanged && exchanged.error().code == Code::upstream_unreachable;
@@ -364,6 +290,7 @@ class Server : public std::enable_shared_from_this<Server> {
 
   void note(const Result<UpstreamIdentity>& identity) {
     down_ = !identity;
+    if (identity) breaker_.end_pause();
     const std::lock_guard lock(health_mutex_);
     const std::string state = identity ? "up" : "down";
     if (state != health_.state) health_.changed = unix_millis(std::chrono::system_clock::now());
@@ -372,6 +299,7 @@ class Server : public std::enable_shared_from_this<Server> {
     if (identity) health_.version = identity->version;
   }
 
+  Breaker breaker_;
   const std::shared_ptr<Link> link_;
   std::vector<Local> local_;  // by shard; each touched on its own shard only
   std::atomic<std::uint64_t> epochs_{0};

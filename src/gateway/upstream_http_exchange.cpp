@@ -17,7 +17,7 @@ UpstreamAnswer answer_from(json::Document document, const mcp::Envelope& envelop
 constexpr std::size_t kHeadRoom = 96;  // of an envelope ahead of its params
 
 Failure of_another_type(const net::ClientResponse& response) {
-  return broken("HTTP " + std::to_string(response.status()) + " with content type '" +
+  return misanswered("HTTP " + std::to_string(response.status()) + " with content type '" +
                 response.content_type().substr(0, 60) + "'");
 }
 
@@ -83,15 +83,16 @@ Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::str
     if (envelope.kind == mcp::Envelope::Kind::request) {
       const auto fine =
           hearing ? hearing->request(envelope)
-                  : Result<void>(broken("asks '" + envelope.method_text.substr(0, 60) + "' out of place"));
+                  : Result<void>(misanswered("asks '" + envelope.method_text.substr(0, 60) + "' out of place"));
       if (!fine) co_return Failure(fine.error());
       continue;
     }
-    if (envelope.id != id) co_return broken("answer carries another id");
+    if (envelope.id != id) co_return misanswered("answer carries another id");
     UpstreamAnswer answer = answer_from(std::move((*message)->document), envelope);
     if (stream.has_more()) {
       auto after = co_await stream.next();
-      if (after && *after && is_response((*after)->envelope)) co_return broken("two answers on one stream");
+      if (after && *after && is_response((*after)->envelope))
+        co_return misanswered("two answers on one stream");
     }
     net::finish_in_background(stream.release(), kTail);
     co_return answer;
@@ -146,12 +147,12 @@ Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
       mcp::SseEvent event = std::move(events_[at_++]);
       if (event.data.empty()) continue;
       auto document = json::Document::parse(std::move(event.data), json::kUpstream);
-      if (!document) co_return broken("event is not JSON: " + document.error().what);
+      if (!document) co_return misanswered("event is not JSON: " + document.error().what);
       auto envelope = mcp::read_upstream_message(document->root());
-      if (!envelope) co_return broken("event is no JSON-RPC message: " + envelope.error().what);
+      if (!envelope) co_return misanswered("event is no JSON-RPC message: " + envelope.error().what);
       co_return Message{.document = std::move(*document), .envelope = std::move(*envelope)};
     }
-    if (reader_->dead()) co_return broken("stream: an event is larger than the bound");
+    if (reader_->dead()) co_return misanswered("stream: an event is larger than the bound");
     auto bytes = co_await response_.some();
     if (!bytes || bytes->empty()) {
       ended_whole_ = bytes.has_value() && !reader_->mid_event();
@@ -160,7 +161,7 @@ Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
       co_return std::optional<Message>();
     }
     auto events = reader_->feed(*bytes);
-    if (!events) co_return broken("stream: " + events.error().what);
+    if (!events) co_return misanswered("stream: " + events.error().what);
     events_ = std::move(*events);
     at_ = 0;
     if (!reader_->last_id().empty()) last_id_ = reader_->last_id();
@@ -209,18 +210,18 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
   }
   auto document = json::Document::parse(std::move(*body), json::kUpstream);
   if (!document) {
-    if (out.status < 400) co_return broken("answer is not JSON: " + document.error().what);
+    if (out.status < 400) co_return misanswered("answer is not JSON: " + document.error().what);
     co_return out;
   }
   auto message = mcp::read_upstream_message(document->root());
   if (!message || !is_response(*message)) {
-    if (out.status < 400) co_return broken("answer is no JSON-RPC response");
+    if (out.status < 400) co_return misanswered("answer is no JSON-RPC response");
     co_return out;
   }
   // An error that could not be tied to a request has a null id; a result with a foreign id belongs to
   // somebody else.
   if (message->id != id && !(message->kind == mcp::Envelope::Kind::error && message->id.empty()))
-    co_return broken("answer carries another id");
+    co_return misanswered("answer carries another id");
   out.answer = answer_from(std::move(*document), *message);
   co_return out;
 }

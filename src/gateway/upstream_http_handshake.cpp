@@ -34,7 +34,8 @@ Task<Result<UpstreamIdentity>> handshake(Link& link, Within within) {
     if (!result) co_return Failure(result.error());
     if (result->status == 401 || result->status == 403) co_return link.refused_credential(result->status);
     if (result->status >= 500)
-      co_return broken("HTTP " + std::to_string(result->status) + " to server/discover");
+      co_return (is_absence(result->status) ? broken : misanswered)("HTTP " + std::to_string(result->status) +
+                                                                    " to server/discover");
     if (result->answer && !result->answer->is_error) {
       auto identity = wire::read_discover(result->answer->payload);
       if (identity || config.document.era == store::Era::modern) co_return identity;
@@ -43,11 +44,11 @@ Task<Result<UpstreamIdentity>> handshake(Link& link, Within within) {
       // It names the version that we came with: what was wrong with it may be over.
       if (supported.modern && !std::exchange(again, true)) continue;
       if (!supported.legacy || supported.modern || config.document.era == store::Era::modern)
-        co_return broken("refuses protocol version " + std::string(mcp::text_of(mcp::kModern)) + ": " +
-                         wire::words_of(result->answer->payload, config));
+        co_return misanswered("refuses protocol version " + std::string(mcp::text_of(mcp::kModern)) + ": " +
+                              wire::words_of(result->answer->payload, config));
     } else if (config.document.era == store::Era::modern) {
-      co_return broken("configured as `era: modern`, but did not answer server/discover (HTTP " +
-                       std::to_string(result->status) + ")");
+      co_return misanswered("configured as `era: modern`, but did not answer server/discover (HTTP " +
+                            std::to_string(result->status) + ")");
     }
     break;
   }
@@ -62,9 +63,11 @@ Task<Result<UpstreamIdentity>> initialize(Link& link, std::string capabilities, 
       co_await post(link, call, nobody, link.next_id(), wire::initialize_params(capabilities), within);
   if (!result) co_return Failure(result.error());
   if (result->status == 401 || result->status == 403) co_return link.refused_credential(result->status);
-  if (!result->answer) co_return broken("HTTP " + std::to_string(result->status) + " to initialize");
+  if (!result->answer)
+    co_return (is_absence(result->status) ? broken : misanswered)("HTTP " + std::to_string(result->status) +
+                                                                  " to initialize");
   if (result->answer->is_error)
-    co_return broken("initialize refused: " + wire::words_of(result->answer->payload, link.config()));
+    co_return misanswered("initialize refused: " + wire::words_of(result->answer->payload, link.config()));
   auto identity = wire::read_initialize(result->answer->payload);
   if (!identity) co_return identity;
   identity->session = result->session;

@@ -11,6 +11,12 @@ constexpr std::size_t kHeadersRoom = 512;
 
 Failure broken(std::string what) { return fail(Code::upstream_broken, Blame::upstream, std::move(what)); }
 
+Failure misanswered(std::string what) {
+  Failure out = broken(std::move(what));
+  out.error().answered = true;
+  return out;
+}
+
 Link::Link(net::Shards& shards, Clients& clients, std::shared_ptr<const ServerConfig> config,
            OnNotice on_notice)
     : shards_(shards),
@@ -88,11 +94,12 @@ Task<> Link::end_session(std::shared_ptr<Link> link, Identity identity) {
 }
 
 Failure Link::refused_credential(int status) const {
-  return fail(
-      Code::upstream_broken, Blame::admin,
+  Failure out = misanswered(
       "HTTP " + std::to_string(status) + ": server '" + config_->document.name + "' refuses " +
-          (config_->document.credential.empty() ? "a call without a credential: set `credential:` on it"
-                                                : "credential '" + config_->document.credential + "'"));
+      (config_->document.credential.empty() ? "a call without a credential: set `credential:` on it"
+                                            : "credential '" + config_->document.credential + "'"));
+  out.error().blame = Blame::admin;
+  return out;
 }
 
 void Link::notice(Notice notice) const {
@@ -151,5 +158,7 @@ void post_surely(net::Shard& shard, std::function<void()> work) {
 bool is_passing(int status) {
   return (status >= 500 && status != 501) || status == 429 || status == 409 || status == 408;
 }
+
+bool is_absence(int status) { return status >= 502 && status <= 504; }
 
 }  // namespace sallyport::gateway::http

@@ -15,6 +15,8 @@ namespace sallyport::gateway::http {
 using Identity = std::shared_ptr<const UpstreamIdentity>;
 
 Failure broken(std::string what);
+/// The same, of an upstream that is there and answers, though not as the protocol has it.
+Failure misanswered(std::string what);
 
 /// What ends a request early. The cancel must outlive it.
 struct Within {
@@ -78,5 +80,8 @@ void post_surely(net::Shard& shard, std::function<void()> work);
 
 /// True for a status that says "not now"; others refuse for good.
 bool is_passing(int status);
+
+/// True for a status with which a proxy says that it does not reach the server behind it.
+bool is_absence(int status);
 
 }  // namespace sallyport::gateway::http

@@ -44,6 +44,8 @@ WireError wire_error(Code code, bool modern, Phase phase) {
       return {200, 1001, "Refused by policy"};
     case Code::upstream_unreachable:
       return {200, 1002, "Upstream unreachable"};
+    case Code::circuit_open:
+      return {503, 1002, "Upstream unreachable"};
     case Code::upstream_timeout:
       return {200, 1003, "Upstream timed out"};
     case Code::upstream_broken:

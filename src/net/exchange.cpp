@@ -241,7 +241,8 @@ Result<bool> ClientResponse::Impl::gather(std::string& into, std::size_t cap) {
   const auto too_large = [&] {
     return broke({.code = Code::too_large,
                   .blame = Blame::upstream,
-                  .what = "response larger than " + std::to_string(cap) + " bytes"});
+                  .what = "response larger than " + std::to_string(cap) + " bytes",
+                  .answered = true});
   };
   if (!done && head.body == BodyEnd::length) {
     if (left > cap - into.size()) return too_large();

@@ -42,7 +42,10 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
   counters.shard(1).streams.add(-2);
   counters.shard(0).request(gateway::method_slot("tools/call"), gateway::kToolError, 40'000'000);
   const std::string text =
-      render_metrics(counters, {.healthy = false, .records = 7, .bytes = 900, .last_commit_micros = 250}, 3);
+      render_metrics(counters, {.healthy = false, .records = 7, .bytes = 900, .last_commit_micros = 250},
+                     {.connections = 3,
+                      .bytes_in_flight = 4096,
+                      .breakers = {{.server = "github", .open = true, .opened = 2}}});
 
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="ok"} 2)"));
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="tool_error"} 1)"));
@@ -56,6 +59,9 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
   CHECK(has(text, "sallyport_streams 4"));
   CHECK(has(text, R"(sallyport_upstream_calls_total{server="github"} 2)"));
   CHECK(has(text, R"(sallyport_upstream_up{server="led\"ger"} 0)"));
+  CHECK(has(text, "sallyport_bytes_in_flight 4096"));
+  CHECK(has(text, R"(sallyport_upstream_breaker_open{server="github"} 1)"));
+  CHECK(has(text, R"(sallyport_upstream_breaker_opened_total{server="github"} 2)"));
   CHECK(has(text, "sallyport_journal_healthy 0"));
   CHECK(has(text, "sallyport_journal_records_total 7"));
   CHECK(has(text, "sallyport_journal_commit_seconds 0.00025"));

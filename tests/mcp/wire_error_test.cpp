@@ -27,6 +27,7 @@ TEST_CASE("errors of the envelope carry the status and code of their era") {
       {Code::method_not_allowed, 405, 405, -32600},
       {Code::denied, 200, 200, 1001},
       {Code::upstream_unreachable, 200, 200, 1002},
+      {Code::circuit_open, 503, 503, 1002},
       {Code::upstream_timeout, 200, 200, 1003},
       {Code::upstream_broken, 200, 200, 1004},
       {Code::limited, 429, 429, 1005},

@@ -2,8 +2,10 @@
 /// /metrics: the gateway's counters in Prometheus' text format. docs/metrics.md lists every name.
 
 #include <string>
+#include <vector>
 
 #include "sallyport/gateway/counters.hpp"
+#include "sallyport/gateway/gateway.hpp"
 #include "sallyport/store/journal.hpp"
 
 namespace sallyport::admin {
@@ -11,9 +13,15 @@ namespace sallyport::admin {
 /// Content-Type of the exposition.
 inline constexpr std::string_view kMetricsType = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Sums all shards as they are now. Series that never counted are left out.
-/// `connections`: open ones of the public listener. Threads: any.
+/// What is no counter, as it is now.
+struct Readings {
+  std::size_t connections = 0;      ///< open ones of the public listener
+  std::size_t bytes_in_flight = 0;  ///< of bodies
+  std::vector<gateway::BreakerView> breakers{};
+};
+
+/// Sums all shards as they are now. Series that never counted are left out. Threads: any.
 std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal,
-                           std::size_t connections);
+                           const Readings& readings);
 
 }  // namespace sallyport::admin

@@ -1,6 +1,7 @@
 #pragma once
 /// The one error type: what went wrong, whose fault it is, and whether trying again can help.
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -40,6 +41,7 @@ enum class Code : std::uint8_t {
   upstream_unreachable,  ///< nothing was sent: a retry cannot act twice
   upstream_timeout,
   upstream_broken,  ///< answered, but not as the protocol says
+  circuit_open,     ///< failed several times in a row: held back, nothing was sent
   cancelled,
   not_implemented,
   storage,  ///< disk or database
@@ -57,6 +59,8 @@ struct [[nodiscard]] Error {
                        ///< code's text
   std::string data{};  ///< raw JSON for JSON-RPC error.data; empty means none
   bool retry = false;  ///< true only if repeating cannot act twice
+  bool answered = false;  ///< the upstream is there: it did answer, though not in a way that can be used
+  std::chrono::seconds retry_after{0};  ///< when trying again makes sense, where that is known
 };
 
 using Failure = std::unexpected<Error>;

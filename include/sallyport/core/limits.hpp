@@ -40,12 +40,18 @@ constexpr auto kWriteStall = 30s;    ///< a reader that takes nothing for this l
 constexpr auto kCallDeadline = 60s;  ///< default for one upstream call; progress does not extend it
 constexpr auto kConnectDeadline = 5s;
 constexpr auto kDnsDeadline = 5s;
-constexpr auto kWatchAfter = 100ms;  ///< calls older than this watch for a client that went away
-constexpr auto kSseKeepAlive = 15s;  ///< comment line on a silent stream
-constexpr auto kStopGrace = 10s;     ///< SIGTERM: calls in flight may end within this
-constexpr auto kFirstList = 2s;      ///< a server never reached may delay the first list by this
-constexpr auto kRefresh = 15s;       ///< catalogue refresh where the upstream cannot notify
-constexpr auto kUpstreamIdle = 60s;  ///< an idle pooled upstream connection
+constexpr int kDialRetries = 2;           ///< of a call whose connection was refused: nothing was sent
+constexpr auto kDialRetryPause = 50ms;    ///< before the first, twice that before the second
+constexpr auto kDialRetryWithin = 500ms;  ///< a refusal that took longer is not tried again
+constexpr int kBreakerFailures = 5;       ///< in a row: more than the connections of one restart, mostly
+constexpr auto kBreakerPause = 1s;      ///< from the opening to the first probe; doubles with each failed one
+constexpr auto kBreakerPauseMax = 30s;  ///< a server that came back is found out within this
+constexpr auto kWatchAfter = 100ms;     ///< calls older than this watch for a client that went away
+constexpr auto kSseKeepAlive = 15s;     ///< comment line on a silent stream
+constexpr auto kStopGrace = 10s;        ///< SIGTERM: calls in flight may end within this
+constexpr auto kFirstList = 2s;         ///< a server never reached may delay the first list by this
+constexpr auto kRefresh = 15s;          ///< catalogue refresh where the upstream cannot notify
+constexpr auto kUpstreamIdle = 60s;     ///< an idle pooled upstream connection
 
 // Queues (entries unless said otherwise).
 constexpr std::size_t kMailbox = 65536;

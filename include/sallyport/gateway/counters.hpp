@@ -76,8 +76,9 @@ struct Histogram {
 /// Counters of one upstream on one shard.
 struct alignas(64) ServerCounters {
   Cell calls{}, failures{};
-  Cell micros{};  ///< sum of the calls' durations
-  Cell up{};      ///< 1 while reachable; set by the shard that owns the upstream's health
+  Cell held_back{};  ///< calls that an open breaker refused; failures too
+  Cell micros{};     ///< sum of the calls' durations
+  Cell up{};         ///< 1 while reachable; set by the shard that owns the upstream's health
   Cell in_flight{};
 };
 
@@ -88,6 +89,7 @@ struct alignas(64) ShardCounters {
   Cell streams{};                            ///< SSE streams open now
   Cell parked{}, questions{};                ///< calls and clients that wait, as of the shard's last request
   Cell in_flight{};                          ///< requests
+  Cell tasks{};                              ///< coroutines alive, as of the shard's last request
   Cell bytes_in{}, bytes_out{};
   Cell head_refusals{};  ///< refused before they were a request
   std::unique_ptr<ServerCounters[]> servers;

@@ -27,6 +27,13 @@ struct AccessLine {
   std::size_t bytes_in = 0, bytes_out = 0;
 };
 
+/// The breaker of one server, for /metrics.
+struct BreakerView {
+  std::string server;
+  bool open = false;
+  std::uint64_t opened = 0;
+};
+
 struct GatewayOptions {
   std::vector<std::string>
       allowed_hosts{};  ///< host names (without port) besides loopback names and IP literals
@@ -59,6 +66,7 @@ class Gateway {
   /// JSON {generation, servers: [{name, state, problem, version, tools, ...}], endpoints: [{path, tools,
   /// problems}]}. Threads: any.
   virtual std::string status() const = 0;
+  virtual std::vector<BreakerView> breakers() const = 0;  ///< of all servers in use; threads: any
   /// Empty when ready; else why not. Threads: any.
   virtual std::string not_ready() const = 0;
   /// Counters for /metrics. Threads: any.

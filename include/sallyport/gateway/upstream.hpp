@@ -12,6 +12,7 @@
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/task.hpp"
+#include "sallyport/gateway/breaker.hpp"
 #include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/mcp/message.hpp"
@@ -68,6 +69,8 @@ struct UpstreamCall {
   Ask ask{};              ///< empty: questions are refused
   SteadyTime deadline{};  ///< for the upstream's work; stands still while a question is open
   Cancel* cancel = nullptr;
+  /// Ours, not a caller's: an open breaker lets it through, and its failure is nobody's failed call.
+  bool background = false;
   std::function<void(const UpstreamNotification&)> on_notification{};  ///< on the caller's shard
   /// The upstream broke its stream off and will be asked for the answer later (2025-11-25, transports:
   /// polling). On the caller's shard.
@@ -99,7 +102,8 @@ enum class Topic : std::uint8_t { resource, task };
 class Upstream {
  public:
   /// `isolation` is "" for shared, else the principal's or session's own key (DESIGN 3.15).
-  /// Errors: typed, with blame; `retry` only where nothing can have run.
+  /// Errors: typed, with blame; `retry` only where nothing can have run; circuit_open while the breaker holds
+  /// calls back.
   virtual Task<Result<UpstreamAnswer>> call(UpstreamCall call, std::string isolation) = 0;
   /// Connects where it must. The identity is shared by all shards until it is replaced.
   virtual Task<Result<std::shared_ptr<const UpstreamIdentity>>> identify(std::string isolation,
@@ -120,6 +124,7 @@ class Upstream {
     std::string problem{};
     std::int64_t changed = 0;  ///< Unix milliseconds
     mcp::Version version = mcp::kNewestLegacy;
+    Breaker::State breaker{};
   };
   virtual Health health() const = 0;
   virtual ~Upstream() = default;

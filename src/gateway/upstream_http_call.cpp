@@ -1,0 +1,113 @@
+#include "upstream_http_call.hpp"
+
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::gateway::http {
+namespace {
+
+/// A legacy server that lost our session says 404, or 400 with an error that is tied to no request. A modern
+/// one that suddenly answers like that, or refuses the version, has been replaced by a legacy one.
+bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
+  const auto id = posted.answer->document.root().find("id");
+  const bool tied = id && !id->is(json::Kind::null);
+  if (!identity.modern()) return !tied && (posted.status == 404 || posted.status == 400);
+  const auto code =
+      posted.answer->payload.is(json::Kind::object) ? posted.answer->payload.find("code") : std::nullopt;
+  return posted.status == 400 && (!tied || (code && code->integer() == -32022));
+}
+
+Task<> tell_cancelled(std::shared_ptr<Link> link, Identity identity, std::string id) {
+  (void)co_await link->tell(
+      identity, R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + id + "}}",
+      std::chrono::seconds(2));
+}
+
+Failure without_answer(int status) {
+  std::string what = "HTTP " + std::to_string(status) + " without a JSON-RPC answer";
+  return is_absence(status) ? broken(std::move(what)) : misanswered(std::move(what));
+}
+
+Failure not_answered(const std::shared_ptr<Link>& link, const Identity& identity, const std::string& id,
+                     Error error) {
+  if (!identity->modern() && (error.code == Code::cancelled || error.code == Code::upstream_timeout))
+    spawn(tell_cancelled(link, identity, id));
+  return Failure(std::move(error));
+}
+
+/// Hears for one call.
+class Ears final : public Hearing {
+ public:
+  Ears(const std::shared_ptr<Link>& link, const UpstreamCall& call, const std::string& isolation,
+       const Identity& identity, AskedCall* asked)
+      : link_(*link),
+        replies_(link),
+        call_(call),
+        isolation_(isolation),
+        identity_(identity),
+        asked_(asked) {}
+
+  void notification(const mcp::Envelope& notification) override {
+    link_.hear(notification, isolation_);
+    if (call_.on_notification && notification.params)
+      call_.on_notification({notification.method, *notification.params});
+  }
+  Result<void> request(const mcp::Envelope& request) override {
+    if (request.method == mcp::Method::ping) return replies_.pong(identity_, request.id);
+    if (identity_->modern())
+      return misanswered("asks '" + request.method_text.substr(0, 60) + "', which no server of its era may");
+    if (asked_) return asked_->take(identity_, request);
+    return replies_.refuse(identity_, request.id, -32601,
+                           "Method not found: the client declared nothing that would allow it.");
+  }
+  void pause() override {
+    if (call_.on_break) call_.on_break();
+  }
+
+ private:
+  Link& link_;
+  Replies replies_;
+  const UpstreamCall& call_;
+  const std::string& isolation_;
+  const Identity& identity_;
+  AskedCall* const asked_;
+};
+
+}  // namespace
+
+Task<Result<Exchanged>> exchange(const std::shared_ptr<Link>& link, const UpstreamCall& call,
+                                 const std::string& isolation, const Identity& identity, AskedCall* asked) {
+  const std::string id = link->next_id();
+  Ears hearing(link, call, isolation, identity, asked);
+  const Within within =
+      asked ? Within{.cancel = &asked->cancel()} : Within{.deadline = call.deadline, .cancel = call.cancel};
+  auto posted = co_await post(*link, call, identity, id, "", within, &hearing);
+  if (!posted) {
+    co_return not_answered(link, identity, id, asked ? asked->truth(posted.error()) : posted.error());
+  }
+  Exchanged out;
+  if (posted->status == 401 || posted->status == 403) co_return link->refused_credential(posted->status);
+  // Only what certainly never ran is sent again: a refusal of our session or era, which names no request.
+  const bool refused = posted->answer && posted->answer->is_error && session_refused(*posted, *identity);
+  if (posted->answer && !refused) {
+    out.answer = std::move(posted->answer);
+    co_return out;
+  }
+  if (refused || posted->status == 404 || posted->status == 405) {
+    out.ended = Ended::session_gone;
+    co_return out;
+  }
+  co_return without_answer(posted->status);
+}
+
+bool dial_again(const Error& error, const std::optional<Breaker::Pass>& pass, int dials, SteadyTime begun) {
+  return error.code == Code::upstream_unreachable && error.blame == Blame::upstream && error.retry && pass &&
+         pass->untroubled() && dials < limits::kDialRetries &&
+         std::chrono::steady_clock::now() - begun < limits::kDialRetryWithin;
+}
+
+Task<bool> dial_pause(const UpstreamCall& call, int dials) {
+  co_return co_await rest(limits::kDialRetryPause * (dials + 1),
+                          {.deadline = call.deadline, .cancel = call.cancel});
+}
+
+}  // namespace sallyport::gateway::http
