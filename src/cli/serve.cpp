@@ -20,6 +20,7 @@
 #include "sallyport/core/executor.hpp"
 #include "sallyport/gateway/gateway.hpp"
 #include "sallyport/json/document.hpp"
+#include "sallyport/net/held_bytes.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -221,7 +222,7 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
   options.metrics = [this] {
     return admin::render_metrics(gateway->counters(), journal->state(),
                                  {.connections = public_listener->connections(),
-                                  .bytes_in_flight = net::body_bytes_in_flight(),
+                                  .bytes_in_flight = net::HeldBytes::total(),
                                   .breakers = gateway->breakers()});
   };
   options.not_ready = [this] { return not_ready(); };
@@ -306,6 +307,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings) {
   auto inherited = net::inherited_sockets();
   if (auto ok = impl.open_stores(); !ok) return std::unexpected(std::move(ok.error()));
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  net::HeldBytes::set_budget(impl.settings.bytes_in_flight);
   impl.shards = std::make_unique<net::Shards>(impl.settings.shards > 0 ? impl.settings.shards : cores);
   impl.shards->start();
   if (auto ok = impl.open_journal(); !ok) return std::unexpected(std::move(ok.error()));

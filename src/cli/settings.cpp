@@ -119,6 +119,14 @@ std::string take_grace(Settings& s, const Values& v) {
   return {};
 }
 
+std::string take_bytes_in_flight(Settings& s, const Values& v) {
+  const auto size = parse_size(v[0]);
+  // Two bodies of the largest size have room at least.
+  if (!size || *size < 64 * limits::MiB) return "must be a size like 256MiB or 2GiB, at least 64MiB";
+  s.bytes_in_flight = *size;
+  return {};
+}
+
 /// Applies one setting from one source; the problem is complete but for its place.
 std::string take(const Setting& setting, Settings& settings, const Values& values) {
   if (!setting.list && values.size() != 1) return fmt::format("{} takes one value", setting.path);
@@ -169,6 +177,20 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::size_t> parse_size(std::string_view text) {
+  std::size_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [at, problem] = std::from_chars(text.data(), end, number);
+  if (problem != std::errc()) return std::nullopt;
+  const std::string_view unit(at, static_cast<std::size_t>(end - at));
+  constexpr std::pair<std::string_view, std::size_t> kUnits[] = {
+      {"KiB", limits::KiB}, {"MiB", limits::MiB}, {"GiB", 1024 * limits::MiB}};
+  for (const auto& [name, bytes] : kUnits) {
+    if (unit == name && number <= SIZE_MAX / bytes) return number * bytes;
+  }
+  return std::nullopt;
+}
+
 const std::vector<Setting>& all_settings() {
   static const std::vector<Setting> settings{
       {"data", "SALLYPORT_DATA", "--data", false, true, "data directory",
@@ -210,6 +232,8 @@ const std::vector<Setting>& all_settings() {
        take_shards},
       {"stop_grace", "SALLYPORT_STOP_GRACE", "--stop-grace", false, false,
        "how long calls may end when it stops", take_grace},
+      {"bytes_in_flight", "SALLYPORT_BYTES_IN_FLIGHT", "--bytes-in-flight", false, false,
+       "how much all bodies under way may take together", take_bytes_in_flight},
   };
   return settings;
 }

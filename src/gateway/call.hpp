@@ -51,6 +51,8 @@ struct Call {
 
   std::shared_ptr<const json::Document> body;  ///< what the message looks into
   std::size_t bytes_in = 0;
+  net::HeldBytes held;         ///< for what is made of the body: its index, the copy that goes upstream
+  net::HeldBytes answer_held;  ///< for the answer, until it is sent
   mcp::Id rpc_id;
   mcp::Classified message;
   std::optional<Session> session;

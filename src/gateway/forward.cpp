@@ -169,6 +169,7 @@ Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswe
     if (auto asks = url_elicitation(call, answer.payload)) return std::move(*asks);
     return upstream_error(answer.payload, call.modern);
   }
+  call.answer_held = std::move(answer.held);
   const bool object = answer.payload.is(json::Kind::object);
   const auto is_error = object ? answer.payload.find("isError") : std::nullopt;
   call.tool_error = is_error && is_error->boolean().value_or(false);

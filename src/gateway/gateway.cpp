@@ -220,6 +220,8 @@ class GatewayImpl final : public Gateway {
     auto document = json::Document::parse(std::move(*body));
     if (!document) co_return Failure(document.error());
     call.body = std::make_shared<const json::Document>(std::move(*document));
+    if (call.bytes_in > limits::kUncounted && !call.held.set(call.bytes_in + call.body->index_bytes()))
+      co_return fail(Code::limited, Blame::us, "bytes in flight", true);
 
     const json::Value root = call.body->root();
     if (root.is(json::Kind::array)) co_return co_await batch(call, root, session);

@@ -218,6 +218,12 @@ void MessagePipe::take(std::string text) {
                         .is_error = message->kind == mcp::Envelope::Kind::error};
   if (const auto it = pending_.find(message->id); it != pending_.end()) {
     const auto pending = it->second;
+    const std::size_t size = answer.document.bytes().size();
+    if (size > limits::kUncounted && !answer.held.set(2 * size + answer.document.index_bytes())) {
+      Failure no_room = fail(Code::limited, Blame::us, "bytes in flight");
+      no_room.error().answered = true;
+      return pending->answer.deliver(std::move(no_room));
+    }
     pending->answer.deliver(std::move(answer));
   } else if (auto own = own_.extract(message->id)) {
     own.mapped()(std::move(answer));

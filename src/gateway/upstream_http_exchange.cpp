@@ -18,7 +18,14 @@ constexpr std::size_t kHeadRoom = 96;  // of an envelope ahead of its params
 
 Failure of_another_type(const net::ClientResponse& response) {
   return misanswered("HTTP " + std::to_string(response.status()) + " with content type '" +
-                response.content_type().substr(0, 60) + "'");
+                     response.content_type().substr(0, 60) + "'");
+}
+
+/// The answer is there, and the call has run: there is only no place to keep it.
+Failure no_room() {
+  Failure out = fail(Code::limited, Blame::us, "bytes in flight");
+  out.error().answered = true;
+  return out;
 }
 
 bool is_response(const mcp::Envelope& envelope) {
@@ -82,13 +89,17 @@ Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::str
     }
     if (envelope.kind == mcp::Envelope::Kind::request) {
       const auto fine =
-          hearing ? hearing->request(envelope)
-                  : Result<void>(misanswered("asks '" + envelope.method_text.substr(0, 60) + "' out of place"));
+          hearing
+              ? hearing->request(envelope)
+              : Result<void>(misanswered("asks '" + envelope.method_text.substr(0, 60) + "' out of place"));
       if (!fine) co_return Failure(fine.error());
       continue;
     }
     if (envelope.id != id) co_return misanswered("answer carries another id");
+    const std::size_t size = (*message)->document.bytes().size();
+    const std::size_t held = size <= limits::kUncounted ? 0 : 2 * size + (*message)->document.index_bytes();
     UpstreamAnswer answer = answer_from(std::move((*message)->document), envelope);
+    if (!answer.held.set(held)) co_return no_room();
     if (stream.has_more()) {
       auto after = co_await stream.next();
       if (after && *after && is_response((*after)->envelope))
@@ -162,6 +173,7 @@ Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
     }
     auto events = reader_->feed(*bytes);
     if (!events) co_return misanswered("stream: " + events.error().what);
+    if (!held_.set(reader_->pending() > limits::kUncounted ? reader_->pending() : 0)) co_return no_room();
     events_ = std::move(*events);
     at_ = 0;
     if (!reader_->last_id().empty()) last_id_ = reader_->last_id();
@@ -204,6 +216,7 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
   const bool json = response->is_type("application/json");
   auto body = co_await response->whole(limits::kUpstreamBody);
   if (!body) co_return Failure(body.error());
+  net::HeldBytes keep = response->take_held();
   if (!json) {
     if (out.status < 400) co_return of_another_type(*response);
     co_return out;
@@ -222,7 +235,10 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
   // somebody else.
   if (message->id != id && !(message->kind == mcp::Envelope::Kind::error && message->id.empty()))
     co_return misanswered("answer carries another id");
+  const std::size_t held = keep.bytes() == 0 ? 0 : 2 * document->bytes().size() + document->index_bytes();
+  if (!keep.set(held)) co_return no_room();
   out.answer = answer_from(std::move(*document), *message);
+  out.answer->held = std::move(keep);
   co_return out;
 }
 

@@ -80,6 +80,7 @@ class MessageStream {
   net::ClientResponse response_;
   std::optional<mcp::SseReader> reader_;
   std::vector<mcp::SseEvent> events_;
+  net::HeldBytes held_;  // for an event of which the end has not come
   std::size_t at_ = 0;
   std::string last_id_;
   std::optional<int> retry_;

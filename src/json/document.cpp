@@ -144,6 +144,7 @@ Result<Document> Document::parse(std::string bytes, Rules rules) {
 }
 
 Value Document::root() const { return {tape_.get(), 0}; }
+std::size_t Document::index_bytes() const { return std::size_t{tape_->slots.size()} * sizeof(Slot); }
 const std::string& Document::bytes() const { return tape_->bytes; }
 
 }  // namespace sallyport::json

@@ -296,7 +296,9 @@ void Channel::shutdown_send() {
 
 Task<Result<Channel>> Channel::connect(Shard& shard, SocketAddress address, Duration within) {
   auto unreachable = [&](int error) {
-    return fail(Code::upstream_unreachable, Blame::upstream,
+    // Without descriptors or memory the fault is ours, and the upstream is not to pay for it.
+    const bool ours = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    return fail(Code::upstream_unreachable, ours ? Blame::us : Blame::upstream,
                 "connecting to " + address.text + ": " + system_reason(error), true);
   };
   sockaddr_storage storage{};

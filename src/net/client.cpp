@@ -104,6 +104,7 @@ ClientResponse::~ClientResponse() {
   if (pools) pools->give_back(std::move(impl_));
 }
 
+HeldBytes ClientResponse::take_held() { return std::move(impl_->held); }
 int ClientResponse::status() const { return impl_->head.status; }
 const Headers& ClientResponse::headers() const { return impl_->head.headers; }
 
@@ -144,6 +145,7 @@ Task<Result<std::string>> ClientResponse::whole(std::size_t cap) {
 
 Task<Result<std::string>> ClientResponse::rest(std::string out, std::size_t cap) {
   constexpr std::uint64_t kDirect = 16 * limits::KiB;
+  constexpr std::size_t kDirectRoom = 256 * limits::KiB;
   Impl& x = *impl_;
   for (;;) {
     if (x.head.body == BodyEnd::length && x.left >= kDirect) {
@@ -151,7 +153,10 @@ Task<Result<std::string>> ClientResponse::rest(std::string out, std::size_t cap)
       std::size_t at = out.size();
       out.resize_and_overwrite(at + x.left, [](char*, std::size_t n) { return n; });
       while (!x.done) {
-        const auto n = co_await x.channel->read(std::span(out).subspan(at));
+        // Counted as it comes: what is announced may never be sent.
+        const std::size_t room = std::min(out.size() - at, std::max(kDirectRoom, at));
+        if (auto kept = x.hold(at + room); !kept) co_return Failure(kept.error());
+        const auto n = co_await x.channel->read(std::span(out).subspan(at, room));
         if (auto took = x.took_directly(n); !took) co_return Failure(took.error());
         at += *n;
       }

@@ -180,7 +180,7 @@ Task<bool> Connection::serve() {
   if (events_) bytes_sent_ = events_->payload();
   events_.reset();
   kept_.reset();
-  if (charged_ > 0) charge(0);
+  held_.release();
   if (keep_open_ && channel_.is_open()) co_return true;
   phase_ = Phase::ending;
   if (answered_ && channel_.is_open() && !cancel_->requested()) co_await linger();
@@ -238,7 +238,7 @@ void Connection::forget_request() {
   request.headers.lines = {};
   request.forwarded.lines = {};
   request.target = request.path = request.query = {};
-  if (charged_ > 0) charge(0);
+  held_.release();
 }
 
 void Connection::watch_later() {

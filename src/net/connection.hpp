@@ -14,6 +14,7 @@
 #include "input.hpp"
 #include "sallyport/net/channel.hpp"
 #include "sallyport/net/head.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/response.hpp"
 #include "sallyport/net/server.hpp"
 
@@ -75,7 +76,6 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   Task<Result<std::string>> read_chunked(std::size_t cap);
   Task<Result<void>> read_more(std::span<char> into, std::size_t& count);
   void arm_body_deadline();
-  bool charge(std::size_t bytes);
 
   void watch_later();
   Task<> watch();
@@ -110,7 +110,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   bool watching_ = false;
   std::coroutine_handle<> watch_ended_{};
   std::size_t bytes_sent_ = 0;
-  std::size_t charged_ = 0;
+  HeldBytes held_;
   std::size_t body_received_ = 0;
   SteadyTime body_started_{};
   std::shared_ptr<EventWriter> events_;

@@ -20,16 +20,16 @@ Failure unreachable(std::string what) {
 /// One address after the other; each gets its share of the time that is left.
 Task<Result<Channel>> connect(Shard& shard, const std::vector<SocketAddress>& addresses, SteadyTime until,
                               const Dial& dial) {
-  std::string what = "no address";
+  Error last = unreachable("no address").error();
   const std::size_t count = std::min(addresses.size(), kAddressesTried);
   for (std::size_t i = 0; i < count; ++i) {
     const Duration share = left_until(until) / static_cast<int>(count - i);
     if (share <= Duration::zero() || dial.made.delivered()) break;
     auto channel = co_await Channel::connect(shard, addresses[i], share);
     if (channel) co_return std::move(*channel);
-    what = std::move(channel.error().what);
+    last = std::move(channel.error());
   }
-  co_return unreachable(std::move(what));
+  co_return Failure(std::move(last));
 }
 
 Task<Result<Dial::Made>> make(std::shared_ptr<Dial> dial, Ticket ticket, Origin origin, SteadyTime until) {

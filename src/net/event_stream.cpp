@@ -32,7 +32,7 @@ bool EventWriter::push(std::string frame) {
   if (frame.empty()) return true;
   // One frame may be bigger than the bound; what may not grow is the heap of frames behind a reader that does
   // not read.
-  if (waiting_.size() + sending_.size() > bounds_.sse_queue) {
+  if (waiting_.size() + sending_.size() > bounds_.sse_queue || !hold(frame.size())) {
     open_ = false;
     channel_.close();  // the write under way fails, and that tells everyone
     return false;
@@ -40,6 +40,12 @@ bool EventWriter::push(std::string frame) {
   payload_ += frame.size();
   enqueue(frame);
   return open_;
+}
+
+/// Slow readers together never take more than half of the budget: calls go on beside them.
+bool EventWriter::hold(std::size_t more) {
+  const std::size_t all = waiting_.size() + sending_.size() + more;
+  return all <= limits::kUncounted || held_.set(all, HeldBytes::budget() / 2);
 }
 
 void EventWriter::hang_up() {
@@ -102,6 +108,7 @@ Task<> EventWriter::drain() {
     failed_ = !(co_await channel_.write(std::string_view(sending_))).has_value();
     stall_.clear();
     sending_.clear();
+    if (waiting_.empty()) held_.release();
   }
   if (sending_.capacity() > kKept) sending_ = std::string();
   if (waiting_.empty() && waiting_.capacity() > kKept) waiting_ = std::string();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sallyport/net/channel.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/server.hpp"
 
 namespace sallyport::net {
@@ -29,6 +30,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   std::size_t payload() const { return payload_; }
 
  private:
+  bool hold(std::size_t more);
   void enqueue(std::string_view frame);
   void flush_soon();
   Task<> drain();
@@ -41,6 +43,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   const std::function<void()> broken_;
   std::string waiting_;
   std::string sending_;
+  HeldBytes held_;
   std::size_t payload_ = 0;
   bool open_ = true;
   bool ended_ = false;

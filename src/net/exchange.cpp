@@ -110,6 +110,7 @@ void ClientResponse::Impl::reset() {
   dial.reset();
   pools.reset();
   failed.reset();
+  held.release();
   kept = sent = done = large_ = false;
   reusable = true;
   left = 0;
@@ -252,10 +253,18 @@ Result<bool> ClientResponse::Impl::gather(std::string& into, std::size_t cap) {
     const auto run = next_run();
     if (!run) return broke(run.error());
     if (run->size() > cap - into.size()) return too_large();
+    if (auto room = hold(into.size() + run->size()); !room) return Failure(std::move(room.error()));
     into.append(*run);
     if (!done && (run->empty() || head.body != BodyEnd::chunked)) return false;
   }
   return true;
+}
+
+Result<void> ClientResponse::Impl::hold(std::size_t bytes) {
+  if (bytes <= limits::kUncounted || bytes <= held.bytes()) return {};
+  // In steps: a body that comes in small pieces is not to be counted with each of them.
+  if (held.set(std::max(bytes, held.bytes() * 3 / 2))) return {};
+  return broke({.code = Code::limited, .blame = Blame::us, .what = "bytes in flight", .answered = true});
 }
 
 Result<void> ClientResponse::Impl::took_directly(const Result<std::size_t>& read) {

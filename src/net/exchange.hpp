@@ -50,6 +50,8 @@ struct ClientResponse::Impl {
   /// Appends what has arrived of the body; true when that was its end. Errors, after which the exchange has
   /// ended: too_large beyond `cap` bytes in all, and those of a body.
   Result<bool> gather(std::string& into, std::size_t cap);
+  /// Counts `bytes` of the body as held. After an error the exchange has ended.
+  Result<void> hold(std::size_t bytes);
   /// Takes the result of a read that went straight to the body's reader. After an error the exchange has
   /// ended.
   Result<void> took_directly(const Result<std::size_t>& read);
@@ -80,6 +82,7 @@ struct ClientResponse::Impl {
   bool done = false;       ///< the body has ended
   std::uint64_t left = 0;  ///< of a body with Content-Length
   std::optional<Error> failed;
+  HeldBytes held;  ///< by what whole() has read
 
  private:
   enum class Why : std::uint8_t { none, timeout, cancelled };

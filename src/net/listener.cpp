@@ -1,7 +1,9 @@
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -180,6 +182,14 @@ class TcpOrUnixListener final : public Listener {
   bool begun_ = false;
 };
 
+/// Clients never take the descriptors that upstreams, files and children need.
+std::size_t connections_for(std::size_t wanted) {
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0 || descriptors.rlim_cur == RLIM_INFINITY) return wanted;
+  const auto all = static_cast<std::size_t>(descriptors.rlim_cur);
+  return std::max<std::size_t>(std::min(wanted, all - all / limits::kDescriptorShare), 1);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::open(Shards& shards, ListenerOptions options) {
@@ -199,6 +209,7 @@ Result<std::unique_ptr<Listener>> Listener::open(Shards& shards, ListenerOptions
     bound = std::move(*made);
   }
   state->options = std::move(options);
+  state->options.bounds.connections = connections_for(state->options.bounds.connections);
   state->by_shard.resize(static_cast<std::size_t>(shards.size()));
   return std::make_unique<TcpOrUnixListener>(shards, std::move(bound), std::move(state));
 }

@@ -1,4 +1,3 @@
-#include <atomic>
 #include <utility>
 
 #include "connection.hpp"
@@ -6,8 +5,6 @@
 namespace sallyport::net {
 
 namespace {
-
-std::atomic<std::size_t> bytes_in_flight{0};
 
 constexpr std::size_t kFirstPiece =
     64 * limits::KiB;  // a body is believed piece by piece, not by what it announces
@@ -24,21 +21,6 @@ Failure busy() { return fail(Code::limited, Blame::us, "bytes in flight", true);
 
 }  // namespace
 
-std::size_t body_bytes_in_flight() { return bytes_in_flight.load(std::memory_order_relaxed); }
-
-/// Makes the exchange's share `bytes`; false when the process has no more to give. Less is always granted.
-bool Connection::charge(std::size_t bytes) {
-  if (bytes <= charged_) {
-    bytes_in_flight.fetch_sub(charged_ - bytes, std::memory_order_relaxed);
-  } else if (bytes_in_flight.fetch_add(bytes - charged_, std::memory_order_relaxed) + bytes - charged_ >
-             limits::kBytesInFlight) {
-    bytes_in_flight.fetch_sub(bytes - charged_, std::memory_order_relaxed);
-    return false;
-  }
-  charged_ = bytes;
-  return true;
-}
-
 Task<Result<std::string>> Connection::read_body(std::size_t cap) {
   if (std::exchange(body_taken_, true) || body_whole_) co_return std::string();
   const Request& request = parse_.request;
@@ -47,7 +29,7 @@ Task<Result<std::string>> Connection::read_body(std::size_t cap) {
   // All of it came with the head: the usual case, and nothing has to wait.
   if (!request.chunked && *request.content_length <= in_.size()) {
     const auto size = static_cast<std::size_t>(*request.content_length);
-    if (!charge(size)) co_return busy();
+    if (size > limits::kUncounted && !held_.set(size)) co_return busy();
     std::string body(in_.view().substr(0, size));
     in_.consume(size);
     body_whole_ = true;
@@ -80,14 +62,12 @@ Task<Result<std::string>> Connection::read_body(std::size_t cap) {
 }
 
 void Connection::arm_body_deadline() {
-  const std::uint64_t bytes = parse_.request.content_length.value_or(body_received_);
-  const auto earned = std::chrono::seconds(bytes / std::max<std::size_t>(bounds().body_rate, 1));
+  const auto earned = std::chrono::seconds(body_received_ / std::max<std::size_t>(bounds().body_rate, 1));
   const SteadyTime until = body_started_ + bounds().body + earned;
   deadline_.set_at(until, [this, until] {
-    if (!parse_.request.content_length &&
-        body_received_ / std::max<std::size_t>(bounds().body_rate, 1) >
-            static_cast<std::size_t>((until - body_started_ - bounds().body) / std::chrono::seconds(1))) {
-      return arm_body_deadline();  // no length was announced: what came meanwhile has earned more time
+    if (body_received_ / std::max<std::size_t>(bounds().body_rate, 1) >
+        static_cast<std::size_t>((until - body_started_ - bounds().body) / std::chrono::seconds(1))) {
+      return arm_body_deadline();  // what came meanwhile has earned more time; what is announced earns none
     }
     timed_out_ = true;
     channel_.end_read();
@@ -113,7 +93,7 @@ Task<Result<std::string>> Connection::read_sized() {
   while (have < total) {
     if (have == body.size()) {
       const std::size_t bigger = std::min(total, std::max({kFirstPiece, have * 2, in_.size()}));
-      if (!charge(bigger)) co_return busy();
+      if (!held_.set(bigger)) co_return busy();
       grow(body, bigger);
     }
     if (!in_.empty()) {
@@ -142,7 +122,7 @@ Task<Result<std::string>> Connection::read_chunked(std::size_t cap) {
       const std::size_t need = body.size() + step->payload.size();
       if (need > body.capacity()) {
         const std::size_t bigger = std::min(cap, std::max({need, body.capacity() * 2, std::size_t{1024}}));
-        if (!charge(bigger)) co_return busy();
+        if (!held_.set(bigger)) co_return busy();
         body.reserve(bigger);
       }
       body.append(step->payload);

@@ -45,6 +45,7 @@ journal: {durability: disk}
 log: {format: json, level: warn, access: true}
 shards: 3
 stop_grace: 30s
+bytes_in_flight: 256MiB
 )",
                 "/etc/sallyport/sallyport.yaml", s, problems);
   CHECK(problems == std::vector<std::string>{});
@@ -64,6 +65,7 @@ stop_grace: 30s
   CHECK(s.log.access);
   CHECK(s.shards == 3);
   CHECK(s.stop_grace == 30s);
+  CHECK(s.bytes_in_flight == 256 * limits::MiB);
 }
 
 TEST_CASE("a wrong setting is refused with its line and column") {
@@ -85,6 +87,8 @@ TEST_CASE("a wrong setting is refused with its line and column") {
        "s.yaml:1:15: log.access must be true or false"},
       {"too many shards", "shards: 1000\n", "s.yaml:1:9: shards must be"},
       {"grace without unit", "stop_grace: 10\n", "s.yaml:1:13: stop_grace must be"},
+      {"bytes without unit", "bytes_in_flight: 1000000\n", "s.yaml:1:18: bytes_in_flight must be"},
+      {"too few bytes", "bytes_in_flight: 1MiB\n", "s.yaml:1:18: bytes_in_flight must be"},
       {"list for one value", "data: [a, b]\n", "s.yaml:1:7: data must be one value"},
       {"public URL with a path", "public_url: https://a.example.com/mcp\n",
        "s.yaml:1:13: public_url must be"},

@@ -12,6 +12,7 @@
 
 #include "certificate.hpp"
 #include "raw_socket.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/server.hpp"
 
 namespace sallyport::net::testing {
@@ -42,7 +43,7 @@ class TestServer {
     on_all_shards(shards_, [this](Shard&) { left_over += detail::live_tasks; });
     CHECK(left_over == 0);
     CHECK(listener_->connections() == 0);
-    CHECK(body_bytes_in_flight() == 0);
+    CHECK(HeldBytes::total() == 0);
     listener_.reset();
     shards_.stop();
   }

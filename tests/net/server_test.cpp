@@ -222,6 +222,15 @@ TEST_CASE("F08 a body that comes too slowly ends the request") {
   }
 }
 
+TEST_CASE("F08 a body earns time by what comes, not by what it announces") {
+  TestServer server({.body = 60ms});
+  RawSocket s = server.dial();
+  s.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc");
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(s.answer().status == 400);
+  CHECK(std::chrono::steady_clock::now() - begin < 2s);
+}
+
 TEST_CASE("F08 a reader that takes nothing is cut, and one that takes something is not") {
   std::atomic<int> ended = 0;
   TestServer server({.write_stall = 150ms}, [&](Exchange& x) -> Task<> {

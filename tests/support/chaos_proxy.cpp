@@ -90,7 +90,7 @@ class Carrying {
       : shared_(shared), epoch_(shared.epoch), client_(std::move(client)) {}
 
   void run() {
-    if (shared_.silent) return hold(client_);
+    if (shared_.silent) return hold();
     server_ = RawSocket::to(shared_.target);
     // Nobody listens there: the client learns it as it would without us.
     if (!server_.is_open()) return client_.reset();
@@ -167,7 +167,7 @@ class Carrying {
         server_.reset();
         return false;
       case Harm::Kind::hang:
-        hold(to);
+        hold();
         return false;
       case Harm::Kind::half_close:
         to.shutdown_send();
@@ -178,33 +178,35 @@ class Carrying {
         harm_ = {};
         break;
       case Harm::Kind::delay:
-        if (!waits(harm_.pause, to)) return false;
+        if (!waits(harm_.pause)) return false;
         harm_ = {};
         break;
       case Harm::Kind::drip:
         dripping_ = true;
         for (const char byte : rest) {
-          if (!waits(harm_.pause, to) || !to.send({&byte, 1})) return false;
+          if (!waits(harm_.pause) || !to.send({&byte, 1})) return false;
         }
         return true;
     }
     return to.send(rest);
   }
 
-  /// False when the proxy ends or `peer` has gone.
-  bool waits(std::chrono::milliseconds time, const RawSocket& peer) const {
+  /// False when the proxy ends, the client has gone, or the server to which something is to go. One that
+  /// answers ends its stream and may be gone.
+  bool waits(std::chrono::milliseconds time) const {
     const auto until = std::chrono::steady_clock::now() + time;
     while (!over()) {
       const auto left =
           std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
       if (left <= 0ms) return true;
-      pollfd end{peer.fd(), POLLRDHUP, 0};
-      if (::poll(&end, 1, static_cast<int>(std::min(left, kLook).count())) > 0) return false;
+      pollfd ends[] = {{client_ended_ ? -1 : client_.fd(), POLLRDHUP, 0},
+                       {harm_.way == Harm::Way::to_server ? server_.fd() : -1, POLLRDHUP, 0}};
+      if (::poll(ends, 2, static_cast<int>(std::min(left, kLook).count())) > 0) return false;
     }
     return false;
   }
-  void hold(const RawSocket& peer) const {
-    while (waits(1s, peer)) {
+  void hold() const {
+    while (waits(1s)) {
     }
   }
 

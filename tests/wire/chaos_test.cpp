@@ -22,12 +22,7 @@ bool long_form() {
 /// Coroutines alive when nothing goes on.
 int coroutines(const GatewayFixture& gateway) {
   for (int i = 0; i < 4; ++i) CHECK(gateway.still_works());
-  RawSocket socket = RawSocket::to_path(gateway.directory.path + "/admin.sock");
-  socket.send(GatewayFixture::request("GET", "/metrics", "", ""));
-  const Response page{socket.answer()};
-  const std::string line = "\nsallyport_coroutines ";
-  const auto at = page.body.find(line);
-  return at == std::string::npos ? -1 : std::atoi(page.body.c_str() + at + line.size());
+  return metric(gateway, "sallyport_coroutines");
 }
 
 struct Wanted {
@@ -54,14 +49,13 @@ Wanted wanted(const Harm& harm, std::size_t needed) {
 
 TEST_CASE(
     "F06 an answer that is harmed at any byte: one answer or one error, never half of one, one execution, "
-    "one "
-    "outcome") {
+    "one outcome") {
   struct Row {
     Kind kind;
     std::size_t step;
   };
-  const Row rows[] = {{Kind::cut, 1},    {Kind::reset, 5},  {Kind::half_close, 7}, {Kind::corrupt, 3},
-                      {Kind::delay, 61}, {Kind::hang, 151}, {Kind::drip, 197}};
+  const Row rows[] = {{Kind::cut, 5},    {Kind::reset, 11}, {Kind::half_close, 13}, {Kind::corrupt, 9},
+                      {Kind::delay, 61}, {Kind::hang, 301}, {Kind::drip, 401}};
   for (const Era era : {Era::modern, Era::legacy}) {
     for (const Form form : {Form::json, Form::stream, Form::chunked_stream}) {
       CAPTURE(static_cast<int>(era));
@@ -121,7 +115,7 @@ TEST_CASE(
     const std::size_t size = peer.mcp.heard("tools/call").back().raw.size();
     std::size_t calls = 1;
     for (const Kind kind : {Kind::cut, Kind::reset, Kind::half_close, Kind::corrupt}) {
-      for (std::size_t at = 0; at <= size; at += long_form() ? 1 : 7) {
+      for (std::size_t at = 0; at <= size; at += long_form() ? 1 : 13) {
         const Harm harm{.kind = kind, .way = Way::to_server, .at = at, .marker = std::string(kMarker)};
         CAPTURE(harm.text());
         const int executed = peer.executed;
@@ -197,7 +191,7 @@ TEST_CASE("many calls at once through harm from a seed: every account agrees") {
     const HarmedClient clients[] = {{gateway, true}, {gateway, false}};
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
-        for (int i = 0; i < (long_form() ? 2000 : 60); ++i) {
+        for (int i = 0; i < (long_form() ? 2000 : 30); ++i) {
           const Told got = clients[(t + i) % 2].call();
           ++sent;
           if (!got.clean() || got.took > 6s) ++unclean;

@@ -111,15 +111,20 @@ inline StreamReader listen(const GatewayFixture& gateway, const Json& filter, co
           GatewayFixture::modern_body("subscriptions/listen", {{"notifications", filter}}, id)));
 }
 
-/// A number of the admin listener's /metrics, waited for.
+/// A number of the admin listener's /metrics; -1 when it is absent.
+inline int metric(const GatewayFixture& gateway, const std::string& name) {
+  RawSocket socket = RawSocket::to_path(gateway.directory.path + "/admin.sock");
+  socket.send(GatewayFixture::request("GET", "/metrics", "", ""));
+  const Response page{socket.answer()};
+  const std::string line = "\n" + name + " ";
+  const auto at = page.body.find(line);
+  return at == std::string::npos ? -1 : std::atoi(page.body.c_str() + at + line.size());
+}
+
+/// The same, waited for.
 inline bool metric_becomes(const GatewayFixture& gateway, const std::string& name, int wanted) {
   for (int i = 0; i < 500; ++i) {
-    RawSocket socket = RawSocket::to_path(gateway.directory.path + "/admin.sock");
-    socket.send(GatewayFixture::request("GET", "/metrics", "", ""));
-    const Response page{socket.answer()};
-    const std::string line = "\n" + name + " ";
-    const auto at = page.body.find(line);
-    if (at != std::string::npos && std::atoi(page.body.c_str() + at + line.size()) == wanted) return true;
+    if (metric(gateway, name) == wanted) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return false;

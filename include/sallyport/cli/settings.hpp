@@ -40,6 +40,7 @@ struct Settings {
   LogSettings log{};
   int shards = 0;  ///< 0: one per core
   std::chrono::milliseconds stop_grace = limits::kStopGrace;
+  std::size_t bytes_in_flight = limits::kBytesInFlight;
 };
 
 /// One setting: its place in the file, its variable, and what makes a Settings member of its text.
@@ -68,6 +69,9 @@ Result<Settings> load_settings(const std::string& file, const Environment& envir
 /// Takes settings from text. Problems are appended as "FILE:LINE:COLUMN: what".
 void read_settings(std::string_view text, const std::string& file, Settings& settings,
                    std::vector<std::string>& problems);
+
+/// "64MiB", "2GiB", "512KiB"; nullopt for anything else.
+std::optional<std::size_t> parse_size(std::string_view text);
 
 /// "10s", "500ms", "2m", "1h", "30d"; nullopt for anything else.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);

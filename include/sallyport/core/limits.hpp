@@ -25,7 +25,8 @@ constexpr std::size_t kAdminBody = 16 * MiB;
 constexpr std::size_t kUpstreamBody = 32 * MiB;  ///< one upstream response, whole
 constexpr std::size_t kSseEvent = 10 * MiB;      ///< one event of an upstream stream (N44)
 constexpr std::size_t kBytesInFlight =
-    1024 * MiB;  ///< all request and response bodies of the process together
+    1024 * MiB;  ///< all request and response bodies of the process together, unless a setting says otherwise
+constexpr std::size_t kUncounted = 8 * KiB;  ///< of one answer or queue: what buffers hold anyway
 
 // JSON.
 constexpr int kJsonDepth = 64;
@@ -59,6 +60,7 @@ constexpr std::size_t kSseQueue = 1 * MiB;  ///< bytes waiting for one slow read
 constexpr std::size_t kExecutorQueue = 1024;
 constexpr std::size_t kPipelined = 64 * KiB;           ///< bytes read ahead of the request in hand
 constexpr std::size_t kConnections = 32768;            ///< accepted sockets; then accepting pauses
+constexpr std::size_t kDescriptorShare = 4;            ///< one in so many is kept for all that is no client
 constexpr std::size_t kUpstreamIdleConnections = 512;  ///< per shard and origin
 constexpr std::size_t kUpstreamConnections = 4096;     ///< per shard and origin, busy ones included
 

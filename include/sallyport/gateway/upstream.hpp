@@ -16,6 +16,7 @@
 #include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/mcp/message.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/shard.hpp"
 
 namespace sallyport::gateway {
@@ -82,6 +83,7 @@ struct UpstreamAnswer {
   json::Document document;
   json::Value payload;
   bool is_error = false;
+  net::HeldBytes held{};  ///< for the document, and for the copy that goes to the client
 };
 
 /// What an upstream says outside of any call.

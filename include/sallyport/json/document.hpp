@@ -156,6 +156,8 @@ class Document {
 
   Value root() const;
   const std::string& bytes() const;
+  /// What it holds beside `bytes()`: up to four times as much.
+  std::size_t index_bytes() const;
 
  private:
   Document();

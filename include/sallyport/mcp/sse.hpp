@@ -30,6 +30,8 @@ class SseReader {
   /// delivered first: then dead() is already true and the next feed returns the error.
   Result<std::vector<SseEvent>> feed(std::string_view bytes);
   /// Nothing more will come out: close the stream.
+  /// Bytes of the event that has begun and not ended.
+  std::size_t pending() const { return size_; }
   bool dead() const { return dead_; }
   /// An event has begun whose blank line has not arrived.
   bool mid_event() const { return size_ > 0; }

@@ -11,6 +11,7 @@
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/task.hpp"
 #include "sallyport/net/egress.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/http.hpp"
 #include "sallyport/net/shard.hpp"
 
@@ -55,9 +56,11 @@ class ClientResponse {
   bool is_type(std::string_view type) const;
   /// The next bytes of the body as they arrive; empty at its end. Valid until the next call.
   Task<Result<std::string_view>> some();
-  /// All of it. Errors: too_large beyond `cap`, upstream_timeout, upstream_broken (too short, bad chunk),
-  /// cancelled.
+  /// All of it, counted as it comes. Errors: too_large beyond `cap`, limited (HeldBytes), upstream_timeout,
+  /// upstream_broken (too short, bad chunk), cancelled.
   Task<Result<std::string>> whole(std::size_t cap);
+  /// The share of the budget that the bytes of whole() hold; their keeper keeps it too.
+  HeldBytes take_held();
 
  private:
   friend class Client;

@@ -40,7 +40,7 @@ class Exchange {
   virtual const Peer& peer() const = 0;
   virtual SteadyTime started() const = 0;
 
-  /// Reads the whole body (sends 100-continue where asked). Counted against limits::kBytesInFlight until the
+  /// Reads the whole body (sends 100-continue where asked). Counted as HeldBytes until the
   /// exchange ends. Errors: too_large, bad_request (framing), upstream of nothing: cancelled when the client
   /// went away.
   virtual Task<Result<std::string>> read_body(std::size_t cap) = 0;
@@ -108,12 +108,8 @@ struct ListenerOptions {
   ConnectionBounds bounds{};
 };
 
-/// Bytes of request bodies held by all exchanges of the process, against limits::kBytesInFlight. Threads:
-/// any.
-std::size_t body_bytes_in_flight();
-
 /// Accepts on one thread (shard 0) and deals sockets to the shards in turn. Accepting pauses at
-/// limits::kConnections and when descriptors run out.
+/// limits::kConnections, or before the process's descriptors run out (limits::kDescriptorShare).
 class Listener {
  public:
   /// Binds now. Errors: Code::unavailable with what could not be bound and why.

@@ -1,0 +1,40 @@
+#pragma once
+/// The process-wide budget of bytes in flight: whoever keeps a body, an answer or what waits for a slow
+/// reader holds a share of it.
+
+#include <cstddef>
+#include <utility>
+
+namespace sallyport::net {
+
+/// One holder's share. Threads: a share belongs to one thread at a time, the budget to all.
+class HeldBytes {
+ public:
+  HeldBytes() = default;
+  HeldBytes(HeldBytes&& other) noexcept : bytes_(std::exchange(other.bytes_, 0)) {}
+  HeldBytes& operator=(HeldBytes&& other) noexcept {
+    if (this != &other) {
+      release();
+      bytes_ = std::exchange(other.bytes_, 0);
+    }
+    return *this;
+  }
+  ~HeldBytes() { release(); }
+
+  /// Makes the share `bytes`; false, and nothing changed, when that would take more than the budget has after
+  /// `spare` bytes are set aside for others. Less is always granted.
+  [[nodiscard]] bool set(std::size_t bytes, std::size_t spare = 0);
+  void release();
+  std::size_t bytes() const { return bytes_; }
+
+  /// All shares together.
+  static std::size_t total();
+  /// The budget; limits::kBytesInFlight unless set otherwise, at the start.
+  static std::size_t budget();
+  static void set_budget(std::size_t bytes);
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace sallyport::net
