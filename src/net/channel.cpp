@@ -74,6 +74,12 @@ bool Channel::is_open() const { return impl_->is_open(); }
 int Channel::fd() const { return impl_->fd(); }
 Shard& Channel::shard() { return impl_->shard; }
 void Channel::close() { impl_->close(); }
+void Channel::abort() {
+  if (!is_open()) return;
+  const linger none{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  impl_->polled.close();
+}
 std::uint64_t Channel::bytes_written() const { return impl_->written; }
 
 Channel::Read Channel::read(std::span<char> into) { return Read(*impl_, into); }

@@ -272,7 +272,7 @@ void Connection::guard_write() {
     if (channel_.bytes_written() != guarded_at_) {
       guard_write();
     } else {
-      channel_.close();
+      channel_.abort();
     }
   });
 }

@@ -34,7 +34,7 @@ bool EventWriter::push(std::string frame) {
   // not read.
   if (waiting_.size() + sending_.size() > bounds_.sse_queue || !hold(frame.size())) {
     open_ = false;
-    channel_.close();  // the write under way fails, and that tells everyone
+    channel_.abort();  // the write under way fails, and that tells everyone
     return false;
   }
   payload_ += frame.size();
@@ -88,7 +88,7 @@ void EventWriter::guard() {
     if (channel_.bytes_written() != guarded_at_) {
       guard();
     } else {
-      channel_.close();
+      channel_.abort();
     }
   });
 }

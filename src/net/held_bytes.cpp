@@ -10,11 +10,16 @@ namespace {
 std::atomic<std::size_t> held{0};
 std::atomic<std::size_t> allowed{limits::kBytesInFlight};
 
+constexpr std::size_t kLarge = limits::MiB;
+constexpr int kTurns = 2;  // the memory itself may go a turn after the share
+void (*large_action)() = nullptr;
+thread_local int turns_due = 0;
+
 }  // namespace
 
 bool HeldBytes::set(std::size_t bytes, std::size_t spare) {
   if (bytes <= bytes_) {
-    if (bytes < bytes_) held.fetch_sub(bytes_ - bytes, std::memory_order_relaxed);
+    smaller(bytes);
   } else {
     const std::size_t more = bytes - bytes_;
     const std::size_t before = held.fetch_add(more, std::memory_order_relaxed);
@@ -27,8 +32,22 @@ bool HeldBytes::set(std::size_t bytes, std::size_t spare) {
   return true;
 }
 
-void HeldBytes::release() {
-  if (bytes_ > 0) held.fetch_sub(std::exchange(bytes_, 0), std::memory_order_relaxed);
+void HeldBytes::smaller(std::size_t bytes) {
+  const std::size_t before = std::exchange(bytes_, bytes);
+  const std::size_t less = before - bytes;
+  if (less == 0) return;
+  held.fetch_sub(less, std::memory_order_relaxed);
+  if (less >= kLarge) turns_due = kTurns;
+}
+
+void HeldBytes::release() { smaller(0); }
+
+void HeldBytes::after_large(void (*action)()) { large_action = action; }
+
+void HeldBytes::turn_ended() {
+  if (turns_due == 0) return;
+  --turns_due;
+  if (large_action) large_action();
 }
 
 std::size_t HeldBytes::total() { return held.load(std::memory_order_relaxed); }

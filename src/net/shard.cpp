@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "sallyport/core/limits.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "shard_impl.hpp"
 
 namespace sallyport::net {
@@ -88,6 +89,7 @@ void Shard::Impl::run_turn() {
   run_posted();
   poller.run_ended();
   run_turn_end();
+  HeldBytes::turn_ended();
 }
 
 /// Each is gone once it has run: it may own what should not outlive it.

@@ -105,6 +105,7 @@ TEST_CASE("F08 a stream whose reader does not read is cut at its bound, and its 
   RawSocket s = server.dial();
   s.send(kGet);
   CHECK(TestServer::eventually([&] { return ended == 1; }));
+  CHECK(s.was_reset());
 }
 
 TEST_CASE("F08 a stream whose reader stalls is cut after the stall bound, at its end too") {
@@ -117,6 +118,7 @@ TEST_CASE("F08 a stream whose reader stalls is cut after the stall bound, at its
   RawSocket s = server.dial();
   s.send(kGet);
   CHECK(TestServer::eventually([&] { return ended == 1 && server.listener().connections() == 0; }));
+  CHECK(s.was_reset());
 }
 
 TEST_CASE("stopping cuts streams after the grace") {

@@ -101,6 +101,32 @@ TEST_CASE("a large answer of an upstream is counted as it comes, and its keeper 
   }
 }
 
+TEST_CASE("the allocator hears on the shard when a large share was let go of, and not of small ones") {
+  static std::atomic<int> heard = 0;
+  static std::atomic<std::thread::id> where;
+  HeldBytes::after_large([] {
+    ++heard;
+    where = std::this_thread::get_id();
+  });
+  with_client([&](Shard& shard, Client&) -> Task<> {
+    // What this thread let go of before.
+    for (int i = 0; i < 3; ++i) co_await sleep_for(shard, std::chrono::milliseconds(0));
+    heard = 0;
+    HeldBytes share;
+    REQUIRE(share.set(limits::MiB - 1));
+    share.release();
+    for (int i = 0; i < 3; ++i) co_await sleep_for(shard, std::chrono::milliseconds(0));
+    CHECK(heard == 0);
+    REQUIRE(share.set(limits::MiB));
+    CHECK(share.set(0));
+    CHECK(heard == 0);  // not in the middle of a turn
+    for (int i = 0; i < 5; ++i) co_await sleep_for(shard, std::chrono::milliseconds(0));
+    CHECK(heard == 2);
+    CHECK(where.load() == std::this_thread::get_id());
+  });
+  HeldBytes::after_large(nullptr);
+}
+
 TEST_CASE("an answer that is announced and does not come costs what came") {
   FakeUpstream upstream([](RawSocket& socket, int) {
     read_request(socket);

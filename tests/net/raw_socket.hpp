@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -105,6 +106,16 @@ class RawSocket {
     while (more()) {
     }
     return std::exchange(buffer_, {});
+  }
+  /// True when the peer has reset the connection (or does within ten seconds), whatever there still is to
+  /// read.
+  bool was_reset() const {
+    pollfd poll{.fd = fd_, .events = POLLRDHUP, .revents = 0};
+    if (::poll(&poll, 1, 10'000) <= 0) return false;
+    int error = 0;
+    socklen_t size = sizeof error;
+    ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error == ECONNRESET;
   }
   /// True when the peer has closed (or does within ten seconds) without sending more.
   bool at_end() { return buffer_.empty() && !more(); }

@@ -240,6 +240,7 @@ TEST_CASE("F08 a reader that takes nothing is cut, and one that takes something 
   RawSocket stalled = server.dial();
   stalled.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
   CHECK(TestServer::eventually([&] { return ended == 1; }));
+  CHECK(stalled.was_reset());
   RawSocket reading = server.dial();
   reading.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
   CHECK(reading.answer().body.size() == 30'000'000);

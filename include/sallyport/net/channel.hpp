@@ -76,6 +76,8 @@ class Channel {
   void shutdown_send();
   /// Pending operations end with an error. May be called at any time, more than once.
   void close();
+  /// The same for a peer that takes nothing: the system keeps nothing for it, and it is told by a reset.
+  void abort();
   bool is_open() const;
   int fd() const;  ///< -1 when closed
   /// Payload bytes that the system has taken so far: whoever guards a long write sees whether it moves.

@@ -33,7 +33,14 @@ class HeldBytes {
   static std::size_t budget();
   static void set_budget(std::size_t bytes);
 
+  /// What a shard runs after turns of its loop in which large shares were let go of; for the allocator. Set
+  /// before the first shard runs.
+  static void after_large(void (*action)());
+  /// Runs it when it is due. Threads: the one whose shares were let go of.
+  static void turn_ended();
+
  private:
+  void smaller(std::size_t bytes);
   std::size_t bytes_ = 0;
 };
 
