@@ -32,6 +32,8 @@ Shown show(const Error& error, const Call& call) {
             .code = wire.code,
             .message = error.hint.empty() ? std::string(wire.message) : error.hint,
             .data = error.data};
+  // What has run is not to be repeated, as 429 asks for: it has its answer, which says what became of it.
+  if (error.answered && wire.http == 429) out.http = 200;
   if (out.data.empty()) {
     out.data = "{\"call\":" + json::quote(call.id) + ",\"reason\":" + json::quote(name_of(error.code)) +
                (error.retry ? ",\"retry\":true" : "") +

@@ -153,17 +153,21 @@ Task<Result<Turn>> McpService::begin(Call& call, const Target& target, UpstreamC
   struct Keep {
     std::shared_ptr<const json::Document> body;
     std::shared_ptr<const Snapshot> snapshot;
+    net::HeldBytes held;
   };
   auto watch = call.cancel.on_request([dialogue] { dialogue->cancel(); });
   if (call.cancel.requested()) co_return fail(Code::cancelled, Blame::client, "cancelled by the caller");
   dialogue->start(target.server->upstream, std::move(upstream), std::move(isolation),
-                  std::make_shared<Keep>(Keep{call.body, call.snapshot}));
+                  std::make_shared<Keep>(Keep{call.body, call.snapshot, std::move(call.held)}));
   Turn turn = co_await dialogue->next(
       [this, &call](mcp::Method method, json::Value params) { relay(call, method, params); });
   if (turn.answer) co_return turn;
   if (!call.here.parked.add(call.id, call.principal_name(), dialogue)) {
     dialogue->cancel();
-    co_return fail(Code::limited, Blame::us, "too many calls wait for their clients", true);
+    // It has begun and asked something: a repeat may act twice.
+    Failure crowded = fail(Code::limited, Blame::us, "too many calls wait for their clients");
+    crowded.error().answered = true;
+    co_return crowded;
   }
   call.dialogue = call.id;
   park(call.here, call.id, *dialogue);

@@ -282,7 +282,7 @@ class GatewayImpl final : public Gateway {
       co_return refused("JSON-RPC batches exist in protocol version 2025-03-26 only.");
     if (root.size() == 0 || root.size() > kBatch)
       co_return refused("A batch has 1 to " + std::to_string(kBatch) + " messages.");
-    std::string out;
+    std::string out = "[";
     for (const json::Value item : root.elements()) {
       Call part(call.exchange, call.here);
       part.snapshot = call.snapshot;
@@ -299,10 +299,18 @@ class GatewayImpl final : public Gateway {
       record(part, answer);
       if (part.intent_written) co_await recorded(part);
       const net::Reply reply = render(part, std::move(answer));
-      if (!reply.body.empty()) out += (out.empty() ? "" : ",") + reply.body;
+      if (reply.body.empty()) continue;
+      if (out.size() > 1) out += ',';
+      out += reply.body;
+      if (out.size() > limits::kUncounted && !call.answer_held.set(out.size())) {
+        Failure no_room = fail(Code::limited, Blame::us, "bytes in flight, for the answers to a batch");
+        no_room.error().answered = true;
+        co_return no_room;
+      }
     }
-    if (out.empty()) co_return Accepted{};
-    co_return net::Reply{.status = 200, .content_type = "application/json", .body = "[" + out + "]"};
+    if (out.size() == 1) co_return Accepted{};
+    out += ']';
+    co_return net::Reply{.status = 200, .content_type = "application/json", .body = std::move(out)};
   }
 
   /// Goes on when the outcome of what ran has been written, or could not be: the client is told the latter.

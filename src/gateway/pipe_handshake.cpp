@@ -27,7 +27,11 @@ Task<Result<UpstreamIdentity>> initialize(std::shared_ptr<MessagePipe> pipe, Ste
     error.retry = true;
     co_return Failure(std::move(error));
   }
-  if (answer->is_error) co_return broken("initialize refused: " + wire::words_of(answer->payload, config));
+  if (answer->is_error) {
+    Failure refused = broken("initialize refused: " + wire::words_of(answer->payload, config));
+    refused.error().answered = true;
+    co_return refused;
+  }
   auto identity = wire::read_initialize(answer->payload);
   if (identity) pipe->notify("notifications/initialized", "{}", Carrier::Order::before_what_follows);
   co_return identity;

@@ -67,7 +67,10 @@ class Server : public std::enable_shared_from_this<Server> {
       if (!identity) {
         auto made = co_await unless_cancelled(call, identify(isolation, call.deadline));
         if (!made) {
-          if (dial_again(made.error(), pass, dials, begun) && co_await dial_pause(call, dials++)) continue;
+          if (dial_again(made.error(), pass, dials, begun)) {
+            const int dial = dials++;
+            if (co_await dial_pause(call, dial)) continue;
+          }
           co_return failed(made.error());
         }
         identity = std::move(*made);
@@ -90,7 +93,10 @@ class Server : public std::enable_shared_from_this<Server> {
       auto exchanged = co_await exchange(link_, call, key.isolation, identity, visit.asked());
       note_reachable(exchanged);
       if (!exchanged) {
-        if (dial_again(exchanged.error(), pass, dials, begun) && co_await dial_pause(call, dials++)) continue;
+        if (dial_again(exchanged.error(), pass, dials, begun)) {
+          const int dial = dials++;
+          if (co_await dial_pause(call, dial)) continue;
+        }
         co_return failed(exchanged.error());
       }
       if (pass) {
@@ -278,7 +284,9 @@ class Server : public std::enable_shared_from_this<Server> {
 
   /// Calls notice first that a server went away or came back.
   void note_reachable(const Result<Exchanged>& exchanged) {
-    const bool down = !exchanged && exchanged.error().code == Code::upstream_unreachable;
+    // Without descriptors of our own nothing is known of the server.
+    const bool down = !exchanged && exchanged.error().code == Code::upstream_unreachable &&
+                      exchanged.error().blame == Blame::upstream;
     if (down == down_.load(std::memory_order_relaxed)) return;
     if (!down && !exchanged) return;
     down_ = down;

@@ -48,8 +48,11 @@ Task<Result<void>> take_up(Link& link, Identity identity, MessageStream& stream,
     auto response = co_await link.get(identity, stream.last_id(), within);
     if (!response) {
       const Code code = response.error().code;
-      if (code != Code::upstream_unreachable && code != Code::upstream_broken)
-        co_return Failure(response.error());
+      if (code != Code::upstream_unreachable && code != Code::upstream_broken) {
+        Failure ended(response.error());
+        ended.error().retry = false;  // the request itself went out long ago
+        co_return ended;
+      }
       continue;
     }
     if (response->status() == 200 && response->is_type("text/event-stream")) {

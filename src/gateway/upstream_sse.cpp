@@ -6,6 +6,7 @@
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/sse.hpp"
 #include "sse_endpoint.hpp"
+#include "upstream_http_link.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -177,6 +178,7 @@ class SseConnection : public std::enable_shared_from_this<SseConnection> {
     if (status >= 200 && status < 300) co_return std::nullopt;
     if (status == 401 || status == 403) co_return refused_credential(status);
     Error error = broken("HTTP " + std::to_string(status) + " to a message");
+    error.answered = !http::is_absence(status);
     if (status == 404 || status == 410) {
       // The session is not known: nothing has run.
       error.code = Code::upstream_unreachable;

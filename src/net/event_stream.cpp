@@ -1,6 +1,7 @@
 #include "event_stream.hpp"
 
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <utility>
 
@@ -11,7 +12,30 @@ namespace {
 // empty.
 constexpr std::size_t kGathered = 16 * limits::KiB;
 constexpr std::size_t kKept = 2 * limits::KiB;
+
+std::atomic<std::size_t> all_waiting{0};
 }  // namespace
+
+bool WaitingBytes::set(std::size_t bytes) {
+  const std::size_t before = held_.bytes();
+  if (bytes <= before) {
+    all_waiting.fetch_sub(before - bytes, std::memory_order_relaxed);
+    return held_.set(bytes);
+  }
+  const std::size_t more = bytes - before;
+  // The last eighth is for calls.
+  if (all_waiting.fetch_add(more, std::memory_order_relaxed) + more <= HeldBytes::budget() / 2 &&
+      held_.set(bytes, HeldBytes::budget() / 8))
+    return true;
+  all_waiting.fetch_sub(more, std::memory_order_relaxed);
+  return false;
+}
+
+void WaitingBytes::release() {
+  if (held_.bytes() == 0) return;
+  all_waiting.fetch_sub(held_.bytes(), std::memory_order_relaxed);
+  held_.release();
+}
 
 EventWriter::EventWriter(Channel& channel, const ConnectionBounds& bounds, bool chunked,
                          std::function<void()> broken)
@@ -42,10 +66,11 @@ bool EventWriter::push(std::string frame) {
   return open_;
 }
 
-/// Slow readers together never take more than half of the budget: calls go on beside them.
+/// Who takes what comes is not slow, however little is left of the budget: only what waits behind a write
+/// that does not get on is refused.
 bool EventWriter::hold(std::size_t more) {
   const std::size_t all = waiting_.size() + sending_.size() + more;
-  return all <= limits::kUncounted || held_.set(all, HeldBytes::budget() / 2);
+  return all <= limits::kUncounted || held_.set(all) || !writing_;
 }
 
 void EventWriter::hang_up() {

@@ -12,6 +12,21 @@
 
 namespace sallyport::net {
 
+/// What streams keep for their readers: a share of the budget, and together at most half of it.
+class WaitingBytes {
+ public:
+  WaitingBytes() = default;
+  ~WaitingBytes() { release(); }
+  WaitingBytes(const WaitingBytes&) = delete;
+  WaitingBytes& operator=(const WaitingBytes&) = delete;
+  /// As HeldBytes::set.
+  [[nodiscard]] bool set(std::size_t bytes);
+  void release();
+
+ private:
+  HeldBytes held_;
+};
+
 class EventWriter final : public EventStream, public std::enable_shared_from_this<EventWriter> {
  public:
   /// Goes before the channel does. `broken` is called, once, when the client no longer takes the stream.
@@ -43,7 +58,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   const std::function<void()> broken_;
   std::string waiting_;
   std::string sending_;
-  HeldBytes held_;
+  WaitingBytes held_;
   std::size_t payload_ = 0;
   bool open_ = true;
   bool ended_ = false;

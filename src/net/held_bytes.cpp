@@ -22,11 +22,10 @@ bool HeldBytes::set(std::size_t bytes, std::size_t spare) {
     smaller(bytes);
   } else {
     const std::size_t more = bytes - bytes_;
-    const std::size_t before = held.fetch_add(more, std::memory_order_relaxed);
-    if (before + more + spare > allowed.load(std::memory_order_relaxed)) {
-      held.fetch_sub(more, std::memory_order_relaxed);
-      return false;
-    }
+    std::size_t before = held.load(std::memory_order_relaxed);
+    do {
+      if (before + more + spare > allowed.load(std::memory_order_relaxed)) return false;
+    } while (!held.compare_exchange_weak(before, before + more, std::memory_order_relaxed));
   }
   bytes_ = bytes;
   return true;

@@ -93,7 +93,7 @@ Task<Result<std::string>> Connection::read_sized() {
   while (have < total) {
     if (have == body.size()) {
       const std::size_t bigger = std::min(total, std::max({kFirstPiece, have * 2, in_.size()}));
-      if (!held_.set(bigger)) co_return busy();
+      if (bigger > limits::kUncounted && !held_.set(bigger)) co_return busy();
       grow(body, bigger);
     }
     if (!in_.empty()) {
@@ -122,7 +122,7 @@ Task<Result<std::string>> Connection::read_chunked(std::size_t cap) {
       const std::size_t need = body.size() + step->payload.size();
       if (need > body.capacity()) {
         const std::size_t bigger = std::min(cap, std::max({need, body.capacity() * 2, std::size_t{1024}}));
-        if (!held_.set(bigger)) co_return busy();
+        if (bigger > limits::kUncounted && !held_.set(bigger)) co_return busy();
         body.reserve(bigger);
       }
       body.append(step->payload);

@@ -108,6 +108,26 @@ TEST_CASE("F08 a stream whose reader does not read is cut at its bound, and its 
   CHECK(s.was_reset());
 }
 
+TEST_CASE("F08 who takes what comes is not cut because others have spent the budget") {
+  const std::string frame = "data: " + std::string(16'000, 'x') + "\n\n";
+  HeldBytes others;
+  {
+    TestServer server({}, [&](Exchange& x) -> Task<> {
+      EventStream& stream = x.stream({});
+      CHECK(stream.push(frame));
+      co_await sleep_for(x.shard(), 20ms);
+      CHECK(stream.push(frame));
+    });
+    HeldBytes::set_budget(limits::MiB);
+    REQUIRE(others.set(limits::MiB));
+    RawSocket s = server.dial();
+    s.send(kGet);
+    CHECK(s.answer().body == frame + frame);
+    others.release();
+  }
+  HeldBytes::set_budget(limits::kBytesInFlight);
+}
+
 TEST_CASE("F08 a stream whose reader stalls is cut after the stall bound, at its end too") {
   std::atomic<int> ended = 0;
   TestServer server({.write_stall = 50ms}, [&](Exchange& x) -> Task<> {

@@ -246,6 +246,25 @@ TEST_CASE("F08 a reader that takes nothing is cut, and one that takes something 
   CHECK(reading.answer().body.size() == 30'000'000);
 }
 
+TEST_CASE(
+    "small bodies are taken when the budget is spent, however they come; a large one is told to come again") {
+  TestServer server;
+  HeldBytes others;
+  HeldBytes::set_budget(limits::MiB);
+  REQUIRE(others.set(limits::MiB));
+  RawSocket s = server.dial();
+  s.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+  s.send("hi");
+  CHECK(s.answer().body == "hi");
+  s.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  s.send("2\r\nho\r\n0\r\n\r\n");
+  CHECK(s.answer().body == "ho");
+  s.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n" + std::string(9000, 'x'));
+  CHECK(s.answer().status != 200);
+  others.release();
+  HeldBytes::set_budget(limits::kBytesInFlight);
+}
+
 TEST_CASE("a client that asks first is told to go on before it sends its body") {
   TestServer server;
   RawSocket s = server.dial();

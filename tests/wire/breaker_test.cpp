@@ -2,9 +2,11 @@
 // breaker spares the calls after them.
 #include "faulty_peers.hpp"
 #include "harmed_calls.hpp"
+#include "sallyport/net/held_bytes.hpp"
 
 using namespace sallyport::testing;
 namespace limits = sallyport::limits;
+using sallyport::net::HeldBytes;
 
 namespace {
 
@@ -196,6 +198,25 @@ TEST_CASE("a server that is there is never held back, whatever it answers; a pro
     const int failed = fail_until_open(bed.gateway);
     CHECK(failed == (row.opens ? limits::kBreakerFailures : -1));
   }
+}
+
+TEST_CASE("a call that ran and whose answer finds no room is never offered for a repeat") {
+  Bed bed(Era::modern);
+  bed.peer.mcp.on("tools/call", [](RawSocket& socket, const Heard& heard) {
+    const std::string result = ScriptedMcp::text_result(heard.message, std::string(20'000, 'x')).dump();
+    return socket.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+                       std::to_string(result.size()) + "\r\n\r\n" + result);
+  });
+  HeldBytes others;
+  REQUIRE(others.set(HeldBytes::budget()));
+  const Response told = echo(bed.gateway);
+  others.release();
+  CHECK(told.status == 200);
+  CHECK(told.code() == 1005);
+  CHECK(reason(told) == "limited");
+  CHECK(told.header("Retry-After").empty());
+  CHECK_FALSE(told.json()["error"]["data"].contains("retry"));
+  CHECK(echo(bed.gateway).json().contains("result"));
 }
 
 TEST_CASE("a child that never answers, and a connection of 2024, are held back like any other") {
