@@ -146,7 +146,8 @@ class Verifier {
     if (claims.empty() && files.front().start <= checkpointed_start_) {
       problem(fmt::format("{}: no checkpoint knows this chain", files.front().file()));
     }
-    Walk at{.claims = claims};
+    Walk at{.claims = claims, .where = files.front().file()};
+    check_claims(at, at.where);  // a start that ended before its first record is sealed at 0
     int segment = 1;
     for (const SegmentName& file : files) {
       for (; segment < file.segment; ++segment) {
@@ -174,8 +175,8 @@ class Verifier {
     const std::vector<Claim>& claims;
     std::size_t next_claim = 0;
     ChainHead head{};
-    std::string where{};  ///< FILE:LINE of the head
-    bool lost = false;    ///< the line before was no record: its successor cannot be judged
+    std::string where;  ///< FILE:LINE of the head; FILE before the first record
+    bool lost = false;  ///< the line before was no record: its successor cannot be judged
   };
 
   Result<void> walk_segment(const SegmentName& segment, Walk& at, bool last) {

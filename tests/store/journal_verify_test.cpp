@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -107,6 +108,24 @@ TEST_CASE("verify finds a removed segment, a removed chain and records behind a 
     lines.push_back(line);
     write_lines(f.folder.file(last), lines);
     CHECK(reports(f.verify(), {last, "sealed this chain"}));
+  }
+}
+
+TEST_CASE("a start that ended before its first record was whole leaves a journal that verifies") {
+  for (const char* left : {"", "{\"seq\":1,"}) {
+    CAPTURE(left);
+    JournalFixture f;
+    std::filesystem::create_directories(f.folder.path + "/journal");
+    const SegmentName ended{.start = f.clock.millis - 1000, .shard = 0, .segment = 1};
+    write_text(f.folder.file(ended.file()), left);
+    {
+      auto journal = f.open();
+      CHECK(f.call(journal->writer(0), "after"));
+    }
+    const VerifyReport report = f.verify();
+    CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+    CHECK(report.chains == 2);
+    CHECK(report.torn_tails == (*left ? 1 : 0));
   }
 }
 
