@@ -191,13 +191,17 @@ int verify(Invocation& invocation, const std::string& key_file, const std::strin
                       {"checkpoints", report->checkpoints},
                       {"open_intents", report->open_intents},
                       {"torn_tails", report->torn_tails},
+                      {"garbled_payloads", report->garbled_payloads},
                       {"problems", report->problems}});
     return report->ok ? kDone : kFailed;
   }
   invocation.out << fmt::format(
-      "{}: {} records in {} chains, {} checkpoints, {} open intents, {} torn tails\n",
+      "{}: {} records in {} chains, {} checkpoints, {} open intents, {} torn tails{}\n",
       report->ok ? "ok" : "NOT OK", report->records, report->chains, report->checkpoints,
-      report->open_intents, report->torn_tails);
+      report->open_intents, report->torn_tails,
+      report->garbled_payloads > 0
+          ? fmt::format(", {} payloads lost in a power cut", report->garbled_payloads)
+          : "");
   for (const auto& problem : report->problems) invocation.err << "sallyport: " << printable(problem) << '\n';
   return report->ok ? kDone : kFailed;
 }

@@ -48,6 +48,7 @@ class ChainScan {
     auto reader = LineReader::open(folder_ + "/" + file, offset);
     if (!reader) return Failure(reader.error());
     std::optional<std::uint64_t> damage;
+    if (damaged_) damage = offset;
     while (const auto line = reader->next()) {
       const auto record = parse_line(*line);
       const bool follows = record && !damaged_ && record->seq == claim_.head.seq + 1;

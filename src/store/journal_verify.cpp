@@ -175,8 +175,9 @@ class Verifier {
     const std::vector<Claim>& claims;
     std::size_t next_claim = 0;
     ChainHead head{};
-    std::string where;  ///< FILE:LINE of the head; FILE before the first record
-    bool lost = false;  ///< the line before was no record: its successor cannot be judged
+    std::string where;   ///< FILE:LINE of the head; FILE before the first record
+    bool ended = false;  ///< what follows was lost in a power cut, and is named
+    bool lost = false;   ///< the line before was no record: its successor cannot be judged
   };
 
   Result<void> walk_segment(const SegmentName& segment, Walk& at, bool last) {
@@ -184,9 +185,19 @@ class Verifier {
     auto reader = LineReader::open(folder_ + "/" + file);
     if (!reader) return Failure(reader.error());
     digests_.clear();
+    if (at.ended) {
+      if (!is_named_damage(file, 0))
+        problem(fmt::format("{}: bytes behind a chain's end that no torn record names", file));
+      return {};
+    }
     while (const auto line = reader->next()) {
       const std::string where = fmt::format("{}:{}", file, reader->line());
       const auto record = parse_line(*line);
+      if ((!record || record->seq != at.head.seq + 1) && is_named_damage(file, reader->offset())) {
+        at.ended = true;
+        check_payloads(segment);
+        return {};
+      }
       if (!record) {
         problem(where + ": not a record of this journal");
         at.lost = true;
@@ -211,6 +222,39 @@ class Verifier {
     }
     check_payloads(segment);
     return {};
+  }
+
+  /// Whether a start found all from here to the file's end behind a chain's last record, and named it.
+  bool is_named_damage(const std::string& file, std::uint64_t offset) {
+    if (!damage_) read_damage();
+    const auto named = damage_->find(fmt::format("{} {}", file, offset));
+    if (named == damage_->end()) return false;
+    auto reader = LineReader::open(folder_ + "/" + file, offset);
+    if (!reader) return false;
+    std::string bytes;
+    while (const auto line = reader->next()) bytes.append(*line).append("\n");
+    bytes += reader->rest();
+    if (hex(view(sha256(bytes))) != named->second) return false;
+    ++report_.torn_tails;
+    return true;
+  }
+
+  /// The records stand in chains that begin later than what they name; those are walked like any other.
+  void read_damage() {
+    damage_.emplace();
+    const auto segments = list_segments(folder_);
+    if (!segments) return;
+    for (const SegmentName& segment : *segments) {
+      auto reader = LineReader::open(folder_ + "/" + segment.file());
+      if (!reader) continue;
+      while (const auto line = reader->next()) {
+        if (line->find(R"("type":"torn")") == std::string_view::npos) continue;
+        const auto record = parse_line(*line);
+        if (!record || record->type != "torn" || record->member("damaged").empty()) continue;
+        damage_->emplace(fmt::format("{} {}", record->member("file"), record->member("offset")),
+                         record->member("sha256"));
+      }
+    }
   }
 
   void check_place(const LineView& record, Walk& at, const std::string& where) {
@@ -268,7 +312,7 @@ class Verifier {
     while (const auto line = reader->next()) {
       const auto document = json::Document::parse(std::string(*line));
       if (!document) {
-        problem(fmt::format("{}:{}: not a payload of this journal", file, reader->line()));
+        ++report_.garbled_payloads;  // payloads may be erased, also by a power cut
         continue;
       }
       const auto text = [&](std::string_view key) {
@@ -317,6 +361,7 @@ class Verifier {
   std::int64_t checkpointed_start_ = 0, newest_start_ = 0;
   OpenCalls open_;
   std::set<std::string> named_;
+  std::optional<std::map<std::string, std::string>> damage_;  // "FILE OFFSET" to digest, once it is asked for
   std::vector<Rest> rests_;
   std::unordered_multimap<std::string, std::string> digests_;  // of the segment in hand
 };

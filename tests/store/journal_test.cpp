@@ -1,5 +1,7 @@
 #include "sallyport/store/journal.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,6 +234,54 @@ TEST_CASE("F02 an outcome behind bytes that a power cut lost counts for nothing:
   }
   CHECK(f.count(R"("type":"torn")") == 1);
   CHECK(f.count(R"("type":"unknown","call":"acting")") == 1);
+  const auto report = f.verify();
+  CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+  CHECK(report.torn_tails == 1);
+  CHECK(report.open_intents == 0);
+
+  // Not the bytes that the record names.
+  lines[3].back() = ' ';
+  write_lines(file, lines);
+  CHECK(reports(f.verify(), {":3: not a record"}));
+}
+
+TEST_CASE("F02 segments behind bytes that a power cut lost are named with them") {
+  JournalFixture f;
+  f.segment_bytes = 1000;
+  {
+    auto journal = f.open();
+    for (int i = 0; i < 6; ++i) CHECK(f.call(journal->writer(0), "call-" + std::to_string(i)));
+  }
+  const auto files = f.folder.files();
+  REQUIRE(files.size() > 2);
+  std::vector<std::string> lines = lines_of(f.folder.file(files.front()));
+  lines.back().assign(lines.back().size(), '\0');
+  write_lines(f.folder.file(files.front()), lines);
+  std::filesystem::remove(f.folder.file("checkpoints.jsonl"));
+  {
+    auto again = f.open();
+  }
+  CHECK(f.count(R"("type":"torn")") == static_cast<int>(files.size()));
+  CHECK(fmt::format("{}", fmt::join(f.verify().problems, "; ")) == "");
+
+  write_text(f.folder.file(files[1]), read_text(f.folder.file(files[1])) + "{}\n");
+  CHECK(reports(f.verify(), {files[1], "no torn record names"}));
+}
+
+TEST_CASE("F02 a payload that a power cut garbled counts as erased") {
+  JournalFixture f;
+  {
+    auto journal = f.open();
+    for (int i = 0; i < 3; ++i) CHECK(f.call(journal->writer(0), "call-" + std::to_string(i), 2));
+  }
+  const std::string file = f.folder.file(f.folder.files(true).front());
+  std::vector<std::string> lines = lines_of(file);
+  REQUIRE(lines.size() == 6);
+  lines[2].assign(lines[2].size(), '\0');
+  write_lines(file, lines);
+  const auto report = f.verify();
+  CHECK(report.ok);
+  CHECK(report.garbled_payloads == 1);
 }
 
 TEST_CASE("F02 an unfinished checkpoint is named by the next one") {
