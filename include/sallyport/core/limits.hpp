@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace sallyport::limits {
 
@@ -71,6 +72,17 @@ constexpr std::size_t kDefinitionBytes = 256 * KiB;
 constexpr std::size_t kNameBytes = 256;    ///< a tool or prompt name as the upstream gives it
 constexpr std::size_t kExportedName = 64;  ///< narrowest limit among the model APIs
 constexpr std::size_t kListPage = 1000;    ///< items of one page to a client
+
+// Expressions in rules.
+constexpr std::size_t kExpressionBytes = 8 * KiB;  ///< source text of one expression: several pages
+constexpr int kExpressionDepth = 100;              ///< nesting: parser and evaluation recurse that far
+/// Steps of one evaluation (a node, an element, 64 bytes read or copied): about 10 ms at the very most, and
+/// enough to search the largest body once. Memory is paid in steps too: 16 MiB at most.
+constexpr std::uint64_t kExpressionCost = 250000;
+constexpr std::size_t kPatternBytes = 1 * KiB;   ///< text of one regular expression
+constexpr std::size_t kPatterns = 16;            ///< compiled for one expression
+constexpr std::size_t kPatternMemory = 1 * MiB;  ///< of one compiled; a larger one is refused
+constexpr std::uint64_t kPatternCost = 10000;    ///< steps for compiling a pattern that is no literal
 
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
