@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/net/child.hpp"
 #include "sallyport/net/client.hpp"
 #include "sallyport/net/egress.hpp"
@@ -61,16 +62,8 @@ void check_exports(const store::VirtualServer& server, std::vector<std::string>&
 }
 
 void check_policy(const store::PolicyDocument& document, std::vector<std::string>& problems) {
-  policy::Policy policy{.name = document.name, .subjects = document.subjects, .rules = {}};
-  for (const auto& rule : document.rules) {
-    policy.rules.push_back({.effect = rule.allow ? policy::Effect::allow : policy::Effect::deny,
-                            .tools = rule.tools,
-                            .prompts = rule.prompts,
-                            .resources = rule.resources,
-                            .models = rule.models});
-  }
   std::vector<policy::Policy> one;
-  one.push_back(std::move(policy));
+  one.push_back(gateway::policy_of(document));
   if (const auto compiled = policy::RuleSet::compile(std::move(one)); !compiled) {
     problems.push_back(fmt::format("{}", text_of(compiled.error())));
   }

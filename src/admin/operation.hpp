@@ -64,6 +64,7 @@ Result<nlohmann::json> list_teams(Context& context, const nlohmann::json& argume
 Result<nlohmann::json> rotate_vault(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_backup(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_checkpoint(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> explain_access(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> show_status(Context& context, const nlohmann::json& arguments);
 
 }  // namespace sallyport::admin

@@ -11,7 +11,7 @@
 namespace sallyport::admin {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Operation>, 15> kOperations{{
+constexpr std::array<std::pair<std::string_view, Operation>, 16> kOperations{{
     {"apply", apply_documents},
     {"get", get_documents},
     {"server.add", add_server},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<std::string_view, Operation>, 15> kOperations{{
     {"vault.rotate", rotate_vault},
     {"backup", write_backup},
     {"checkpoint", write_checkpoint},
+    {"why", explain_access},
     {"status", show_status},
 }};
 

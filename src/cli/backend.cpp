@@ -77,12 +77,12 @@ class RemoteBackend final : public Backend {
 
 class LocalBackend final : public Backend {
  public:
-  static Result<std::unique_ptr<Backend>> open(const std::string& data) {
+  static Result<std::unique_ptr<Backend>> open(const std::string& data, const std::string& environment) {
     auto database = store::Database::open(data, store::Database::Open::offline);
     if (!database) return std::unexpected(std::move(database.error()));
     auto vault = store::Vault::open(**database);
     if (!vault) return std::unexpected(std::move(vault.error()));
-    return std::unique_ptr<Backend>(new LocalBackend(std::move(*database), std::move(*vault)));
+    return std::unique_ptr<Backend>(new LocalBackend(std::move(*database), std::move(*vault), environment));
   }
 
   bool running() const override { return false; }
@@ -92,11 +92,12 @@ class LocalBackend final : public Backend {
   }
 
  private:
-  LocalBackend(std::unique_ptr<store::Database> database, std::unique_ptr<store::Vault> vault)
+  LocalBackend(std::unique_ptr<store::Database> database, std::unique_ptr<store::Vault> vault,
+               const std::string& environment)
       : database_(std::move(database)),
         vault_(std::move(vault)),
         registry_(*database_, *vault_, system_clock()),
-        operations_(*database_, *vault_, registry_, {}) {}
+        operations_(*database_, *vault_, registry_, {.environment = environment}) {}
 
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<store::Vault> vault_;
@@ -128,7 +129,8 @@ SocketPath::~SocketPath() {
   if (directory_ >= 0) ::close(directory_);
 }
 
-Result<std::unique_ptr<Backend>> Backend::open(const std::string& data, Wants wants) {
+Result<std::unique_ptr<Backend>> Backend::open(const std::string& data, Wants wants,
+                                               const std::string& environment) {
   std::error_code ignored;
   if (wants == Wants::existing && !std::filesystem::is_directory(data, ignored)) {
     return client_error(
@@ -140,7 +142,7 @@ Result<std::unique_ptr<Backend>> Backend::open(const std::string& data, Wants wa
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   while (true) {
     if (somebody_listens(SocketPath(data).text())) return std::make_unique<RemoteBackend>(data);
-    auto local = LocalBackend::open(data);
+    auto local = LocalBackend::open(data, environment);
     if (local || local.error().code != Code::conflict || std::chrono::steady_clock::now() > until)
       return local;
     // A server that starts holds the lock before it listens; another command holds it for a moment.

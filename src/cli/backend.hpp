@@ -16,7 +16,9 @@ class Backend {
   /// Asks DIR/admin.sock first. Where nobody listens, opens the files under their lock; a short-lived holder
   /// of the lock (another command) is waited for. Errors: not_found (no such data directory), conflict,
   /// storage.
-  static Result<std::unique_ptr<Backend>> open(const std::string& data, Wants wants);
+  /// `environment`: of an instance on that directory, where none runs.
+  static Result<std::unique_ptr<Backend>> open(const std::string& data, Wants wants,
+                                               const std::string& environment = {});
   virtual ~Backend() = default;
   virtual Result<nlohmann::json> run(const std::string& operation, const nlohmann::json& arguments) = 0;
   virtual bool running() const = 0;

@@ -29,11 +29,12 @@ struct ApplyOptions {
 };
 
 bool is_document(const fs::path& path) {
+  if (path.stem().extension() == ".test") return false;  // `sallyport policy test` runs those
   const auto extension = path.extension();
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
-/// The documents of a folder and of those in it, in order of their paths; hidden ones are left out.
+/// The documents of a folder and of those in it, in order of their paths; hidden ones and tests are left out.
 Result<std::vector<fs::path>> documents_in(const fs::path& folder) {
   std::vector<fs::path> out;
   std::error_code problem;
@@ -260,6 +261,7 @@ void add_get(CLI::App& app, Invocation& invocation) {
 
   auto* policy = app.add_subcommand("policy", "Look at policies");
   policy->require_subcommand(1);
+  add_policy_test(*policy, invocation);
   auto* policy_get = policy->add_subcommand("get", "Show policies, or one");
   auto policy_name = std::make_shared<std::string>();
   policy_get->add_option("NAME", *policy_name, "One policy");

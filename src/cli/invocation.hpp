@@ -54,6 +54,8 @@ void add_apply(CLI::App& app, Invocation& invocation);
 void add_get(CLI::App& app, Invocation& invocation);
 void add_server(CLI::App& app, Invocation& invocation);
 void add_access(CLI::App& app, Invocation& invocation);
+void add_policy_test(CLI::App& policy, Invocation& invocation);
+void add_why(CLI::App& app, Invocation& invocation);
 void add_audit(CLI::App& app, Invocation& invocation);
 void add_connect(CLI::App& app, Invocation& invocation);
 void add_upkeep(CLI::App& app, Invocation& invocation);

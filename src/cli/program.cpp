@@ -43,7 +43,7 @@ int parse(CLI::App& app, std::vector<std::string> arguments, Invocation& invocat
 Result<nlohmann::json> Invocation::run(const std::string& operation, const nlohmann::json& arguments,
                                        Backend::Wants wants) {
   if (!backend_) {
-    auto opened = Backend::open(settings.data, wants);
+    auto opened = Backend::open(settings.data, wants, settings.environment);
     if (!opened) return std::unexpected(std::move(opened.error()));
     backend_ = std::move(*opened);
   }
@@ -79,6 +79,7 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   add_get(app, invocation);
   add_server(app, invocation);
   add_access(app, invocation);
+  add_why(app, invocation);
   add_audit(app, invocation);
   add_connect(app, invocation);
   add_upkeep(app, invocation);

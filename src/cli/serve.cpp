@@ -149,6 +149,7 @@ Result<void> Server::Impl::open_public(std::vector<int>& inherited) {
 
 Result<void> Server::Impl::open_gateway() {
   gateway::GatewayOptions options;
+  options.environment = settings.environment;
   options.allowed_hosts = settings.allowed_hosts;
   options.allowed_origins = settings.allowed_origins;
   options.public_url = public_url;
@@ -193,7 +194,9 @@ admin::Live Server::Impl::live() {
           },
           .test_server = [this](const std::string& server) { return gateway->test_server(server); },
           .status = [this] { return status(); },
-          .checkpoint = [this] { return journal->checkpoint(); }};
+          .checkpoint = [this] { return journal->checkpoint(); },
+          .snapshot = [this] { return gateway->snapshot(); },
+          .environment = settings.environment};
 }
 
 void Server::Impl::record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {

@@ -87,6 +87,18 @@ struct Call {
   std::string bound() const { return principal_name() + "\n" + endpoint_path; }
 };
 
+/// What this caller may do, under the version of everything that the request began with. `own` holds it where
+/// the shard has gone on to the next.
+Access& access_of(Call& call, std::optional<Access>& own);
+/// Whether the endpoint exists for this caller. Requires: authenticated.
+bool may_enter(Call& call);
+
+/// How the rules judge a call: what is unseen answers like what does not exist.
+enum class Verdict : std::uint8_t { allowed, unseen, refused };
+/// Writes rule and refusal into the call's record. `arguments` as they go upstream.
+Verdict judge(Call& call, policy::Object object, std::string_view canonical, const Definition* definition,
+              std::string_view arguments, SystemTime now);
+
 /// What the client may see of an error.
 struct Shown {
   int http = 200;

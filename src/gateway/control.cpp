@@ -42,13 +42,14 @@ Task<> rest(net::Shard& shard, Duration time, Cancel& end) {
 }  // namespace
 
 Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
-                 store::Registry& registry, Executor& database, Counters& counters)
+                 store::Registry& registry, Executor& database, Counters& counters, std::string environment)
     : shards_(shards),
       states_(states),
       clients_(clients),
       registry_(registry),
       database_(database),
-      counters_(counters) {}
+      counters_(counters),
+      environment_(std::move(environment)) {}
 
 Result<void> Control::reload() {
   auto documents = registry_.documents();
@@ -204,7 +205,11 @@ Task<> Control::close(Control* self, std::shared_ptr<Managed> managed, net::Shar
 }
 
 Result<void> Control::publish() {
-  SnapshotParts parts{.generation = generation_, .documents = documents_, .keys = keys_, .servers = {}};
+  SnapshotParts parts{.generation = generation_,
+                      .environment = environment_,
+                      .documents = documents_,
+                      .keys = keys_,
+                      .servers = {}};
   for (const auto& [name, managed] : managed_) {
     parts.servers.push_back({.config = managed->config,
                              .upstream = managed->upstream,

@@ -37,14 +37,15 @@ struct Managed {
 class Control {
  public:
   Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
-          store::Registry& registry, Executor& database, Counters& counters);
+          store::Registry& registry, Executor& database, Counters& counters, std::string environment);
 
   /// Builds from the registry and publishes. Errors: nothing changed.
   Result<void> reload();
   Result<std::string> test_server(const std::string& name);
   /// Threads: any.
   std::string status() const;
-  std::vector<BreakerView> breakers() const;  ///< threads: any
+  std::shared_ptr<const Snapshot> published() const;  ///< threads: any
+  std::vector<BreakerView> breakers() const;          ///< threads: any
   /// Threads: not a shard's, not the executor's.
   void stop();
 
@@ -71,6 +72,7 @@ class Control {
   store::Registry& registry_;
   Executor& database_;
   Counters& counters_;
+  const std::string environment_;
 
   std::vector<store::AnyDocument> documents_;
   std::vector<store::ApiKey> keys_;

@@ -126,4 +126,9 @@ std::string Control::status() const {
   return out + "]}";
 }
 
+std::shared_ptr<const Snapshot> Control::published() const {
+  const std::lock_guard lock(status_mutex_);
+  return published_;
+}
+
 }  // namespace sallyport::gateway

@@ -101,19 +101,18 @@ std::optional<Feed::Digests> Feed::look(View& view) const {
   const Endpoint* endpoint = here_.snapshot->endpoint(view.caller.path);
   if (!endpoint || endpoint->anonymous != view.caller.key_id.empty()) return std::nullopt;
   static const auto anonymous = std::make_shared<const policy::Principal>();
-  Access* access = nullptr;
   if (endpoint->anonymous) {
     view.principal = anonymous;
   } else {
     const auto* entry = here_.snapshot->keys->find(view.caller.key_id, clock_.now());
     if (!entry) return std::nullopt;
     view.principal = entry->principal;
-    access = &here_.access(view.principal);
   }
+  Access& access = here_.access(view.principal);
+  if (!access.enters(*endpoint).allowed()) return std::nullopt;
   const auto add = [&](std::size_t seed, const Exports& table, policy::Object object) {
     for (const Export& item : table.items) {
-      if (!access || access->decide(object, item.definition->canonical).allowed())
-        seed = digest_of(seed, item.digest);
+      if (access.shows(*endpoint, object, item)) seed = digest_of(seed, item.digest);
     }
     return digest_of(seed, 1);
   };

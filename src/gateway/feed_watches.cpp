@@ -96,9 +96,11 @@ void Feed::forget(Follower& follower, Topic topic, std::string_view client_id) {
 
 bool Feed::may_read(const View& view, std::string_view canonical, std::string_view client_uri) const {
   const Endpoint* endpoint = here_.snapshot ? here_.snapshot->endpoint(view.caller.path) : nullptr;
-  if (!endpoint || !endpoint->resource(client_uri)) return false;
-  return endpoint->anonymous ||
-         here_.access(view.principal).decide(policy::Object::resource, canonical).allowed();
+  const auto hit = endpoint ? endpoint->resource(client_uri) : std::nullopt;
+  if (!hit) return false;
+  return here_.access(view.principal)
+      .lists(*endpoint, policy::Object::resource, canonical, hit->entry->definition)
+      .allowed();
 }
 
 /// As things stand now, not when it was asked for. Whoever loses a tool loses its tasks.
@@ -108,8 +110,9 @@ bool Feed::may_hear(const View& view, const Watched& what) const {
   const ServerEntry* server = here_.snapshot ? here_.snapshot->server(what.server) : nullptr;
   if (!endpoint || !server || std::ranges::find(endpoint->servers, server) == endpoint->servers.end())
     return false;
-  return endpoint->anonymous ||
-         here_.access(view.principal).decide(policy::Object::tool, what.canonical).allowed();
+  return here_.access(view.principal)
+      .lists(*endpoint, policy::Object::tool, what.canonical, nullptr)
+      .allowed();
 }
 
 /// A new snapshot: what may not be read any more is dropped, what a replaced server held is asked for again.

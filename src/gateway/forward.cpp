@@ -88,7 +88,13 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
                               call.cancel);
 
   Slot<Result<void>> durable;
-  const auto arguments = upstream.params ? upstream.params->find("arguments") : std::nullopt;
+  const auto given = upstream.params ? upstream.params->find("arguments") : std::nullopt;
+  // What goes upstream, presets included.
+  const auto completed =
+      std::ranges::find(upstream.replace, "arguments", &std::pair<std::string_view, std::string>::first);
+  const std::string_view arguments = completed != upstream.replace.end() ? std::string_view(completed->second)
+                                     : given                             ? given->raw()
+                                                                         : std::string_view();
   call.here.journal.intent({.call = call.id,
                             .principal = call.principal->name(),
                             .key_id = call.key_id,
@@ -98,7 +104,7 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
                             .target = call.target,
                             .rule = call.rule,
                             .policy_generation = call.snapshot->generation,
-                            .arguments = arguments ? arguments->raw() : std::string_view(),
+                            .arguments = arguments,
                             .capture = call.capture,
                             .client = call.exchange.peer().ip,
                             .continues = state ? std::string_view(state->call) : std::string_view()},

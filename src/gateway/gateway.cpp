@@ -30,7 +30,7 @@ class GatewayImpl final : public Gateway {
         counters_(shards.size()),
         door_(options_),
         sealer_(std::move(session_keys)),
-        control_(shards, states_, clients_, registry, database, counters_),
+        control_(shards, states_, clients_, registry, database, counters_, options_.environment),
         mcp_(shards, states_, sealer_, clock, start) {
     const auto watches = std::make_shared<WatchShares>();
     for (int i = 0; i < shards.size(); ++i) {
@@ -65,6 +65,7 @@ class GatewayImpl final : public Gateway {
   Result<void> reload() override { return control_.reload(); }
   Result<std::string> test_server(const std::string& name) override { return control_.test_server(name); }
   std::string status() const override { return control_.status(); }
+  std::shared_ptr<const Snapshot> snapshot() const override { return control_.published(); }
   std::vector<BreakerView> breakers() const override { return control_.breakers(); }
   const Counters& counters() const override { return counters_; }
   void drain() override {
@@ -194,7 +195,8 @@ class GatewayImpl final : public Gateway {
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
     if (auto known = Door::authenticate(call, clock_.now()); !known) co_return Failure(known.error());
-    if (!endpoint) co_return client_error(Code::not_found, "There is no virtual server of this name.");
+    if (!endpoint || !may_enter(call))
+      co_return client_error(Code::not_found, "There is no virtual server of this name.");
 
     const auto session = request.headers.find("mcp-session-id");
     if (request.method == net::Method::get || request.method == net::Method::del) {

@@ -61,11 +61,13 @@ Task<Result<Answer>> McpService::list(Call& call) {
     after = std::move(*opened);
   }
 
+  std::optional<Access> own;
+  Access& access = access_of(call, own);
   std::string items, next;
   std::size_t count = 0;
   for (const Export& item : (call.endpoint->*kind.table).items) {
     if (!after.empty() && item.name <= after) continue;
-    if (!allowed(call, kind.object, item.definition->canonical)) continue;
+    if (!access.shows(*call.endpoint, kind.object, item)) continue;
     if (count == limits::kListPage) {
       next = sealer_.seal("cursor", bound, after);
       break;

@@ -61,18 +61,16 @@ Result<void> McpService::find_session(Call& call, std::optional<std::string_view
   return {};
 }
 
-bool McpService::allowed(Call& call, policy::Object object, std::string_view canonical) const {
-  if (call.endpoint->anonymous) {
-    call.rule = "virtual-server:" + call.endpoint->name;
-    return true;
-  }
-  // A request keeps the version it began with, also when the shard has gone on to the next.
-  const policy::Decision decision =
-      call.snapshot == call.here.snapshot
-          ? call.here.access(call.principal).decide(object, canonical)
-          : call.snapshot->rules->view(*call.principal)->decide(object, canonical);
-  call.rule = decision.rule;
+bool McpService::visible(Call& call, policy::Object object, std::string_view canonical,
+                         const Definition* definition) {
+  std::optional<Access> own;
+  auto decision = access_of(call, own).lists(*call.endpoint, object, canonical, definition);
+  call.rule = std::move(decision.rule);
   return decision.allowed();
+}
+
+Failure McpService::refused_by_policy() {
+  return client_error(Code::denied, "Refused by policy: not with these arguments.");
 }
 
 bool McpService::known(const Call& call) {
@@ -167,12 +165,38 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
   const auto& params = call.message.message.params;
   const std::string name = text_member(params, "name");
   const Export* tool = call.endpoint->tools.find(name);
-  if (!tool || !allowed(call, policy::Object::tool, tool->definition->canonical)) {
-    call.target = tool ? tool->definition->canonical : "";
-    call.refusal = tool ? "denied" : "unknown_tool";
+  const auto arguments = params->find("arguments");
+  if (!tool) {
+    call.refusal = "unknown_tool";
     return ready<Result<Answer>>(unknown("tool", name));
   }
-  const auto arguments = params->find("arguments");
+  call.target = tool->definition->canonical;
+  UpstreamCall upstream{.method = mcp::Method::tools_call, .params = params};
+  std::string_view bytes = arguments ? arguments->raw() : std::string_view();
+  std::optional<json::Document> completed;
+  if (tool->own) {
+    if (!visible(call, policy::Object::tool, tool->definition->canonical, tool->definition)) {
+      call.refusal = "denied";
+      return ready<Result<Answer>>(unknown("tool", name));
+    }
+    auto built = complete_arguments(*tool->own, *call.principal, arguments);
+    if (!built && built.error().code == Code::not_found) {
+      call.refusal = "denied";
+      return ready<Result<Answer>>(unknown("tool", name));
+    }
+    if (!built) return ready<Result<Answer>>(Failure(built.error()));
+    upstream.replace.emplace_back("arguments", *built);
+    if (auto parsed = json::Document::parse(std::move(*built))) completed.emplace(std::move(*parsed));
+    if (completed) bytes = completed->root().raw();
+  }
+  switch (judged(call, policy::Object::tool, tool->definition->canonical, tool->definition, bytes)) {
+    case Verdict::unseen:
+      return ready<Result<Answer>>(unknown("tool", name));
+    case Verdict::refused:
+      return ready<Result<Answer>>(refused_by_policy());
+    case Verdict::allowed:
+      break;
+  }
   if (call.modern) {
     const auto& headers = call.exchange.request().headers;
     const auto find = [&](std::string_view header) -> Result<std::optional<std::string_view>> {
@@ -183,10 +207,10 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
     if (auto same = mcp::check_param_headers(tool->definition->header_params, arguments, find); !same)
       return ready<Result<Answer>>(Failure(same.error()));
   }
-  UpstreamCall upstream{.method = mcp::Method::tools_call, .params = params};
   upstream.name = tool->definition->name;
   upstream.replace.emplace_back("name", json::quote(tool->definition->name));
-  upstream.param_headers = mcp::make_param_headers(tool->definition->header_params, arguments);
+  upstream.param_headers =
+      mcp::make_param_headers(tool->definition->header_params, completed ? completed->root() : arguments);
   return forward(call, Target::of(*tool), std::move(upstream), std::nullopt);
 }
 
@@ -194,10 +218,20 @@ Task<Result<Answer>> McpService::get_prompt(Call& call) {
   const auto& params = call.message.message.params;
   const std::string name = text_member(params, "name");
   const Export* prompt = call.endpoint->prompts.find(name);
-  if (!prompt || !allowed(call, policy::Object::prompt, prompt->definition->canonical)) {
-    call.target = prompt ? prompt->definition->canonical : "";
-    call.refusal = prompt ? "denied" : "unknown_prompt";
+  if (!prompt) {
+    call.refusal = "unknown_prompt";
     return ready<Result<Answer>>(unknown("prompt", name));
+  }
+  call.target = prompt->definition->canonical;
+  const auto arguments = params->find("arguments");
+  switch (judged(call, policy::Object::prompt, prompt->definition->canonical, prompt->definition,
+                 arguments ? arguments->raw() : std::string_view())) {
+    case Verdict::unseen:
+      return ready<Result<Answer>>(unknown("prompt", name));
+    case Verdict::refused:
+      return ready<Result<Answer>>(refused_by_policy());
+    case Verdict::allowed:
+      break;
   }
   UpstreamCall upstream{.method = mcp::Method::prompts_get, .params = params};
   upstream.name = prompt->definition->name;
@@ -215,8 +249,10 @@ std::optional<McpService::Readable> McpService::readable(Call& call, const std::
     out.canonical = mcp::canonical_name(server, out.original);
   }
   call.target = out.canonical;
+  // Who may not read a resource, or not now, is told that there is none: its URI is all that a call says.
   if (hit && !(hit->by_template && has_other_spellings(out.original)) &&
-      allowed(call, policy::Object::resource, out.canonical))
+      judged(call, policy::Object::resource, out.canonical, hit->entry->definition,
+             "{\"uri\":" + json::quote(out.original) + "}") == Verdict::allowed)
     return out;
   call.refusal = hit ? "denied" : "unknown_resource";
   return std::nullopt;
@@ -270,7 +306,7 @@ Task<Result<Answer>> McpService::complete(Call& call) {
     return ready<Result<Answer>>(client_error(
         Code::invalid_params, "completion/complete needs params.ref of type ref/prompt or ref/resource."));
   }
-  if (!target || !allowed(call, object, target->definition->canonical)) {
+  if (!target || !visible(call, object, target->definition->canonical, target->definition)) {
     call.target = target ? target->definition->canonical : "";
     call.refusal = target ? "denied" : "unknown_reference";
     return ready<Result<Answer>>(unknown(object == policy::Object::prompt ? "prompt" : "resource", name));

@@ -113,7 +113,15 @@ class McpService {
   /// The answer that asks a modern client.
   Result<Answer> input_required(Call& call, const Turn& turn);
 
-  bool allowed(Call& call, policy::Object object, std::string_view canonical) const;
+  /// Whether the caller may use this at all, whatever the arguments; the call's record is told the rule.
+  static bool visible(Call& call, policy::Object object, std::string_view canonical,
+                      const Definition* definition);
+  Verdict judged(Call& call, policy::Object object, std::string_view canonical, const Definition* definition,
+                 std::string_view arguments) const {
+    return judge(call, object, canonical, definition, arguments, clock_.now());
+  }
+  /// What is listed, but not for these arguments.
+  static Failure refused_by_policy();
   /// The resource that a URI of the client's stands for.
   struct Readable {
     const Export* entry = nullptr;

@@ -39,7 +39,7 @@ std::optional<McpService::TaskRef> McpService::open_task(Call& call, std::string
     if (entry->config->document.name != server) continue;
     TaskRef ref{.server = entry, .canonical = said->text("c"), .id = said->text("t")};
     // A tool that was taken away takes its tasks along.
-    if (!allowed(call, policy::Object::tool, ref.canonical)) return std::nullopt;
+    if (!visible(call, policy::Object::tool, ref.canonical, nullptr)) return std::nullopt;
     return ref;
   }
   return std::nullopt;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "access.hpp"
 #include "dialogue.hpp"
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/gateway/counters.hpp"
@@ -17,28 +18,6 @@
 #include "session.hpp"
 
 namespace sallyport::gateway {
-
-/// Decisions already made for one principal under one snapshot. Rules without conditions depend on nothing
-/// else.
-class Access {
- public:
-  explicit Access(std::shared_ptr<const policy::RuleSet::View> view) : view_(std::move(view)) {}
-  policy::Decision decide(policy::Object object, std::string_view target) {
-    // URIs of template resources are of the client's own making: they must not fill memory.
-    if (target.size() > kLongest) return view_->decide(object, target);
-    std::string key(1, static_cast<char>('0' + static_cast<int>(object)));
-    key += target;
-    if (const auto it = memo_.find(key); it != memo_.end()) return it->second;
-    if (memo_.size() >= kBound) memo_.clear();
-    return memo_.emplace(std::move(key), view_->decide(object, target)).first->second;
-  }
-
- private:
-  static constexpr std::size_t kBound = 20000;
-  static constexpr std::size_t kLongest = 256;  ///< bytes of a remembered target
-  std::shared_ptr<const policy::RuleSet::View> view_;
-  std::unordered_map<std::string, policy::Decision> memo_;
-};
 
 class Feed;
 
@@ -68,7 +47,7 @@ class ShardState {
   Access& access(const std::shared_ptr<const policy::Principal>& principal) {
     const auto it = access_.find(principal.get());
     if (it != access_.end()) return it->second;
-    return access_.emplace(principal.get(), Access(snapshot->rules->view(*principal))).first->second;
+    return access_.emplace(principal.get(), Access(snapshot, principal)).first->second;
   }
 
   /// Capabilities as a client wrote them, as they travel on. Clients repeat theirs with every request.

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
 #include "sallyport/mcp/names.hpp"
+#include "sallyport/mcp/tool_schema.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -24,6 +26,7 @@ class Composer {
       Export out;
       out.server = &server;
       out.definition = &definition;
+      out.by_name = !source.tool.empty();
       const std::string& server_name = server.config->document.name;
       out.rewrites_uri = server.config->document.uri_prefix;
       if (is_uri(sort)) {
@@ -31,19 +34,24 @@ class Composer {
       } else if (!source.as.empty()) {
         out.name = source.as;
       } else {
-        out.name = mcp::exported_name(server_name, definition.name, source.prefix);
+        // Clients keep their names whichever environment's server answers.
+        out.name = mcp::exported_name(source.from.empty() ? server_name : source.from, definition.name,
+                                      source.prefix);
       }
-      std::vector<std::pair<std::string_view, std::string>> renamed{
-          {name_member(sort), json::quote(out.name)}};
+      Members changed{{name_member(sort), json::quote(out.name)}};
       if (out.rewrites_uri && sort == Sort::tool) {
         // MCP Apps: a tool names the resource that shows it, and that has another URI here.
         if (auto meta = mcp::prefix_app_resource(definition.object, server_name + "+"))
-          renamed.emplace_back("_meta", std::move(*meta));
+          changed.emplace_back("_meta", std::move(*meta));
       }
-      out.legacy = mcp::rebuild_object(definition.object, renamed, {});
+      describe(source, definition, changed);
+      if (!source.preset.empty() || !source.hide.empty()) {
+        if (!withhold(source, definition, out, changed)) continue;
+      }
+      out.legacy = mcp::rebuild_object(definition.object, changed, {});
       // 2025-11-25 task support does not interoperate with the modern extension, so it is not offered there.
       out.modern =
-          sort == Sort::tool ? mcp::rebuild_object(definition.object, renamed, {"execution"}) : out.legacy;
+          sort == Sort::tool ? mcp::rebuild_object(definition.object, changed, {"execution"}) : out.legacy;
       out.digest = std::hash<std::string_view>{}(out.legacy);
       table(sort).items.push_back(std::move(out));
     }
@@ -61,11 +69,16 @@ class Composer {
       for (std::size_t i = 0; i < items.size();) {
         std::size_t end = i + 1;
         while (end < items.size() && items[end].name == items[i].name) ++end;
-        const bool same = std::all_of(items.begin() + static_cast<std::ptrdiff_t>(i),
-                                      items.begin() + static_cast<std::ptrdiff_t>(end),
-                                      [&](const Export& e) { return e.definition == items[i].definition; });
+        const auto group = std::span(items).subspan(i, end - i);
+        // A source that names a tool says how it is exported; one whose pattern includes it as well does not.
+        const auto chosen = std::ranges::find_if(group, &Export::by_name);
+        Export& first = chosen == group.end() ? group.front() : *chosen;
+        const bool same = std::ranges::all_of(group, [&](const Export& other) {
+          return other.definition == first.definition &&
+                 (other.by_name != first.by_name || is_alike(other, first));
+        });
         if (same) {
-          kept.push_back(std::move(items[i]));
+          kept.push_back(std::move(first));
         } else {
           if (exports == &endpoint_.resources) endpoint_.contested.insert(items[i].name);
           std::string claims;
@@ -83,6 +96,43 @@ class Composer {
   }
 
  private:
+  using Members = std::vector<std::pair<std::string_view, std::string>>;
+
+  static void describe(const store::VirtualServer::Source& source, const Definition& definition,
+                       Members& changed) {
+    if (!source.title.empty()) changed.emplace_back("title", json::quote(source.title));
+    if (!source.description.empty()) changed.emplace_back("description", json::quote(source.description));
+    if (source.annotations.empty()) return;
+    const auto over = json::Document::parse(source.annotations);
+    const auto base = definition.object.find("annotations");
+    if (!over) return;
+    changed.emplace_back("annotations", base && base->is(json::Kind::object)
+                                            ? mcp::merge_objects(*base, over->root())
+                                            : source.annotations);
+  }
+
+  /// False where the arguments cannot be taken out of the tool's schema: it is then not exported.
+  bool withhold(const store::VirtualServer::Source& source, const Definition& definition, Export& out,
+                Members& changed) {
+    auto own = std::make_shared<OwnArguments>(OwnArguments{.preset = source.preset, .hidden = source.hide});
+    std::vector<std::string> preset;
+    for (const store::Preset& one : source.preset) preset.push_back(one.argument);
+    auto schema = mcp::narrow_schema(*definition.object.find("inputSchema"), preset, source.hide);
+    if (!schema) {
+      const Error& error = schema.error();
+      endpoint_.problems.push_back("'" + mcp::escaped(definition.canonical) +
+                                   "' is left out: " + (error.hint.empty() ? error.what : error.hint));
+      return false;
+    }
+    changed.emplace_back("inputSchema", std::move(*schema));
+    out.own = std::move(own);
+    return true;
+  }
+
+  static bool is_alike(const Export& a, const Export& b) {
+    return a.legacy == b.legacy && (a.own && b.own ? *a.own == *b.own : a.own == b.own);
+  }
+
   static bool chosen(const store::VirtualServer::Source& source, const std::string& name) {
     if (!source.tool.empty()) return source.tool == name;
     return std::any_of(source.include.begin(), source.include.end(),
@@ -144,21 +194,25 @@ std::unique_ptr<Endpoint> merged_endpoint(const Snapshot& snapshot) {
   return endpoint;
 }
 
-std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store::VirtualServer& document) {
+std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store::VirtualServer& document,
+                                           const std::string& environment) {
   auto endpoint = std::make_unique<Endpoint>();
   endpoint->path = "/mcp/" + document.name;
   endpoint->name = document.name;
   endpoint->title = document.title;
   endpoint->instructions = document.instructions;
   endpoint->anonymous = document.access == store::VirtualServer::Access::anonymous;
+  endpoint->grants = document.grants;
+  endpoint->owner = document.owner;
   Composer composer(*endpoint);
   std::set<const ServerEntry*> used;
   const auto add = [&](const std::vector<store::VirtualServer::Source>& sources,
                        std::initializer_list<Sort> sorts) {
     for (const auto& source : sources) {
-      const ServerEntry* server = snapshot.server(source.from);
+      const std::string& name = source.server_in(environment);
+      const ServerEntry* server = snapshot.server(name);
       if (!server) {
-        endpoint->problems.push_back("server '" + source.from + "' does not exist or is disabled");
+        endpoint->problems.push_back("server '" + name + "' does not exist or is disabled");
         continue;
       }
       used.insert(server);
@@ -173,18 +227,6 @@ std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store
   endpoint->server_info = server_info(*endpoint);
   endpoint->extensions = extensions_of(*endpoint);
   return endpoint;
-}
-
-policy::Policy to_policy(const store::PolicyDocument& document) {
-  policy::Policy out{.name = document.name, .subjects = document.subjects, .rules = {}};
-  for (const auto& rule : document.rules) {
-    out.rules.push_back({.effect = rule.allow ? policy::Effect::allow : policy::Effect::deny,
-                         .tools = rule.tools,
-                         .prompts = rule.prompts,
-                         .resources = rule.resources,
-                         .models = rule.models});
-  }
-  return out;
 }
 
 }  // namespace
@@ -229,17 +271,38 @@ const ServerEntry* Snapshot::server(std::string_view name) const {
   return nullptr;
 }
 
+policy::Policy policy_of(const store::PolicyDocument& document) {
+  policy::Policy out{.name = document.name,
+                     .subjects = document.subjects,
+                     .environments = document.environments,
+                     .rules = {}};
+  for (const auto& rule : document.rules) {
+    out.rules.push_back({.effect = rule.allow ? policy::Effect::allow : policy::Effect::deny,
+                         .tools = rule.tools,
+                         .prompts = rule.prompts,
+                         .resources = rule.resources,
+                         .servers = rule.servers,
+                         .virtual_servers = rule.virtual_servers,
+                         .models = rule.models,
+                         .when = rule.when,
+                         .when_line = rule.when_line,
+                         .when_column = rule.when_column});
+  }
+  return out;
+}
+
 Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = parts.generation;
+  snapshot->environment = parts.environment;
   snapshot->keys = identity::KeyTable::build(parts.keys, parts.documents);
 
   std::vector<policy::Policy> policies;
   for (const auto& document : parts.documents) {
     if (const auto* policy = std::get_if<store::PolicyDocument>(&document))
-      policies.push_back(to_policy(*policy));
+      policies.push_back(policy_of(*policy));
   }
-  auto rules = policy::RuleSet::compile(std::move(policies));
+  auto rules = policy::RuleSet::compile(std::move(policies), parts.environment);
   if (!rules) return Failure(rules.error());
   snapshot->rules = std::move(*rules);
 
@@ -253,7 +316,7 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   snapshot->endpoints.emplace(merged->path, std::move(merged));
   for (const auto& document : parts.documents) {
     if (const auto* composed = std::get_if<store::VirtualServer>(&document)) {
-      auto endpoint = virtual_endpoint(*snapshot, *composed);
+      auto endpoint = virtual_endpoint(*snapshot, *composed, parts.environment);
       snapshot->endpoints.emplace(endpoint->path, std::move(endpoint));
     }
   }

@@ -36,10 +36,13 @@ std::optional<Digest> digest_of(const store::ApiKey& key) {
 std::shared_ptr<const KeyTable> KeyTable::build(const std::vector<store::ApiKey>& keys,
                                                 const std::vector<store::AnyDocument>& documents) {
   std::set<std::string_view> disabled;
+  std::map<std::string_view, const store::Agent*> agents;
   std::map<std::string_view, std::vector<std::string>> teams_of;  // by member
   for (const auto& document : documents) {
-    if (const auto* agent = std::get_if<store::Agent>(&document); agent && agent->disabled)
-      disabled.insert(agent->name);
+    if (const auto* agent = std::get_if<store::Agent>(&document)) {
+      agents.emplace(agent->name, agent);
+      if (agent->disabled) disabled.insert(agent->name);
+    }
     if (const auto* team = std::get_if<store::Team>(&document))
       for (const auto& member : team->members) teams_of[member].push_back(team->name);
   }
@@ -49,6 +52,10 @@ std::shared_ptr<const KeyTable> KeyTable::build(const std::vector<store::ApiKey>
     if (key.revoked || key.id.empty() || !digest || disabled.contains(key.agent)) continue;
     auto principal = std::make_shared<policy::Principal>(policy::Principal{
         .kind = policy::Principal::Kind::agent, .issuer = "", .subject = key.agent, .key_id = key.id});
+    if (const auto agent = agents.find(key.agent); agent != agents.end()) {
+      principal->roles = agent->second->roles;
+      principal->claims = agent->second->claims;
+    }
     if (const auto teams = teams_of.find(principal->name()); teams != teams_of.end()) {
       principal->teams = teams->second;
       std::ranges::sort(principal->teams);
@@ -98,6 +105,29 @@ Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_v
   if (padding == token.begin() || std::any_of(padding, token.end(), [](char c) { return c != '='; }))
     return client_error(Code::unauthenticated, "The bearer token has characters that no token has.");
   return token;
+}
+
+Result<policy::Principal> principal_of(std::string_view name,
+                                       const std::vector<store::AnyDocument>& documents) {
+  policy::Principal out;
+  if (name == "anonymous") return out;
+  const bool agent = name.starts_with("agent:");
+  if ((!agent && !name.starts_with("user:")) || name.find(':') + 1 == name.size())
+    return client_error(Code::bad_request, "a principal is agent:NAME, user:NAME or anonymous");
+  out.kind = agent ? policy::Principal::Kind::agent : policy::Principal::Kind::user;
+  out.subject = name.substr(name.find(':') + 1);
+  for (const auto& document : documents) {
+    const auto* named = std::get_if<store::Agent>(&document);
+    if (agent && named && named->name == out.subject) {
+      out.roles = named->roles;
+      out.claims = named->claims;
+    }
+    const auto* team = std::get_if<store::Team>(&document);
+    if (team && std::ranges::find(team->members, name) != team->members.end())
+      out.teams.push_back(team->name);
+  }
+  std::ranges::sort(out.teams);
+  return out;
 }
 
 }  // namespace sallyport::identity

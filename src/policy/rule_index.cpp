@@ -8,7 +8,7 @@ void RuleIndex::add(Effect effect, std::string_view pattern, std::uint32_t rule)
   Patterns& patterns = by_effect_[static_cast<std::size_t>(effect)];
   const auto wildcard = pattern.find_first_of("*?");
   if (wildcard == std::string_view::npos) {
-    patterns.literals.try_emplace(pattern, rule);
+    patterns.literals[pattern].push_back(rule);
     return;
   }
   const Glob glob{.prefix = pattern.substr(0, wildcard), .rest = pattern.substr(wildcard), .rule = rule};
@@ -26,17 +26,46 @@ std::uint32_t RuleIndex::first(const std::vector<Glob>& globs, std::string_view 
   return below;
 }
 
+const std::vector<RuleIndex::Glob>* RuleIndex::of_server(const Patterns& patterns, std::string_view target) {
+  if (patterns.globs_by_server.empty()) return nullptr;
+  const auto slash = target.find('/');
+  if (slash == std::string_view::npos) return nullptr;
+  const auto found = patterns.globs_by_server.find(target.substr(0, slash));
+  return found == patterns.globs_by_server.end() ? nullptr : &found->second;
+}
+
 std::uint32_t RuleIndex::first(Effect effect, std::string_view target) const {
   const Patterns& patterns = by_effect_[static_cast<std::size_t>(effect)];
   std::uint32_t lowest = kNone;
   if (const auto literal = patterns.literals.find(target); literal != patterns.literals.end())
-    lowest = literal->second;
-  if (const auto slash = target.find('/');
-      slash != std::string_view::npos && !patterns.globs_by_server.empty()) {
-    const auto of_server = patterns.globs_by_server.find(target.substr(0, slash));
-    if (of_server != patterns.globs_by_server.end()) lowest = first(of_server->second, target, lowest);
-  }
+    lowest = literal->second.front();
+  if (const auto* globs = of_server(patterns, target)) lowest = first(*globs, target, lowest);
   return first(patterns.other_globs, target, lowest);
+}
+
+void RuleIndex::collect(const std::vector<Glob>& globs, std::string_view target, Rules& into) {
+  for (const Glob& glob : globs) {
+    if (glob.matches(target)) into.push_back(glob.rule);
+  }
+}
+
+std::vector<std::uint32_t> RuleIndex::all(Effect effect, std::string_view target) const {
+  const Patterns& patterns = by_effect_[static_cast<std::size_t>(effect)];
+  Rules found;
+  if (const auto literal = patterns.literals.find(target); literal != patterns.literals.end())
+    found = literal->second;
+  if (const auto* globs = of_server(patterns, target)) collect(*globs, target, found);
+  collect(patterns.other_globs, target, found);
+  std::ranges::sort(found);
+  const auto repeated = std::ranges::unique(found);
+  found.erase(repeated.begin(), repeated.end());
+  return found;
+}
+
+bool RuleIndex::empty() const {
+  return std::ranges::all_of(by_effect_, [](const Patterns& patterns) {
+    return patterns.literals.empty() && patterns.globs_by_server.empty() && patterns.other_globs.empty();
+  });
 }
 
 }  // namespace sallyport::policy

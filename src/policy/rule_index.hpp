@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +22,9 @@ class RuleIndex {
   void add(Effect effect, std::string_view pattern, std::uint32_t rule);
   /// Lowest rule of this effect that matches; kNone when there is none.
   std::uint32_t first(Effect effect, std::string_view target) const;
+  /// Every rule of this effect that matches, in order, each once.
+  std::vector<std::uint32_t> all(Effect effect, std::string_view target) const;
+  bool empty() const;
 
  private:
   struct Glob {
@@ -31,13 +35,16 @@ class RuleIndex {
       return target.starts_with(prefix) && (rest == "*" || glob_match(rest, target.substr(prefix.size())));
     }
   };
+  using Rules = std::vector<std::uint32_t>;
   struct Patterns {
-    std::unordered_map<std::string_view, std::uint32_t> literals;  ///< lowest rule of each
+    std::unordered_map<std::string_view, Rules> literals;
     std::unordered_map<std::string_view, std::vector<Glob>>
         globs_by_server;  ///< no wildcard up to the first '/'
     std::vector<Glob> other_globs;
   };
   static std::uint32_t first(const std::vector<Glob>& globs, std::string_view target, std::uint32_t below);
+  static void collect(const std::vector<Glob>& globs, std::string_view target, Rules& into);
+  static const std::vector<Glob>* of_server(const Patterns& patterns, std::string_view target);
 
   std::array<Patterns, 2> by_effect_;
 };

@@ -3,67 +3,69 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
-#include "rule_index.hpp"
+#include "rule_data.hpp"
+#include "subject.hpp"
 
 namespace sallyport::policy {
 namespace {
 
-constexpr std::size_t kObjects = 4;
+constexpr Object kAll[kObjects] = {Object::tool, Object::prompt, Object::resource, Object::virtual_server,
+                                   Object::model};
 
-const std::vector<std::string>& patterns(const Rule& rule, Object object) {
+std::vector<std::string> patterns(const Rule& rule, Object object) {
+  const auto with_servers = [&](std::vector<std::string> own) {
+    for (const auto& server : rule.servers) own.push_back(server + "/*");
+    return own;
+  };
   switch (object) {
     case Object::tool:
-      return rule.tools;
+      return with_servers(rule.tools);
     case Object::prompt:
-      return rule.prompts;
+      return with_servers(rule.prompts);
     case Object::resource:
-      return rule.resources;
+      return with_servers(rule.resources);
+    case Object::virtual_server:
+      return rule.virtual_servers;
     case Object::model:
       return rule.models;
   }
-  return rule.tools;
+  return {};
 }
 
-struct Subject {
-  enum class Form : std::uint8_t { everyone, anonymous, team, agent, user } form;
-  std::string_view glob{};
-
-  static std::optional<Subject> parse(std::string_view text) {
-    if (text == "*") return Subject{Form::everyone};
-    if (text == "anonymous") return Subject{Form::anonymous};
-    const auto colon = text.find(':');
-    if (colon == std::string_view::npos || colon + 1 == text.size()) return std::nullopt;
-    const auto form = text.substr(0, colon);
-    const auto glob = text.substr(colon + 1);
-    if (form == "team") return Subject{Form::team, glob};
-    if (form == "agent") return Subject{Form::agent, glob};
-    if (form == "user") return Subject{Form::user, glob};
-    return std::nullopt;
-  }
-
-  bool covers(const Principal& principal) const {
-    switch (form) {
-      case Form::everyone:
-        return true;
-      case Form::anonymous:
-        return principal.kind == Principal::Kind::anonymous;
-      case Form::team:
-        return std::ranges::any_of(principal.teams,
-                                   [this](const auto& team) { return glob_match(glob, team); });
-      case Form::agent:
-        return principal.kind == Principal::Kind::agent && glob_match(glob, principal.subject);
-      case Form::user:
-        return principal.kind == Principal::Kind::user && glob_match(glob, principal.subject);
-    }
-    return false;
-  }
-};
-
-Failure bad_policy(const Policy& policy, std::string what) {
+Failure bad_policy(const Policy& policy, const std::string& what) {
   return client_error(Code::bad_request, fmt::format("policy '{}': {}", policy.name, what));
+}
+
+/// Where in its document a mistake of a condition stands, as far as that can be told.
+std::string place(const Rule& rule, const Mistake& mistake) {
+  if (rule.when_line == 0)
+    return fmt::format("line {}, column {} of the condition", mistake.line, mistake.column);
+  if (mistake.line == 1 && rule.when.find('\n') == std::string::npos)
+    return fmt::format("line {}, column {}", rule.when_line,
+                       rule.when_column + static_cast<int>(mistake.column) - 1);
+  return fmt::format("line {}, column {} of the condition that begins on line {}", mistake.line,
+                     mistake.column, rule.when_line);
+}
+
+Result<CompiledRule> compile_rule(const Policy& policy, std::size_t i) {
+  const Rule& rule = policy.rules[i];
+  CompiledRule out{.name = fmt::format("{}#{}", policy.name, i + 1), .effect = rule.effect};
+  for (const Object object : kAll) {
+    out.patterns[static_cast<std::size_t>(object)] = patterns(rule, object);
+    if (std::ranges::any_of(out.of(object), &std::string::empty))
+      return bad_policy(policy,
+                        fmt::format("rule {} has the empty pattern ''; write '*' for everything", i + 1));
+  }
+  if (std::ranges::any_of(rule.servers, &std::string::empty))
+    return bad_policy(policy, fmt::format("rule {} has the empty server ''; write '*' for all", i + 1));
+  if (rule.when.empty()) return out;
+  auto when = Expression::compile(rule.when);
+  if (!when)
+    return bad_policy(
+        policy, fmt::format("rule {}, when: {}: {}", i + 1, place(rule, when.error()), when.error().what));
+  out.when = std::move(*when);
+  return out;
 }
 
 }  // namespace
@@ -80,36 +82,71 @@ std::string Principal::name() const {
   return "anonymous";
 }
 
-struct RuleSet::Impl {
-  std::vector<Policy> policies;
-  std::vector<std::string> names;  ///< of every rule, in order: "payments-tools#2"
-};
+Facts facts_of(const Principal& principal) {
+  static constexpr std::string_view kKinds[] = {"anonymous", "user", "agent"};
+  Facts claims;
+  for (const auto& [name, value] : principal.claims) claims.text(name, value);
+  Facts out;
+  out.text("name", principal.name())
+      .text("kind", kKinds[static_cast<std::size_t>(principal.kind)])
+      .text("issuer", principal.issuer)
+      .text("subject", principal.subject)
+      .text("actor", principal.actor)
+      .texts("teams", principal.teams)
+      .texts("roles", principal.roles)
+      .facts("claims", std::move(claims));
+  return out;
+}
+
+bool concerns(const CompiledPolicy& policy, const Principal& principal, std::string_view environment) {
+  return std::ranges::any_of(policy.subjects, [&](const auto& subject) {
+    return Subject::parse(subject)->covers(principal, environment);
+  });
+}
+
+Holding holding(const CompiledRule& rule, Phase phase, const Activation& activation) {
+  if (!rule.when) return {.holds = true};
+  // What nobody can know before the call: an allow may match, a denial is not certain.
+  if (phase == Phase::list && (rule.when->reads(Variable::args) || rule.when->reads(Variable::request)))
+    return {.holds = rule.effect == Effect::allow};
+  const auto held = rule.when->evaluate(activation);
+  if (held) return {.holds = *held};
+  const Error& error = held.error();
+  return {.holds = rule.effect == Effect::deny, .error = error.hint.empty() ? error.what : error.hint};
+}
 
 struct RuleSet::View::Impl {
   std::shared_ptr<const RuleSet::Impl> rules;  // the indexes borrow its patterns
-  std::array<RuleIndex, kObjects> by_object;
+  std::array<RuleIndex, kObjects> plain, conditional;
 };
 
 RuleSet::RuleSet() : impl_(std::make_shared<const Impl>()) {}
 RuleSet::~RuleSet() = default;
 
-Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::vector<Policy> policies) {
+Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::vector<Policy> policies,
+                                                        std::string_view environment) {
   auto impl = std::make_shared<Impl>();
-  for (const Policy& policy : policies) {
+  impl->environment = environment;
+  for (Policy& policy : policies) {
     for (const auto& subject : policy.subjects)
       if (!Subject::parse(subject))
-        return bad_policy(
-            policy,
-            fmt::format("subject '{}' is none of team:NAME, agent:NAME, user:NAME, anonymous, *", subject));
+        return bad_policy(policy, fmt::format("subject '{}' is none of team:NAME, agent:NAME, user:NAME, "
+                                              "role:NAME, claim:NAME=PATTERN, environment:NAME, anonymous, *",
+                                              subject));
+    CompiledPolicy compiled{.name = policy.name,
+                            .subjects = std::move(policy.subjects),
+                            .environments = std::move(policy.environments),
+                            .first = impl->rules.size(),
+                            .count = policy.rules.size()};
+    compiled.in_force = compiled.environments.empty() ||
+                        std::ranges::find(compiled.environments, environment) != compiled.environments.end();
     for (std::size_t i = 0; i < policy.rules.size(); ++i) {
-      for (std::size_t object = 0; object < kObjects; ++object)
-        if (std::ranges::any_of(patterns(policy.rules[i], static_cast<Object>(object)), &std::string::empty))
-          return bad_policy(policy,
-                            fmt::format("rule {} has the empty pattern ''; write '*' for everything", i + 1));
-      impl->names.push_back(fmt::format("{}#{}", policy.name, i + 1));
+      auto rule = compile_rule(policy, i);
+      if (!rule) return Failure(rule.error());
+      impl->rules.push_back(std::move(*rule));
     }
+    impl->policies.push_back(std::move(compiled));
   }
-  impl->policies = std::move(policies);
   auto set = std::make_shared<RuleSet>();
   set->impl_ = std::move(impl);
   return set;
@@ -118,28 +155,61 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::vector<Policy> poli
 std::shared_ptr<const RuleSet::View> RuleSet::view(const Principal& principal) const {
   auto impl = std::make_shared<View::Impl>();
   impl->rules = impl_;
-  std::uint32_t number = 0;
-  for (const Policy& policy : impl_->policies) {
-    const bool concerns = std::ranges::any_of(
-        policy.subjects, [&](const auto& subject) { return Subject::parse(subject)->covers(principal); });
-    for (const Rule& rule : policy.rules) {
-      for (std::size_t object = 0; concerns && object < kObjects; ++object)
-        for (const auto& pattern : patterns(rule, static_cast<Object>(object)))
-          impl->by_object[object].add(rule.effect, pattern, number);
-      ++number;
+  for (const CompiledPolicy& policy : impl_->policies) {
+    if (!policy.in_force || !concerns(policy, principal, impl_->environment)) continue;
+    for (std::size_t number = policy.first; number < policy.first + policy.count; ++number) {
+      const CompiledRule& rule = impl_->rules[number];
+      for (const Object object : kAll) {
+        auto& indexes = rule.when ? impl->conditional : impl->plain;
+        for (const auto& pattern : rule.of(object))
+          indexes[static_cast<std::size_t>(object)].add(rule.effect, pattern,
+                                                        static_cast<std::uint32_t>(number));
+      }
     }
   }
   return std::make_shared<const View>(std::move(impl));
 }
 
-std::size_t RuleSet::size() const { return impl_->names.size(); }
+std::size_t RuleSet::size() const { return impl_->rules.size(); }
 
 Decision RuleSet::View::decide(Object object, std::string_view target) const {
-  const RuleIndex& index = impl_->by_object[static_cast<std::size_t>(object)];
+  return decide(object, target, Phase::list, Activation());
+}
+
+std::optional<Decision> RuleSet::View::unconditional(Object object, std::string_view target) const {
+  const auto i = static_cast<std::size_t>(object);
+  const RuleIndex& conditional = impl_->conditional[i];
+  if (!conditional.empty() && (conditional.first(Effect::deny, target) != RuleIndex::kNone ||
+                               conditional.first(Effect::allow, target) != RuleIndex::kNone))
+    return std::nullopt;
   for (const Effect effect : {Effect::deny, Effect::allow})
-    if (const auto rule = index.first(effect, target); rule != RuleIndex::kNone)
-      return {.effect = effect, .rule = impl_->rules->names[rule]};
-  return {.effect = Effect::deny, .rule = "default"};
+    if (const auto rule = impl_->plain[i].first(effect, target); rule != RuleIndex::kNone)
+      return Decision{.effect = effect, .rule = impl_->rules->rules[rule].name};
+  return Decision{.effect = Effect::deny, .rule = "default"};
+}
+
+Decision RuleSet::View::decide(Object object, std::string_view target, Phase phase,
+                               const Activation& activation) const {
+  if (auto plain = unconditional(object, target)) return std::move(*plain);
+  const auto i = static_cast<std::size_t>(object);
+  const auto& rules = impl_->rules->rules;
+  for (const Effect effect : {Effect::deny, Effect::allow}) {
+    if (const auto rule = impl_->plain[i].first(effect, target); rule != RuleIndex::kNone)
+      return {.effect = effect, .rule = rules[rule].name, .conditional = true};
+    for (const auto rule : impl_->conditional[i].all(effect, target))
+      if (holding(rules[rule], phase, activation).holds)
+        return {.effect = effect, .rule = rules[rule].name, .conditional = true};
+  }
+  return {.effect = Effect::deny, .rule = "default", .conditional = true};
+}
+
+bool RuleSet::View::reads_args(Object object, std::string_view target) const {
+  const RuleIndex& conditional = impl_->conditional[static_cast<std::size_t>(object)];
+  if (conditional.empty()) return false;
+  for (const Effect effect : {Effect::deny, Effect::allow})
+    for (const auto rule : conditional.all(effect, target))
+      if (impl_->rules->rules[rule].when->reads(Variable::args)) return true;
+  return false;
 }
 
 }  // namespace sallyport::policy

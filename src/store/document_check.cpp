@@ -14,6 +14,7 @@ constexpr std::size_t kUrlBytes = 2048;
 constexpr std::size_t kNameBytes = 63;
 constexpr std::size_t kPatternBytes = 512;
 constexpr std::size_t kArgumentBytes = 32 * 1024;
+constexpr std::size_t kExpressionBytes = 4096;
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_alnum(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
@@ -223,8 +224,47 @@ std::string target(std::string_view text) {
 }
 
 std::string subject(std::string_view text) {
-  if (text == "*" || is_reference(text, {"team", "agent", "user"})) return "";
-  return "must be team:NAME, agent:NAME, user:NAME or \"*\"";
+  if (text == "*" || is_reference(text, {"team", "agent", "user", "role", "environment"})) return "";
+  if (text.starts_with("claim:")) {
+    const auto equals = text.find('=');
+    if (equals != std::string_view::npos && equals + 1 < text.size() && text.size() <= kPatternBytes &&
+        claim(text.substr(6, equals - 6)).empty())
+      return "";
+    return "must be claim:NAME=PATTERN";
+  }
+  return "must be team:NAME, agent:NAME, user:NAME, role:NAME, claim:NAME=PATTERN, environment:NAME or \"*\"";
+}
+
+std::string owner(std::string_view text) {
+  return is_reference(text, {"team", "agent", "user"}) ? "" : "must be team:NAME, user:NAME or agent:NAME";
+}
+
+std::string role(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 128 && !has_blank(text) &&
+                    text.find_first_of("*?") == std::string_view::npos;
+  return good ? "" : "must be one word of at most 128 bytes, without * and ?";
+}
+
+std::string claim(std::string_view text) {
+  const bool good =
+      !text.empty() && text.size() <= 128 && !has_blank(text) && text.find('=') == std::string_view::npos;
+  return good ? "" : "must be one word of at most 128 bytes, without =";
+}
+
+std::string principal_path(std::string_view text) {
+  if (text == "principal.name" || text == "principal.subject" || text == "principal.issuer") return "";
+  constexpr std::string_view kClaims = "principal.claims.";
+  if (text.starts_with(kClaims) && claim(text.substr(kClaims.size())).empty()) return "";
+  return "must be principal.name, principal.subject, principal.issuer or principal.claims.NAME";
+}
+
+std::string argument_name(std::string_view text) {
+  return text.empty() || text.size() > 128 ? "must be 1 to 128 bytes" : "";
+}
+
+std::string expression(std::string_view text) {
+  if (trim(text).empty()) return "is empty: leave it out for a rule that always holds";
+  return text.size() <= kExpressionBytes ? "" : "is longer than 4 KiB";
 }
 
 std::string member(std::string_view text) {

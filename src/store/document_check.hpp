@@ -20,12 +20,18 @@ std::string child_variable(std::string_view text);  ///< a variable that a child
 std::string header(std::string_view text);          ///< where a credential may go
 std::string fixed_header(std::string_view text);    ///< a header that is not secret
 std::string header_value(std::string_view text);
-std::string scheme(std::string_view text);         ///< "" or a token
-std::string glob(std::string_view text);           ///< over an upstream's own names
-std::string target(std::string_view text);         ///< glob over SERVER/NAME
-std::string subject(std::string_view text);        ///< team:x, agent:x, user:x, *
-std::string member(std::string_view text);         ///< user:x, agent:x
-std::string exported_name(std::string_view text);  ///< [A-Za-z0-9_-]{1,64}
-std::string prefix(std::string_view text);         ///< [A-Za-z0-9_-]{0,32}
+std::string scheme(std::string_view text);   ///< "" or a token
+std::string glob(std::string_view text);     ///< over an upstream's own names
+std::string target(std::string_view text);   ///< glob over SERVER/NAME
+std::string subject(std::string_view text);  ///< team:x, agent:x, user:x, role:x, claim:n=x, environment:x, *
+std::string owner(std::string_view text);    ///< team:x, user:x, agent:x
+std::string role(std::string_view text);
+std::string claim(std::string_view text);           ///< a claim's name
+std::string principal_path(std::string_view text);  ///< principal.name, principal.claims.x ...
+std::string argument_name(std::string_view text);   ///< of a tool
+std::string expression(std::string_view text);      ///< its length; what it says is the policy layer's matter
+std::string member(std::string_view text);          ///< user:x, agent:x
+std::string exported_name(std::string_view text);   ///< [A-Za-z0-9_-]{1,64}
+std::string prefix(std::string_view text);          ///< [A-Za-z0-9_-]{0,32}
 
 }  // namespace sallyport::store::check

@@ -94,6 +94,19 @@ void describe(Form& form, const Server& d) {
   form.add("disabled", d.disabled, false);
 }
 
+Json presets_of(const std::vector<Preset>& presets) {
+  Json map = Json::object();
+  for (const Preset& preset : presets) {
+    if (!preset.path.empty()) {
+      map[preset.argument] = Json{{"from", preset.path}};
+      continue;
+    }
+    Json constant = Json::parse(preset.constant);
+    map[preset.argument] = constant.is_object() ? Json{{"value", std::move(constant)}} : std::move(constant);
+  }
+  return map;
+}
+
 Json sources_of(const std::vector<VirtualServer::Source>& sources, const char* one, bool complete) {
   Json list = Json::array();
   for (const auto& source : sources) {
@@ -105,7 +118,12 @@ Json sources_of(const std::vector<VirtualServer::Source>& sources, const char* o
       form.add("include", source.include, std::vector<std::string>{"*"});
     }
     if (source.prefix) form.always("prefix", *source.prefix);
-    list.push_back(form.optional("as", source.as).take());
+    form.optional("as", source.as)
+        .optional("title", source.title)
+        .optional("description", source.description);
+    if (!source.annotations.empty()) form.always("annotations", Json::parse(source.annotations));
+    form.optional("preset", presets_of(source.preset)).optional("hide", source.hide);
+    list.push_back(form.optional("environments", source.environments).take());
   }
   return list;
 }
@@ -115,6 +133,7 @@ void describe(Form& form, const VirtualServer& d) {
       .optional("description", d.description)
       .optional("instructions", d.instructions);
   form.add("access", word(d.access, {"authenticated", "anonymous"}), "authenticated");
+  form.add("grants", d.grants, false).optional("owner", d.owner);
   form.optional("tools", sources_of(d.tools, "tool", form.complete()));
   form.optional("prompts", sources_of(d.prompts, "prompt", form.complete()));
   form.optional("resources", sources_of(d.resources, "resource", form.complete()));
@@ -124,6 +143,7 @@ void describe(Form& form, const Team& d) { form.optional("members", d.members); 
 
 void describe(Form& form, const Agent& d) {
   form.optional("description", d.description).add("disabled", d.disabled, false);
+  form.optional("roles", d.roles).optional("claims", d.claims);
 }
 
 void describe(Form& form, const PolicyDocument& d) {
@@ -133,9 +153,12 @@ void describe(Form& form, const PolicyDocument& d) {
     one.always("effect", rule.allow ? "allow" : "deny")
         .optional("tools", rule.tools)
         .optional("prompts", rule.prompts);
-    rules.push_back(one.optional("resources", rule.resources).optional("models", rule.models).take());
+    one.optional("resources", rule.resources)
+        .optional("servers", rule.servers)
+        .optional("virtual_servers", rule.virtual_servers);
+    rules.push_back(one.optional("models", rule.models).optional("when", rule.when).take());
   }
-  form.always("subjects", d.subjects).always("rules", rules);
+  form.always("subjects", d.subjects).optional("environments", d.environments).always("rules", rules);
 }
 
 }  // namespace

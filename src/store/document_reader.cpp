@@ -1,6 +1,7 @@
 #include "document_reader.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -127,6 +128,54 @@ Server read_server(Fields& fields, Problems& problems) {
 
 enum class Exports : std::uint8_t { tools, prompts, resources };
 
+/// `{from: principal.claims.tenant}`, `{value: anything}`, or a constant that is no map.
+Preset read_preset(const Node& key, const Node& value, Problems& problems) {
+  Preset out{.argument = key.text};
+  if (value.kind != Node::Kind::map) {
+    out.constant = json_of(value, problems);
+    return out;
+  }
+  Fields fields(value, fmt::format("the preset \"{}\"", shown(key.text)), problems);
+  if (!fields.usable()) return out;
+  out.path = fields.checked("from", check::principal_path);
+  out.constant = fields.json("value");
+  if (fields.has("from") == fields.has("value")) {
+    problems.add(value, "a preset is a constant, {value: ...} or {from: principal.claims.NAME}");
+  } else {
+    fields.finish();
+  }
+  return out;
+}
+
+std::vector<Preset> read_presets(Fields& fields, Problems& problems) {
+  std::vector<Preset> out;
+  const Node* node = fields.take("preset");
+  if (!node) return out;
+  const Fields entries(*node, "\"preset\"", problems);
+  if (!entries.usable()) return out;
+  for (const auto& entry : node->entries()) {
+    if (const std::string wrong = check::argument_name(entry.key.text); !wrong.empty()) {
+      problems.add(entry.key, fmt::format("\"{}\" in \"preset\" {}", shown(entry.key.text), wrong));
+    } else {
+      out.push_back(read_preset(entry.key, entry.value, problems));
+    }
+  }
+  return out;
+}
+
+void read_overrides(Fields& fields, VirtualServer::Source& out, std::string_view one) {
+  out.title =
+      fields.checked("title", [](std::string_view text) { return text.empty() ? "" : check::line(text); });
+  out.description = fields.checked("description", check::any);
+  out.annotations = fields.json("annotations");
+  if (!out.annotations.empty() && out.annotations.front() != '{')
+    fields.problem("annotations", "\"annotations\" must be a map");
+  for (const std::string_view key : {"title", "description", "annotations"}) {
+    if (fields.has(key) && !fields.has(one))
+      fields.problem(key, fmt::format("\"{}\" describes exactly one: it needs \"{}\"", key, one));
+  }
+}
+
 VirtualServer::Source read_source(const Node& node, Exports kind, Problems& problems) {
   static constexpr std::array<std::string_view, 3> kWhat = {
       "an entry of \"tools\"", "an entry of \"prompts\"", "an entry of \"resources\""};
@@ -151,8 +200,18 @@ VirtualServer::Source read_source(const Node& node, Exports kind, Problems& prob
     if (fields.has("as") && fields.has("prefix")) {
       fields.problem("prefix", "a name given with \"as\" is never prefixed: remove \"prefix\"");
     }
+    read_overrides(fields, out, one);
   }
-  fields.finish({"preset", "pin", "when", "grants", "environments"});
+  if (kind == Exports::tools) {
+    out.preset = read_presets(fields, problems);
+    out.hide = fields.texts("hide", check::argument_name);
+    for (const Preset& preset : out.preset) {
+      if (std::ranges::find(out.hide, preset.argument) != out.hide.end())
+        fields.problem("hide", fmt::format("\"{}\" stands in \"preset\", which hides it", preset.argument));
+    }
+  }
+  out.environments = fields.text_map("environments", check::name, check::name);
+  fields.finish({"pin", "when"});
   return out;
 }
 
@@ -172,10 +231,17 @@ VirtualServer read_virtual_server(Fields& fields, Problems& problems) {
   out.instructions = fields.checked("instructions", check::any);
   out.access = fields.word<Access>(
       "access", out.access, {{"authenticated", Access::authenticated}, {"anonymous", Access::anonymous}});
+  out.grants = fields.flag("grants");
+  out.owner = fields.checked("owner", check::owner);
+  if (out.grants && out.access == Access::anonymous)
+    fields.problem("grants", "what is open to everybody grants already: remove \"grants\"");
+  if (out.grants && !fields.has("owner"))
+    fields.problem("grants",
+                   "a grant needs an \"owner\" who answers for it: team:NAME, user:NAME or agent:NAME");
   out.tools = read_sources(fields, "tools", Exports::tools, problems);
   out.prompts = read_sources(fields, "prompts", Exports::prompts, problems);
   out.resources = read_sources(fields, "resources", Exports::resources, problems);
-  fields.finish({"grants", "environments", "pin", "preset", "guardrails", "limits"});
+  fields.finish({"environments", "pin", "preset", "guardrails", "limits"});
   return out;
 }
 
@@ -190,8 +256,16 @@ Agent read_agent(Fields& fields) {
   Agent out{.name = document_name(fields)};
   out.description = fields.checked("description", check::any);
   out.disabled = fields.flag("disabled");
+  out.roles = fields.texts("roles", check::role);
+  out.claims = fields.text_map("claims", check::claim, check::line);
   fields.finish({"grants", "environments", "limits"});
   return out;
+}
+
+/// Where the first byte of a scalar's text stands: behind the quote that opens it.
+void note_place(const Node& node, PolicyDocument::Rule& out) {
+  out.when_line = node.line;
+  out.when_column = node.column + (node.plain ? 0 : 1);
 }
 
 PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
@@ -202,17 +276,22 @@ PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
   out.tools = fields.texts("tools", check::target);
   out.prompts = fields.texts("prompts", check::target);
   out.resources = fields.texts("resources", check::target);
+  out.servers = fields.texts("servers", check::glob);
+  out.virtual_servers = fields.texts("virtual_servers", check::glob);
   out.models = fields.texts("models", check::glob);
+  out.when = fields.checked("when", check::expression);
+  if (const Node* when = fields.take("when")) note_place(*when, out);
   // A list whose entries were refused has been reported; only a rule that was written without any is idle.
   const auto names_something = [&](std::string_view key) {
     return fields.has(key) && !fields.list(key).empty();
   };
-  if (!names_something("tools") && !names_something("prompts") && !names_something("resources") &&
-      !names_something("models")) {
+  constexpr std::array<std::string_view, 6> kObjects = {"tools",   "prompts",         "resources",
+                                                        "servers", "virtual_servers", "models"};
+  if (std::ranges::none_of(kObjects, names_something)) {
     fields.problem("effect",
-                   "the rule names nothing: give it \"tools\", \"prompts\", \"resources\" or \"models\"");
+                   fmt::format("the rule names nothing: give it one of {}", fmt::join(kObjects, ", ")));
   }
-  fields.finish({"when", "grants", "environments"});
+  fields.finish({"grants", "environments"});
   return out;
 }
 
@@ -222,8 +301,9 @@ PolicyDocument read_policy(Fields& fields, Problems& problems) {
   if (fields.list_is_empty("subjects")) {
     fields.problem("subjects", "\"subjects\" is empty: whom does the policy concern? \"*\" is everybody");
   }
+  out.environments = fields.texts("environments", check::name);
   for (const Node& item : fields.list("rules", true)) out.rules.push_back(read_rule(item, problems));
-  fields.finish({"when", "grants", "environments"});
+  fields.finish({"when", "grants"});
   return out;
 }
 

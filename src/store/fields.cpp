@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/json/document.hpp"
 
 namespace sallyport::store {
 namespace {
@@ -39,6 +42,47 @@ void Problems::add(int line, int column, std::string what) {
   if (full()) return;
   list_.push_back({file_, line, column, std::move(what)});
   if (full()) list_.back().what += " (more may follow: correct these first)";
+}
+
+std::string json_of(const Node& node, Problems& problems) {
+  switch (node.kind) {
+    case Node::Kind::null:
+      return "null";
+    case Node::Kind::scalar:
+      break;
+    case Node::Kind::list: {
+      std::string out = "[";
+      for (const Node& item : node.items) out += (out.size() > 1 ? "," : "") + json_of(item, problems);
+      return out + "]";
+    }
+    case Node::Kind::map: {
+      std::string out = "{";
+      std::set<std::string_view> keys;
+      for (const auto& entry : node.entries()) {
+        if (const std::string wrong = text_problem(entry.key.text); !wrong.empty())
+          problems.add(entry.key, "a key " + wrong);
+        if (!keys.insert(entry.key.text).second)
+          problems.add(entry.key, fmt::format("the key \"{}\" stands twice", shown(entry.key.text)));
+        out +=
+            (out.size() > 1 ? "," : "") + json::quote(entry.key.text) + ":" + json_of(entry.value, problems);
+      }
+      return out + "}";
+    }
+  }
+  if (const std::string wrong = text_problem(node.text); !wrong.empty()) {
+    problems.add(node, "a text that " + wrong);
+    return "null";
+  }
+  if (!node.plain) return json::quote(node.text);
+  const auto parsed = json::Document::parse(node.text);
+  if (!parsed || parsed->root().is(json::Kind::string)) return json::quote(node.text);
+  if (parsed->root().is(json::Kind::number)) {
+    const bool whole = node.text.find_first_of(".eE") == std::string::npos;
+    if (whole ? !parsed->root().integer().has_value()
+              : !std::isfinite(std::strtod(node.text.c_str(), nullptr)))
+      problems.add(node, "a number beyond what programs agree on: write it in quotes");
+  }
+  return node.text;
 }
 
 Fields::Fields(const Node& map, std::string what, Problems& problems)
@@ -147,6 +191,11 @@ std::chrono::milliseconds Fields::duration(std::string_view key, std::chrono::mi
     return fallback;
   }
   return std::chrono::milliseconds(number * found->second);
+}
+
+std::string Fields::json(std::string_view key) {
+  const Node* node = take(key);
+  return node ? json_of(*node, problems_) : std::string();
 }
 
 const std::vector<Node>& Fields::list(std::string_view key, bool required) {

@@ -15,6 +15,10 @@
 
 namespace sallyport::store {
 
+/// Raw JSON of a node; a plain scalar is a number or a flag where JSON has one of that spelling, else text.
+/// Reports into `problems` what JSON readers would not all read alike.
+std::string json_of(const Node& node, Problems& problems);
+
 /// Reports into `problems` and goes on with defaults, so that one pass finds everything.
 class Fields {
  public:
@@ -38,6 +42,8 @@ class Fields {
                                      std::chrono::milliseconds least, std::chrono::milliseconds most);
   std::vector<std::string> texts(std::string_view key, const Check& each, bool required = false);
   std::map<std::string, std::string> text_map(std::string_view key, const Check& name, const Check& value);
+  /// Raw JSON of any value. Reports integers that no signed 64 bits hold, and numbers that are not finite.
+  std::string json(std::string_view key);
   /// The elements of a list.
   const std::vector<Node>& list(std::string_view key, bool required = false);
 

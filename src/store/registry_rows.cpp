@@ -78,7 +78,10 @@ std::vector<DocumentKey> references_of(const AnyDocument& document) {
   } else if (const auto* virtual_server = std::get_if<VirtualServer>(&document)) {
     for (const auto* sources :
          {&virtual_server->tools, &virtual_server->prompts, &virtual_server->resources}) {
-      for (const auto& source : *sources) out.emplace("Server", source.from);
+      for (const auto& source : *sources) {
+        out.emplace("Server", source.from);
+        for (const auto& [environment, there] : source.environments) out.emplace("Server", there);
+      }
     }
   }
   return {out.begin(), out.end()};

@@ -1,6 +1,7 @@
 #include "sallyport/cli/program.hpp"
 
 #include "cli/command_line.hpp"
+#include "support/source_tree.hpp"
 
 using namespace sallyport;
 using namespace sallyport::cli;
@@ -13,6 +14,45 @@ constexpr const char* kCanary = "canary-77aa41-secret";
 
 constexpr const char* kServer =
     "kind: Server\nname: docs\ntransport: {type: streamable-http, url: \"https://mcp.example.com/mcp\"}\n";
+
+TEST_CASE("policy test runs the tables beside policies, needs no data directory, and names what went wrong") {
+  CommandLine line;
+  std::vector<std::string> shipped{"policy", "test"};
+  for (const auto& entry :
+       std::filesystem::directory_iterator(sallyport::testing::in_source_tree("policies"))) {
+    if (entry.path().string().ends_with(".test.yaml")) shipped.push_back(entry.path().string());
+  }
+  REQUIRE(shipped.size() == 2 + 5);
+  const auto all = line.bare(shipped);
+  CHECK_MESSAGE(all.code == 0, (all.out + all.err));
+  CHECK(all.out.find(" passed, 0 failed") != std::string::npos);
+
+  line.write("p.yaml",
+             "kind: Policy\nname: p\nsubjects: [\"team:a\"]\nrules:\n"
+             "  - {effect: allow, tools: [\"up/*\"], when: args.n > 1}\n");
+  const auto file =
+      line.write("p.test.yaml",
+                 "policies: [p.yaml]\ncases:\n"
+                 "  - {principal: \"agent:x\", teams: [a], tool: up/go, expect: allow, rule: p#1}\n"
+                 "  - {principal: \"agent:x\", teams: [a], tool: up/go, args: {n: 2}, expect: allow}\n"
+                 "  - {principal: \"agent:x\", teams: [a], tool: up/go, args: {n: 1}, expect: deny}\n"
+                 "  - {principal: \"agent:x\", tool: up/go, expect: allow}\n");
+  const auto one = line.bare({"policy", "test", file, "-o", "json"});
+  CHECK(one.code == 1);
+  CHECK(one.json()["passed"] == 3);
+  REQUIRE(one.json()["failures"].size() == 1);
+  const std::string failure = one.json()["failures"][0];
+  CHECK(
+      failure.find("p.test.yaml:6: agent:x up/go: denied by default, and allow was expected. p#1 would allow "
+                   "it to team:a") != std::string::npos);
+
+  const auto bad =
+      line.bare({"policy", "test",
+                 line.write("bad.test.yaml",
+                            "policies: [p.yaml]\ncases:\n  - {principal: x, tool: go, expect: yes}\n")});
+  CHECK(bad.code == 1);
+  CHECK(bad.err.find("bad.test.yaml:3:") != std::string::npos);
+}
 
 }  // namespace
 

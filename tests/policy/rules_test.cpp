@@ -3,6 +3,7 @@
 #include <string>
 #include <thread>
 
+#include "sallyport/policy/expression.hpp"
 #include "sallyport/policy/rules.hpp"
 
 using namespace sallyport;
@@ -176,5 +177,134 @@ TEST_CASE("ten thousand rules: literals and the globs of other servers do not sl
     const auto decision = view->decide(Object::tool, "server" + n + "/get_x");
     CHECK(decision.rule == "big#" + std::to_string(2 * i + 2));
     CHECK(decision.allowed() == (i % 2 == 1));
+  }
+}
+
+TEST_CASE("a condition that does not compile says where in its document") {
+  struct Row {
+    const char* when;
+    int line, column;
+    const char* says;
+  };
+  const Row rows[] = {
+      {"args.repo ==", 7, 31, "line 7, column 43"},
+      {"agrs.repo == 1", 7, 31, "line 7, column 31"},
+      {"true &&\n  nothing", 7, 31, "line 2, column 3 of the condition that begins on line 7"},
+      {"1 +", 0, 0, "of the condition"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.when);
+    const auto set = RuleSet::compile({{.name = "p",
+                                        .subjects = {"*"},
+                                        .rules = {{.effect = Effect::allow,
+                                                   .tools = {"*"},
+                                                   .when = row.when,
+                                                   .when_line = row.line,
+                                                   .when_column = row.column}}}});
+    REQUIRE_FALSE(set.has_value());
+    const std::string text = set.error().hint + set.error().what;
+    CAPTURE(text);
+    CHECK(text.find(row.says) != std::string::npos);
+    CHECK(text.find("policy 'p': rule 1, when: ") != std::string::npos);
+  }
+}
+
+TEST_CASE("arguments are read only where a rule about this target reads them") {
+  const auto view =
+      compiled(
+          {{.name = "p",
+            .subjects = {"*"},
+            .rules = {{.effect = Effect::allow, .tools = {"a/*"}},
+                      {.effect = Effect::deny, .tools = {"a/x"}, .when = "args.n > 1"},
+                      {.effect = Effect::allow, .tools = {"b/*"}, .when = "principal.subject == \"x\""}}}})
+          ->view(agent("x"));
+  CHECK_FALSE(view->reads_args(Object::tool, "a/y"));
+  CHECK(view->reads_args(Object::tool, "a/x"));
+  CHECK_FALSE(view->reads_args(Object::tool, "b/x"));
+  CHECK(view->unconditional(Object::tool, "a/y").has_value());
+  CHECK_FALSE(view->unconditional(Object::tool, "b/x").has_value());
+}
+
+TEST_CASE("an explanation names the rule, what nearly matched, and what would change it") {
+  const std::vector<Policy> policies = {
+      {.name = "readers",
+       .subjects = {"team:readers"},
+       .rules = {{.effect = Effect::allow, .tools = {"github/get_*"}},
+                 {.effect = Effect::allow,
+                  .tools = {"github/create_issue"},
+                  .when = "args.repo.startsWith(\"acme/\")"}}},
+      {.name = "staging",
+       .subjects = {"*"},
+       .environments = {"staging"},
+       .rules = {{.effect = Effect::allow, .tools = {"*"}}}},
+      {.name = "no-deletes", .subjects = {"*"}, .rules = {{.effect = Effect::deny, .tools = {"*/delete_*"}}}},
+  };
+  struct Row {
+    const char* why;
+    Principal who;
+    const char* target;
+    const char* args;
+    const char* rule;
+    std::vector<std::string> near;
+    const char* advice;
+  };
+  const Row rows[] = {
+      {"allowed",
+       agent("bot", {"readers"}),
+       "github/get_me",
+       "{}",
+       "readers#1",
+       {"staging#1"},
+       "To refuse it, add to a policy with subject \"agent:bot\": {effect: deny, tools: "
+       "[\"github/get_me\"]}"},
+      {"the condition fails",
+       agent("bot", {"readers"}),
+       "github/create_issue",
+       R"({"repo":"evil/x"})",
+       "default",
+       {"readers#2", "staging#1"},
+       "readers#2 would allow it if its condition held"},
+      {"an error in the condition",
+       agent("bot", {"readers"}),
+       "github/create_issue",
+       "{}",
+       "default",
+       {"readers#2", "staging#1"},
+       "readers#2 would allow it if its condition held"},
+      {"another team",
+       agent("bot"),
+       "github/get_me",
+       "{}",
+       "default",
+       {"readers#1", "staging#1"},
+       "readers#1 would allow it to team:readers"},
+      {"a denial",
+       agent("bot", {"readers"}),
+       "github/delete_repo",
+       "{}",
+       "no-deletes#1",
+       {"staging#1"},
+       "Lift or narrow the denial no-deletes#1"},
+      {"nothing near",
+       agent("bot"),
+       "jira/close",
+       "{}",
+       "default",
+       {"staging#1"},
+       "Add to a policy with subject \"agent:bot\": {effect: allow, tools: [\"jira/close\"]}"},
+  };
+  const auto set = compiled(policies);
+  for (const Row& row : rows) {
+    CAPTURE(row.why);
+    const Facts principal = facts_of(row.who);
+    Activation activation;
+    activation.args(row.args).bind(Variable::principal, principal);
+    const auto said = set->explain(row.who, Object::tool, row.target, Phase::call, activation);
+    CHECK(said.decision.rule == row.rule);
+    std::vector<std::string> near;
+    for (const auto& one : said.near) near.push_back(one.rule);
+    CHECK(near == row.near);
+    CAPTURE(said.advice);
+    CHECK(said.advice.find(row.advice) == 0);
   }
 }

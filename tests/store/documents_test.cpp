@@ -54,6 +54,18 @@ const std::vector<std::string>& examples() {
       "  - {effect: allow, tools: [\"github/get_*\", \"ledger/*\"], prompts: [\"*\"]}\n"
       "  - {effect: deny, resources: [\"*/file:///etc/*\"], models: [\"claude-*\"]}\n",
       "kind: Policy\nname: default-deny\nsubjects: [\"*\"]\nrules: []\n",
+      "kind: VirtualServer\nname: support\ngrants: true\nowner: \"team:payments\"\ntools:\n  - from: ledger\n"
+      "    tool: query\n    as: look_up\n    title: Look up\n    description: One customer.\n"
+      "    annotations: {readOnlyHint: true, \"x\": {\"y\": [1, 2.5, null]}}\n"
+      "    preset: {tenant: {from: principal.claims.tenant}, limit: 50, zip: \"0815\", all: false, none: "
+      "null,\n"
+      "             where: {value: {a: {b: [x]}}}, tags: [a, 1]}\n"
+      "    hide: [debug]\n    environments: {staging: ledger-staging, prod: ledger}\n",
+      "kind: Agent\nname: deployer\nroles: [deploy, read]\nclaims: {tenant: acme, level: 3}\n",
+      "kind: Policy\nname: full\nsubjects: [\"role:deploy\", \"claim:tenant=ac*\", \"environment:prod\"]\n"
+      "environments: [prod, staging]\nrules:\n  - {effect: allow, servers: [git*], virtual_servers: "
+      "[support],\n"
+      "     when: 'args.repo.startsWith(\"acme/\")'}\n",
       "kind: Server\nname: old\ntransport: {type: sse, url: \"https://h/sse\", headers: {X-A: "
       "b}}\ncredential: "
       "k\n",
@@ -213,4 +225,47 @@ TEST_CASE("kinds and names are found without looking inside") {
 }
 
 }  // namespace
+TEST_CASE("presets, conditions and claims arrive as they were written") {
+  const auto composed = one_of<VirtualServer>(
+      "kind: VirtualServer\nname: v\ngrants: true\nowner: \"user:ann\"\ntools:\n"
+      "  - {from: a, tool: q, annotations: {x: 1}, hide: [h], environments: {prod: b},\n"
+      "     preset: {s: text, n: 1, q: \"1\", f: 1.5, b: true, z: null, l: [1, x], m: {value: {k: v}},\n"
+      "              c: {from: principal.claims.tenant}}}\n");
+  CHECK(composed.grants);
+  CHECK(composed.owner == "user:ann");
+  const auto& source = composed.tools.at(0);
+  CHECK(source.annotations == R"({"x":1})");
+  CHECK(source.hide == std::vector<std::string>{"h"});
+  CHECK(source.server_in("prod") == "b");
+  CHECK(source.server_in("staging") == "a");
+  CHECK(source.server_in("") == "a");
+  CHECK(source.preset == std::vector<Preset>{{"s", R"("text")", ""},
+                                             {"n", "1", ""},
+                                             {"q", R"("1")", ""},
+                                             {"f", "1.5", ""},
+                                             {"b", "true", ""},
+                                             {"z", "null", ""},
+                                             {"l", R"([1,"x"])", ""},
+                                             {"m", R"({"k":"v"})", ""},
+                                             {"c", "", "principal.claims.tenant"}});
+
+  const auto agent = one_of<Agent>("kind: Agent\nname: a\nroles: [r]\nclaims: {tenant: acme, level: 3}\n");
+  CHECK(agent.roles == std::vector<std::string>{"r"});
+  CHECK(agent.claims == std::map<std::string, std::string>{{"tenant", "acme"}, {"level", "3"}});
+
+  const auto policy = one_of<PolicyDocument>(
+      "kind: Policy\nname: p\nsubjects: [\"*\"]\nenvironments: [prod]\nrules:\n"
+      "  - {effect: allow, servers: [a], virtual_servers: [v], when: 'args.x == 1'}\n"
+      "  - effect: deny\n    servers: [b]\n    when: tool.name == \"q\"\n");
+  CHECK(policy.environments == std::vector<std::string>{"prod"});
+  CHECK(policy.rules.at(0).servers == std::vector<std::string>{"a"});
+  CHECK(policy.rules.at(0).virtual_servers == std::vector<std::string>{"v"});
+  CHECK(policy.rules.at(0).when == "args.x == 1");
+  CHECK(policy.rules.at(0).when_line == 6);
+  CHECK(policy.rules.at(0).when_column == 64);
+  CHECK(policy.rules.at(1).when == "tool.name == \"q\"");
+  CHECK(policy.rules.at(1).when_line == 9);
+  CHECK(policy.rules.at(1).when_column == 11);
+}
+
 }  // namespace sallyport::store

@@ -12,19 +12,26 @@
 #include "sallyport/core/error.hpp"
 #include "sallyport/store/registry.hpp"
 
+namespace sallyport::gateway {
+struct Snapshot;
+}
+
 namespace sallyport::admin {
 
 /// What an operation may touch besides the registry when a server runs. Empty functions offline.
 struct Live {
   /// Called after a committed change, before it is acknowledged: returns when every shard has swapped to the
   /// new snapshot.
-  std::function<Result<void>()> reload;
+  std::function<Result<void>()> reload{};
   /// `server test NAME`: connects now; {ok, era, version, tools, prompts, resources, millis} or {ok:false,
   /// problem, hint}.
-  std::function<Result<std::string>(const std::string& server)> test_server;
+  std::function<Result<std::string>(const std::string& server)> test_server{};
   /// State of upstreams, journal and process for `get servers` and /readyz: JSON.
-  std::function<std::string()> status;
-  std::function<Result<void>()> checkpoint;
+  std::function<std::string()> status{};
+  std::function<Result<void>()> checkpoint{};
+  /// What the next request will see.
+  std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot{};
+  std::string environment{};  ///< of this instance
 };
 
 /// Threads: one at a time (the database executor, or the CLI's main thread).

@@ -18,6 +18,7 @@
 namespace sallyport::gateway {
 
 class Counters;
+struct Snapshot;
 
 /// One finished request, for the access log.
 struct AccessLine {
@@ -39,6 +40,7 @@ struct GatewayOptions {
       allowed_hosts{};  ///< host names (without port) besides loopback names and IP literals
   std::vector<std::string> allowed_origins{};           ///< "https://app.example"; answered with CORS headers
   std::string public_url{};                             ///< its host is allowed too
+  std::string environment{};                            ///< of this instance: what documents may depend on
   std::function<void(const AccessLine&)> access_log{};  ///< on the request's shard
 };
 
@@ -67,6 +69,8 @@ class Gateway {
   /// problems}]}. Threads: any.
   virtual std::string status() const = 0;
   virtual std::vector<BreakerView> breakers() const = 0;  ///< of all servers in use; threads: any
+  /// What the next request will see. Threads: any.
+  virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
   /// Empty when ready; else why not. Threads: any.
   virtual std::string not_ready() const = 0;
   /// Counters for /metrics. Threads: any.

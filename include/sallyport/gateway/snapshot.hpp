@@ -52,6 +52,13 @@ struct ServerEntry {
   bool awaited = false;  ///< first contact is under way: a list may wait for it, briefly
 };
 
+/// Arguments of an exported tool that its callers do not give.
+struct OwnArguments {
+  std::vector<store::Preset> preset;
+  std::vector<std::string> hidden;
+  bool operator==(const OwnArguments&) const = default;
+};
+
 /// One exported thing: what clients call it and what it is.
 struct Export {
   std::string name;  ///< exported name or URI
@@ -59,7 +66,9 @@ struct Export {
   const Definition* definition = nullptr;
   std::string modern, legacy;  ///< the definition with its exported name, as lists show it in each era
   bool rewrites_uri = false;   ///< `uris: prefix`: URIs in its results carry the server's name too
-  std::size_t digest = 0;      ///< of the definition as lists show it: tells whether a list changed
+  std::shared_ptr<const OwnArguments> own{};  ///< null: callers give all of its arguments
+  bool by_name = false;                       ///< its source names it, and no pattern does
+  std::size_t digest = 0;  ///< of the definition as lists show it: tells whether a list changed
 };
 
 /// A table of exports of one sort: in list order (by name) and by name.
@@ -83,6 +92,8 @@ struct Endpoint {
   std::string name;  ///< serverInfo.name
   std::string title{}, instructions{};
   bool anonymous = false;  ///< no credential needed, loopback only, grants what it contains
+  bool grants = false;     ///< who is allowed to use it may use what it contains
+  std::string owner{};     ///< who answers for the grant
   Exports tools, prompts, resources, templates;
   std::set<std::string, std::less<>> contested;  ///< URIs that two claim: no template serves them either
   std::vector<const ServerEntry*> servers;       ///< that it draws on
@@ -101,6 +112,7 @@ struct Endpoint {
 
 struct Snapshot {
   std::int64_t generation = 0;
+  std::string environment{};  ///< of this instance; empty: none was named
   std::shared_ptr<const identity::KeyTable> keys;
   std::shared_ptr<const policy::RuleSet> rules;
   std::vector<std::unique_ptr<ServerEntry>> servers;
@@ -112,10 +124,14 @@ struct Snapshot {
 /// The parts a snapshot is made from.
 struct SnapshotParts {
   std::int64_t generation = 0;
+  std::string environment{};  ///< of this instance
   std::vector<store::AnyDocument> documents;
   std::vector<store::ApiKey> keys;
   std::vector<ServerEntry> servers;
 };
+
+/// A Policy document as the policy layer reads it.
+policy::Policy policy_of(const store::PolicyDocument& document);
 
 /// Pure. Errors: bad_request when a policy does not compile.
 Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts);

@@ -43,6 +43,11 @@ class KeyTable {
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id_;
 };
 
+/// "agent:release-bot", "user:alice@example.com" or "anonymous" with the teams, roles and claims that
+/// documents give it. Errors: bad_request for another form.
+Result<policy::Principal> principal_of(std::string_view name,
+                                       const std::vector<store::AnyDocument>& documents);
+
 /// The token of `Authorization: Bearer x` (scheme case-insensitive, RFC 6750 §2.1); nullopt when absent.
 /// Errors: unauthenticated, for another scheme and for what is not a token.
 Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_view> authorization);

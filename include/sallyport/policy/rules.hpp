@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,27 +22,33 @@ struct Principal {
   std::string actor{};    ///< who acts for the subject; empty: itself
   std::string key_id{};   ///< of the API key that was shown
   std::vector<std::string> teams{};
+  std::vector<std::string> roles{};
   std::map<std::string, std::string> claims{};
   /// "agent:release-bot", "user:alice@example.com", "anonymous"; what subjects in documents match and what
   /// the journal shows.
   std::string name() const;
 };
 
-enum class Object : std::uint8_t { tool, prompt, resource, model };
+enum class Object : std::uint8_t { tool, prompt, resource, virtual_server, model };
+inline constexpr std::size_t kObjects = 5;
 enum class Effect : std::uint8_t { allow, deny };
 
 /// One rule as a Policy document states it. Globs: '*' any run of bytes, '?' one byte; everything else is
-/// literal. Tools, prompts and resources are "server/name" (resources: "server/uri").
+/// literal. Tools, prompts and resources are "server/name" (resources: "server/uri"); `servers` stands for
+/// all three of the servers that it matches.
 struct Rule {
   Effect effect = Effect::deny;
-  std::vector<std::string> tools{}, prompts{}, resources{}, models{};
+  std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{};
+  std::string when{};                  ///< a condition in CEL (docs/expressions.md); empty: always
+  int when_line = 0, when_column = 0;  ///< where it begins in its document, for errors; 0: unknown
 };
 
 struct Policy {
   std::string name;
-  /// "team:x", "agent:x", "user:x" (globs allowed after the colon), "anonymous", or "*": everyone, anonymous
-  /// included.
+  /// "team:x", "agent:x", "user:x", "role:x" (globs allowed after the colon), "claim:name=glob",
+  /// "environment:x" (everyone there), "anonymous", or "*": everyone, anonymous included.
   std::vector<std::string> subjects{};
+  std::vector<std::string> environments{};  ///< in which it holds; empty: all
   std::vector<Rule> rules{};
 };
 
@@ -49,21 +56,59 @@ struct Policy {
 struct Decision {
   Effect effect = Effect::deny;
   /// "payments-tools#2" (policy and 1-based rule), or "default" when no rule matched. Where several rules of
-  /// the deciding effect match, it is the first of them in the order given to compile.
+  /// the deciding effect match, it is the first of them in the order given to compile, those without a
+  /// condition before the others.
   std::string rule;
+  /// Some rule about this target has a condition: another call may be decided otherwise.
+  bool conditional = false;
   bool allowed() const { return effect == Effect::allow; }
 };
+
+/// What is asked of the rules. When listing, nothing is known of the call yet: a rule whose condition reads
+/// `args` or `request` may match, so it allows and does not deny.
+enum class Phase : std::uint8_t { list, call };
 
 /// True when `glob` matches the whole of `text`. At most (bytes of text) x (bytes of glob) steps; no
 /// recursion.
 bool glob_match(std::string_view glob, std::string_view text);
 
+class Activation;
+class Expression;
+class Facts;
+
+/// `principal` as conditions read it: name, kind, issuer, subject, actor, teams, roles, claims.
+Facts facts_of(const Principal& principal);
+
+/// Why a decision is what it is, for people.
+struct Explanation {
+  Decision decision;
+  /// A rule that all but one thing speaks for.
+  struct Near {
+    std::string rule;
+    Effect effect = Effect::deny;
+    enum class Failed : std::uint8_t {
+      subject,
+      environment,
+      condition,
+      outweighed  ///< it allows, and a denial beats it
+    } failed = Failed::subject;
+    std::string detail;  ///< the subjects, the environments, the condition with its outcome, or the denial
+  };
+  std::vector<Near> near{};  ///< at most kNear, those of the wanted effect first
+  std::size_t more = 0;      ///< left out of `near`
+  std::string condition{};   ///< of the deciding rule, with its outcome; empty: none
+  std::string advice{};      ///< the rule to add or the denial to lift that would change the decision
+  static constexpr std::size_t kNear = 20;
+};
+
 /// All policies compiled: literal names are hashed, globs are tried in order, what concerns a principal is
-/// found once. Threads: immutable after compile; decide() may be called from any thread.
+/// found once. Threads: immutable after compile; everything may be called from any thread.
 class RuleSet {
  public:
-  /// Errors: Code::bad_request naming policy, rule and pattern (empty pattern, unknown subject form).
-  static Result<std::shared_ptr<const RuleSet>> compile(std::vector<Policy> policies);
+  /// `environment`: of this instance. Errors: Code::bad_request naming policy, rule and pattern or condition
+  /// with line and column (empty pattern, unknown subject form, a condition that does not compile).
+  static Result<std::shared_ptr<const RuleSet>> compile(std::vector<Policy> policies,
+                                                        std::string_view environment = {});
   RuleSet();
   ~RuleSet();
 
@@ -71,6 +116,10 @@ class RuleSet {
   /// alive.
   class View;
   std::shared_ptr<const View> view(const Principal& principal) const;
+
+  /// Slow: looks at every rule. `activation` as in View::decide.
+  Explanation explain(const Principal& principal, Object object, std::string_view target, Phase phase,
+                      const Activation& activation) const;
 
   std::size_t size() const;  ///< rules in all
 
@@ -82,8 +131,15 @@ class RuleSet {
 
 class RuleSet::View {
  public:
-  /// `target` is the canonical name. Deny beats allow; nothing matching denies.
+  /// `target` is the canonical name. Deny beats allow; nothing matching denies. A condition that ends in an
+  /// error makes an allow not match, and a deny match.
+  Decision decide(Object object, std::string_view target, Phase phase, const Activation& activation) const;
+  /// When listing, with nothing known.
   Decision decide(Object object, std::string_view target) const;
+  /// nullopt where some rule about this target has a condition.
+  std::optional<Decision> unconditional(Object object, std::string_view target) const;
+  /// Whether a rule about this target reads the arguments.
+  bool reads_args(Object object, std::string_view target) const;
   struct Impl;
   explicit View(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 

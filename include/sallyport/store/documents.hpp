@@ -62,8 +62,15 @@ struct Server {
   bool disabled = false;
 };
 
-/// `kind: VirtualServer` (sources, include, prefix, access; the rest of its keys is refused as not
-/// implemented yet).
+/// An argument that a virtual server sets itself: a constant, or what the caller's principal carries.
+struct Preset {
+  std::string argument;
+  std::string constant{};  ///< raw JSON; empty: `path` says where the value comes from
+  std::string path{};  ///< "principal.name", "principal.subject", "principal.issuer", "principal.claims.X"
+  bool operator==(const Preset&) const = default;
+};
+
+/// `kind: VirtualServer`.
 struct VirtualServer {
   struct Source {
     std::string from;                       ///< Server name
@@ -71,12 +78,25 @@ struct VirtualServer {
     std::optional<std::string> prefix{};    ///< nullopt: "server__"; "" is explicit
     std::string tool{};                     ///< exactly one, instead of include
     std::string as{};                       ///< its exported name; never prefixed
+    std::string title{}, description{};     ///< in place of the upstream's own; with `tool` only
+    std::string annotations{};              ///< raw JSON object, laid over the upstream's; with `tool` only
+    std::vector<Preset> preset{};           ///< tools only
+    std::vector<std::string> hide{};        ///< optional arguments that callers neither see nor may send
+    /// Environment of this instance -> Server that stands there in place of `from`.
+    std::map<std::string, std::string> environments{};
+    /// The Server that this source means in an environment.
+    const std::string& server_in(const std::string& environment) const {
+      const auto other = environments.find(environment);
+      return other == environments.end() ? from : other->second;
+    }
   };
   std::string name;
   std::string title{};
   std::string description{};
   std::string instructions{};
   enum class Access : std::uint8_t { authenticated, anonymous } access = Access::authenticated;
+  bool grants = false;  ///< who may use it may use what it contains
+  std::string owner{};  ///< "team:x" | "user:x" | "agent:x": who answers for the grant
   std::vector<Source> tools{}, prompts{}, resources{};
 };
 
@@ -91,16 +111,21 @@ struct Agent {
   std::string name;
   std::string description{};
   bool disabled = false;
+  std::vector<std::string> roles{};
+  std::map<std::string, std::string> claims{};
 };
 
 /// `kind: Policy`; its rules are policy::Rule in shape (store does not see that layer, the gateway converts).
 struct PolicyDocument {
   struct Rule {
     bool allow = false;
-    std::vector<std::string> tools{}, prompts{}, resources{}, models{};
+    std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{};
+    std::string when{};                  ///< CEL; empty: always
+    int when_line = 0, when_column = 0;  ///< where the expression begins in its file; 0: not from a file
   };
   std::string name;
   std::vector<std::string> subjects{};
+  std::vector<std::string> environments{};  ///< of the instance, in which it holds; empty: all
   std::vector<Rule> rules{};
 };
 

@@ -125,7 +125,7 @@ class Journal {
 struct VerifyReport {
   bool ok = false;
   std::uint64_t records = 0, chains = 0, checkpoints = 0, open_intents = 0, torn_tails = 0;
-  std::uint64_t garbled_payloads = 0;  ///< lines that are no payloads: a power cut lost them
+  std::uint64_t garbled_payloads = 0;   ///< lines that are no payloads: a power cut lost them
   std::vector<std::string> problems{};  ///< "FILE:LINE: record 17 changed ..." ; empty when ok
 };
 Result<VerifyReport> verify_journal(const std::string& directory, const std::string& public_key,

@@ -1,0 +1,93 @@
+#include "sallyport/gateway/why.hpp"
+
+#include <algorithm>
+
+#include "access.hpp"
+#include "sallyport/mcp/names.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+const Exports& table(const Endpoint& endpoint, policy::Object object) {
+  return object == policy::Object::prompt     ? endpoint.prompts
+         : object == policy::Object::resource ? endpoint.resources
+                                              : endpoint.tools;
+}
+
+/// By its name at the endpoint, or by what it is called everywhere.
+const Export* find(const Endpoint& endpoint, policy::Object object, const std::string& target) {
+  const Exports& exports = table(endpoint, object);
+  if (const Export* named = exports.find(target)) return named;
+  const auto it = std::ranges::find_if(
+      exports.items, [&](const Export& item) { return item.definition->canonical == target; });
+  if (it != exports.items.end()) return &*it;
+  if (object != policy::Object::resource) return nullptr;
+  const auto hit = endpoint.resource(target);
+  return hit ? hit->entry : nullptr;
+}
+
+}  // namespace
+
+Result<WhyAnswer> why(const std::shared_ptr<const Snapshot>& snapshot,
+                      const std::shared_ptr<const policy::Principal>& principal, const WhyQuery& query,
+                      SystemTime now) {
+  WhyAnswer out;
+  out.endpoint = query.virtual_server.empty() ? "/mcp" : "/mcp/" + query.virtual_server;
+  const Endpoint* endpoint = snapshot->endpoint(out.endpoint);
+  if (!endpoint)
+    return client_error(Code::not_found, "there is no virtual server '" + query.virtual_server +
+                                             "'; `sallyport get virtual-servers` shows those there are");
+  Access access(snapshot, principal);
+  bool reachable = true;
+  const auto stop = [&](std::string note) {
+    reachable = false;
+    out.notes.push_back(std::move(note));
+  };
+  if (const auto entered = access.enters(*endpoint); !entered.allowed())
+    stop(entered.rule == "default"
+             ? out.endpoint +
+                   " grants what it contains, and no rule allows this principal to use it: add "
+                   "{effect: allow, virtual_servers: [" +
+                   endpoint->name + "]}"
+             : out.endpoint + " does not exist for this principal: " + entered.rule + " denies it");
+
+  const Export* item = find(*endpoint, query.object, query.target);
+  const Definition* definition = item ? item->definition : nullptr;
+  out.canonical = definition ? definition->canonical : query.target;
+  if (!item) {
+    const Export* elsewhere = find(*snapshot->endpoint("/mcp"), query.object, query.target);
+    if (elsewhere) out.canonical = elsewhere->definition->canonical;
+    stop(elsewhere ? "no source of " + out.endpoint + " includes it, so it does not exist there"
+                   : "no server offers it now: it is unknown, withheld, or its server was never reached");
+  } else if (query.object == policy::Object::resource &&
+             !item->definition->canonical.ends_with(query.target)) {
+    out.canonical = mcp::canonical_name(item->server->config->document.name, query.target);
+  }
+
+  std::optional<CallFacts> facts;
+  std::string arguments;
+  if (query.arguments) {
+    const auto given = json::Document::parse(*query.arguments);
+    if (!given || !given->root().is(json::Kind::object))
+      return client_error(Code::bad_request, "the arguments must be a JSON object");
+    arguments = *query.arguments;
+    if (item && item->own) {
+      auto built = complete_arguments(*item->own, *principal, given->root());
+      if (built) {
+        arguments = std::move(*built);
+      } else {
+        stop(built.error().code == Code::not_found ? "this principal lacks a claim that a preset is made from"
+                                                   : built.error().hint);
+      }
+    }
+    facts = CallFacts{.arguments = arguments, .client_ip = "127.0.0.1", .now = now};
+  } else if (item && !access.shows(*endpoint, query.object, *item) &&
+             access.lists(*endpoint, query.object, out.canonical, definition).allowed()) {
+    stop("this principal lacks a claim that a preset is made from");
+  }
+  out.explanation = access.explain(*endpoint, query.object, out.canonical, definition, facts);
+  out.allowed = reachable && out.explanation.decision.allowed();
+  return out;
+}
+
+}  // namespace sallyport::gateway
