@@ -72,6 +72,7 @@ class FakeUpstream {
 /// Reads one request, its body framed by Content-Length; empty at the end of the connection.
 inline std::string read_request(RawSocket& socket) {
   std::string request = socket.until("\r\n\r\n");
+  if (request.find("\r\n\r\n") == std::string::npos) return {};  // its sender broke off within the head
   if (const auto at = request.find("Content-Length: "); at != std::string::npos) {
     request += socket.exactly(static_cast<std::size_t>(std::atoll(request.c_str() + at + 16)));
   }
