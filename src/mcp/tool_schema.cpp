@@ -33,9 +33,8 @@ std::string without(json::Value list, const auto& gone) {
 
 Result<std::string> narrow_schema(json::Value schema, const std::vector<std::string>& preset,
                                   const std::vector<std::string>& hidden) {
-  constexpr std::array<std::string_view, 8> kEntangled = {"$ref",  "allOf", "anyOf", "oneOf",
-                                                          "not",   "if",    "dependentSchemas",
-                                                          "minProperties"};
+  constexpr std::array<std::string_view, 8> kEntangled = {
+      "$ref", "allOf", "anyOf", "oneOf", "not", "if", "dependentSchemas", "minProperties"};
   for (const std::string_view keyword : kEntangled) {
     if (schema.find(keyword))
       return unfit("its schema has \"" + std::string(keyword) +
