@@ -123,10 +123,10 @@ policy::Decision Access::plain_or(const Endpoint& endpoint, policy::Object objec
   return view_->decide(object, canonical, phase, bound.activation());
 }
 
-policy::Decision Access::enters(const Endpoint& endpoint) {
+policy::Decision Access::enters(const Endpoint& endpoint, const CallFacts* facts) {
   if (endpoint.anonymous || !is_virtual(endpoint)) return open_to_all(endpoint);
   auto decision = plain_or(endpoint, policy::Object::virtual_server, endpoint.name, nullptr,
-                           policy::Phase::list, nullptr);
+                           facts ? policy::Phase::call : policy::Phase::list, facts);
   // A selection that grants nothing needs no permission of its own; a denial holds everywhere.
   if (!endpoint.grants && decision.rule == "default") return open_to_all(endpoint);
   return decision;

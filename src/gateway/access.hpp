@@ -33,8 +33,8 @@ class Access {
  public:
   Access(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const policy::Principal> principal);
 
-  /// Whether the endpoint exists for this caller.
-  policy::Decision enters(const Endpoint& endpoint);
+  /// Whether the endpoint exists for this caller; without a call, for some call.
+  policy::Decision enters(const Endpoint& endpoint, const CallFacts* facts = nullptr);
   /// Whether some call could be allowed: what is listed. `definition` may be null.
   policy::Decision lists(const Endpoint& endpoint, policy::Object object, std::string_view canonical,
                          const Definition* definition);

@@ -91,7 +91,7 @@ struct Call {
 /// the shard has gone on to the next.
 Access& access_of(Call& call, std::optional<Access>& own);
 /// Whether the endpoint exists for this caller. Requires: authenticated.
-bool may_enter(Call& call);
+bool may_enter(Call& call, SystemTime now);
 
 /// How the rules judge a call: what is unseen answers like what does not exist.
 enum class Verdict : std::uint8_t { allowed, unseen, refused };

@@ -195,7 +195,7 @@ class GatewayImpl final : public Gateway {
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
     if (auto known = Door::authenticate(call, clock_.now()); !known) co_return Failure(known.error());
-    if (!endpoint || !may_enter(call))
+    if (!endpoint || !may_enter(call, clock_.now()))
       co_return client_error(Code::not_found, "There is no virtual server of this name.");
 
     const auto session = request.headers.find("mcp-session-id");

@@ -8,9 +8,10 @@ Access& access_of(Call& call, std::optional<Access>& own) {
   return own.emplace(call.snapshot, call.principal);
 }
 
-bool may_enter(Call& call) {
+bool may_enter(Call& call, SystemTime now) {
   std::optional<Access> own;
-  const auto decision = access_of(call, own).enters(*call.endpoint);
+  const CallFacts facts{.arguments = {}, .client_ip = call.exchange.peer().ip, .now = now};
+  const auto decision = access_of(call, own).enters(*call.endpoint, &facts);
   if (decision.allowed()) return true;
   call.rule = decision.rule;
   call.refusal = "denied";

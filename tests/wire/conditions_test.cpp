@@ -122,3 +122,16 @@ TEST_CASE("a condition that does not compile is refused as a whole, with its pla
   CHECK(refused.error().find("line 6, column 49") != std::string::npos);
   CHECK(listed(gateway) == 2);
 }
+
+TEST_CASE("a condition on a virtual server is decided with each request") {
+  FakeMcp upstream(FakeMcp::Era::modern, issue_tools());
+  const GatewayFixture gateway(
+      server_document("hub", upstream.url()) +
+      "---\nkind: VirtualServer\nname: v\ntools: [{from: hub}]\n"
+      "---\nkind: VirtualServer\nname: w\ntools: [{from: hub}]\n" +
+      policy("  - {effect: allow, servers: [hub]}\n"
+             "  - {effect: deny, virtual_servers: [v], when: request.client_ip == \"127.0.0.1\"}\n"
+             "  - {effect: deny, virtual_servers: [w], when: request.client_ip == \"192.0.2.1\"}\n"));
+  CHECK(gateway.modern("tools/list", Json::object(), "/mcp/v").status == 404);
+  CHECK(gateway.modern("tools/list", Json::object(), "/mcp/w").status == 200);
+}
