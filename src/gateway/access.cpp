@@ -124,11 +124,11 @@ policy::Decision Access::plain_or(const Endpoint& endpoint, policy::Object objec
 }
 
 policy::Decision Access::enters(const Endpoint& endpoint, const CallFacts* facts) {
-  if (endpoint.anonymous || !is_virtual(endpoint)) return open_to_all(endpoint);
+  if (endpoint.anonymous || !is_virtual(endpoint)) return {.effect = policy::Effect::allow, .rule = {}};
   auto decision = plain_or(endpoint, policy::Object::virtual_server, endpoint.name, nullptr,
                            facts ? policy::Phase::call : policy::Phase::list, facts);
   // A selection that grants nothing needs no permission of its own; a denial holds everywhere.
-  if (!endpoint.grants && decision.rule == "default") return open_to_all(endpoint);
+  if (!endpoint.grants && decision.rule == "default") decision.effect = policy::Effect::allow;
   return decision;
 }
 

@@ -185,9 +185,11 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
       return ready<Result<Answer>>(unknown("tool", name));
     }
     if (!built) return ready<Result<Answer>>(Failure(built.error()));
-    upstream.replace.emplace_back("arguments", *built);
-    if (auto parsed = json::Document::parse(std::move(*built))) completed.emplace(std::move(*parsed));
-    if (completed) bytes = completed->root().raw();
+    auto parsed = json::Document::parse(std::move(*built));
+    if (!parsed) return ready<Result<Answer>>(Failure(parsed.error()));
+    completed.emplace(std::move(*parsed));
+    bytes = completed->root().raw();
+    upstream.replace.emplace_back("arguments", bytes);
   }
   switch (judged(call, policy::Object::tool, tool->definition->canonical, tool->definition, bytes)) {
     case Verdict::unseen:

@@ -194,8 +194,7 @@ std::unique_ptr<Endpoint> merged_endpoint(const Snapshot& snapshot) {
   return endpoint;
 }
 
-std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store::VirtualServer& document,
-                                           const std::string& environment) {
+std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store::VirtualServer& document) {
   auto endpoint = std::make_unique<Endpoint>();
   endpoint->path = "/mcp/" + document.name;
   endpoint->name = document.name;
@@ -203,13 +202,12 @@ std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store
   endpoint->instructions = document.instructions;
   endpoint->anonymous = document.access == store::VirtualServer::Access::anonymous;
   endpoint->grants = document.grants;
-  endpoint->owner = document.owner;
   Composer composer(*endpoint);
   std::set<const ServerEntry*> used;
   const auto add = [&](const std::vector<store::VirtualServer::Source>& sources,
                        std::initializer_list<Sort> sorts) {
     for (const auto& source : sources) {
-      const std::string& name = source.server_in(environment);
+      const std::string& name = source.server_in(snapshot.environment);
       const ServerEntry* server = snapshot.server(name);
       if (!server) {
         endpoint->problems.push_back("server '" + name + "' does not exist or is disabled");
@@ -294,7 +292,7 @@ policy::Policy policy_of(const store::PolicyDocument& document) {
 Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = parts.generation;
-  snapshot->environment = parts.environment;
+  snapshot->environment = std::move(parts.environment);
   snapshot->keys = identity::KeyTable::build(parts.keys, parts.documents);
 
   std::vector<policy::Policy> policies;
@@ -302,7 +300,7 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
     if (const auto* policy = std::get_if<store::PolicyDocument>(&document))
       policies.push_back(policy_of(*policy));
   }
-  auto rules = policy::RuleSet::compile(std::move(policies), parts.environment);
+  auto rules = policy::RuleSet::compile(std::move(policies), snapshot->environment);
   if (!rules) return Failure(rules.error());
   snapshot->rules = std::move(*rules);
 
@@ -316,7 +314,7 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   snapshot->endpoints.emplace(merged->path, std::move(merged));
   for (const auto& document : parts.documents) {
     if (const auto* composed = std::get_if<store::VirtualServer>(&document)) {
-      auto endpoint = virtual_endpoint(*snapshot, *composed, parts.environment);
+      auto endpoint = virtual_endpoint(*snapshot, *composed);
       snapshot->endpoints.emplace(endpoint->path, std::move(endpoint));
     }
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "sallyport/core/bytes.hpp"
 
@@ -31,37 +30,53 @@ std::optional<Digest> digest_of(const store::ApiKey& key) {
   return digest;
 }
 
+/// What documents say of principals. Borrows them.
+class Directory {
+ public:
+  explicit Directory(const std::vector<store::AnyDocument>& documents) {
+    for (const auto& document : documents) {
+      if (const auto* agent = std::get_if<store::Agent>(&document)) agents_.emplace(agent->name, agent);
+      if (const auto* team = std::get_if<store::Team>(&document))
+        for (const auto& member : team->members) teams_of_[member].push_back(team->name);
+    }
+  }
+  bool disabled(std::string_view agent) const {
+    const auto found = agents_.find(agent);
+    return found != agents_.end() && found->second->disabled;
+  }
+  policy::Principal principal(policy::Principal::Kind kind, std::string_view subject) const {
+    policy::Principal out{.kind = kind, .issuer = "", .subject = std::string(subject)};
+    const auto agent = agents_.find(subject);
+    if (kind == policy::Principal::Kind::agent && agent != agents_.end()) {
+      out.roles = agent->second->roles;
+      out.claims = agent->second->claims;
+    }
+    if (const auto teams = teams_of_.find(out.name()); teams != teams_of_.end()) {
+      out.teams = teams->second;
+      std::ranges::sort(out.teams);
+      const auto repeated = std::ranges::unique(out.teams);
+      out.teams.erase(repeated.begin(), repeated.end());
+    }
+    return out;
+  }
+
+ private:
+  std::map<std::string_view, const store::Agent*> agents_;
+  std::map<std::string, std::vector<std::string>, std::less<>> teams_of_;  // by member
+};
+
 }  // namespace
 
 std::shared_ptr<const KeyTable> KeyTable::build(const std::vector<store::ApiKey>& keys,
                                                 const std::vector<store::AnyDocument>& documents) {
-  std::set<std::string_view> disabled;
-  std::map<std::string_view, const store::Agent*> agents;
-  std::map<std::string_view, std::vector<std::string>> teams_of;  // by member
-  for (const auto& document : documents) {
-    if (const auto* agent = std::get_if<store::Agent>(&document)) {
-      agents.emplace(agent->name, agent);
-      if (agent->disabled) disabled.insert(agent->name);
-    }
-    if (const auto* team = std::get_if<store::Team>(&document))
-      for (const auto& member : team->members) teams_of[member].push_back(team->name);
-  }
+  const Directory directory(documents);
   auto table = std::make_shared<KeyTable>();
   for (const auto& key : keys) {
     const auto digest = digest_of(key);
-    if (key.revoked || key.id.empty() || !digest || disabled.contains(key.agent)) continue;
-    auto principal = std::make_shared<policy::Principal>(policy::Principal{
-        .kind = policy::Principal::Kind::agent, .issuer = "", .subject = key.agent, .key_id = key.id});
-    if (const auto agent = agents.find(key.agent); agent != agents.end()) {
-      principal->roles = agent->second->roles;
-      principal->claims = agent->second->claims;
-    }
-    if (const auto teams = teams_of.find(principal->name()); teams != teams_of.end()) {
-      principal->teams = teams->second;
-      std::ranges::sort(principal->teams);
-      const auto repeated = std::ranges::unique(principal->teams);
-      principal->teams.erase(repeated.begin(), repeated.end());
-    }
+    if (key.revoked || key.id.empty() || !digest || directory.disabled(key.agent)) continue;
+    auto principal =
+        std::make_shared<policy::Principal>(directory.principal(policy::Principal::Kind::agent, key.agent));
+    principal->key_id = key.id;
     table->by_id_.try_emplace(key.id,
                               Entry{.key = key, .principal = std::move(principal), .digest = *digest});
   }
@@ -109,25 +124,13 @@ Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_v
 
 Result<policy::Principal> principal_of(std::string_view name,
                                        const std::vector<store::AnyDocument>& documents) {
-  policy::Principal out;
-  if (name == "anonymous") return out;
+  if (name == "anonymous") return policy::Principal();
   const bool agent = name.starts_with("agent:");
   if ((!agent && !name.starts_with("user:")) || name.find(':') + 1 == name.size())
     return client_error(Code::bad_request, "a principal is agent:NAME, user:NAME or anonymous");
-  out.kind = agent ? policy::Principal::Kind::agent : policy::Principal::Kind::user;
-  out.subject = name.substr(name.find(':') + 1);
-  for (const auto& document : documents) {
-    const auto* named = std::get_if<store::Agent>(&document);
-    if (agent && named && named->name == out.subject) {
-      out.roles = named->roles;
-      out.claims = named->claims;
-    }
-    const auto* team = std::get_if<store::Team>(&document);
-    if (team && std::ranges::find(team->members, name) != team->members.end())
-      out.teams.push_back(team->name);
-  }
-  std::ranges::sort(out.teams);
-  return out;
+  return Directory(documents).principal(
+      agent ? policy::Principal::Kind::agent : policy::Principal::Kind::user,
+      name.substr(name.find(':') + 1));
 }
 
 }  // namespace sallyport::identity

@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
 #include "cel_functions.hpp"
 #include "cel_literal.hpp"
@@ -25,13 +24,6 @@ Value parse_integer(std::string_view text) {
   if (error == std::errc::result_out_of_range) return kRange;
   if (error != std::errc{} || end != text.data() + text.size()) return kMalformed;
   return value;
-}
-
-Value kept(std::string_view text, Workspace& workspace) {
-  char* const copy = workspace.room<char>(text.size());
-  if (!copy) return out_of_steps();
-  std::memcpy(copy, text.data(), text.size());
-  return std::string_view(copy, text.size());
 }
 
 Value to_int(const Value& value) {

@@ -12,11 +12,7 @@ Value text_from(std::optional<std::string_view> plain, std::size_t raw_bytes, Wo
                 Decode decode) {
   if (plain) return *plain;
   if (!workspace.spend_bytes(raw_bytes * 4)) return out_of_steps();
-  const std::string decoded = decode();
-  char* const copy = workspace.room<char>(decoded.size());
-  if (!copy) return out_of_steps();
-  std::ranges::copy(decoded, copy);
-  return std::string_view(copy, decoded.size());
+  return kept(decode(), workspace);
 }
 
 /// The key if it is this text; decodes only what could be.
@@ -27,6 +23,13 @@ bool has_key(const json::Value::Member& member, std::string_view wanted, Workspa
 }
 
 }  // namespace
+
+Value kept(std::string_view text, Workspace& workspace) {
+  char* const copy = workspace.room<char>(text.size());
+  if (!copy) return out_of_steps();
+  std::ranges::copy(text, copy);
+  return std::string_view(copy, text.size());
+}
 
 Kind kind_of(const Value& value) {
   static constexpr Kind kinds[] = {Kind::null, Kind::boolean,   Kind::integer,  Kind::uinteger, Kind::real,

@@ -134,6 +134,9 @@ class Workspace {
   std::pmr::monotonic_buffer_resource memory_;
 };
 
+/// A copy of the text that lives as long as the workspace.
+Value kept(std::string_view text, Workspace& workspace);
+
 inline Value out_of_steps() { return Fault{"cost exceeded: the expression takes too many steps"}; }
 
 /// Integers that fit are int, other numbers double. Arrays and objects stay as they are until something in

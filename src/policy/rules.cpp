@@ -203,13 +203,4 @@ Decision RuleSet::View::decide(Object object, std::string_view target, Phase pha
   return {.effect = Effect::deny, .rule = "default", .conditional = true};
 }
 
-bool RuleSet::View::reads_args(Object object, std::string_view target) const {
-  const RuleIndex& conditional = impl_->conditional[static_cast<std::size_t>(object)];
-  if (conditional.empty()) return false;
-  for (const Effect effect : {Effect::deny, Effect::allow})
-    for (const auto rule : conditional.all(effect, target))
-      if (impl_->rules->rules[rule].when->reads(Variable::args)) return true;
-  return false;
-}
-
 }  // namespace sallyport::policy

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/core/limits.hpp"
 
 namespace sallyport::store::check {
 namespace {
@@ -14,7 +15,6 @@ constexpr std::size_t kUrlBytes = 2048;
 constexpr std::size_t kNameBytes = 63;
 constexpr std::size_t kPatternBytes = 512;
 constexpr std::size_t kArgumentBytes = 32 * 1024;
-constexpr std::size_t kExpressionBytes = 4096;
 
 bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_alnum(char c) { return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z'); }
@@ -264,7 +264,7 @@ std::string argument_name(std::string_view text) {
 
 std::string expression(std::string_view text) {
   if (trim(text).empty()) return "is empty: leave it out for a rule that always holds";
-  return text.size() <= kExpressionBytes ? "" : "is longer than 4 KiB";
+  return text.size() <= limits::kExpressionBytes ? "" : "is longer than 8 KiB";
 }
 
 std::string member(std::string_view text) {

@@ -68,24 +68,18 @@ class ChainScan {
     }
     if (reader->failed())
       return fail(Code::storage, Blame::admin, fmt::format("cannot read {}/{}", folder_, file));
-    if (damage) return note_damage(file, *damage);
+    if (damage) {
+      auto torn = damage_of(folder_, file, *damage);
+      if (!torn) return Failure(torn.error());
+      torn_.push_back(std::move(*torn));
+      return {};
+    }
     if (!reader->rest().empty() && !damaged_) {
       torn_.push_back({.file = file,
                        .offset = reader->offset(),
                        .bytes = reader->rest().size(),
                        .digest = sha256(reader->rest())});
     }
-    return {};
-  }
-
-  Result<void> note_damage(const std::string& file, std::uint64_t offset) {
-    auto reader = LineReader::open(folder_ + "/" + file, offset);
-    if (!reader) return Failure(reader.error());
-    std::string bytes;
-    while (const auto line = reader->next()) bytes.append(*line).append("\n");
-    bytes += reader->rest();
-    torn_.push_back(
-        {.file = file, .offset = offset, .bytes = bytes.size(), .digest = sha256(bytes), .damaged = true});
     return {};
   }
 
@@ -112,6 +106,16 @@ class ChainScan {
 };
 
 }  // namespace
+
+Result<Torn> damage_of(const std::string& folder, const std::string& file, std::uint64_t offset) {
+  auto reader = LineReader::open(folder + "/" + file, offset);
+  if (!reader) return Failure(reader.error());
+  std::string bytes;
+  while (const auto line = reader->next()) bytes.append(*line).append("\n");
+  bytes += reader->rest();
+  return Torn{
+      .file = file, .offset = offset, .bytes = bytes.size(), .digest = sha256(bytes), .damaged = true};
+}
 
 Result<Recovered> recover_journal(const std::string& folder, const std::optional<Checkpoint>& last) {
   const auto segments = list_segments(folder);

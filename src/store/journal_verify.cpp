@@ -229,12 +229,8 @@ class Verifier {
     if (!damage_) read_damage();
     const auto named = damage_->find(fmt::format("{} {}", file, offset));
     if (named == damage_->end()) return false;
-    auto reader = LineReader::open(folder_ + "/" + file, offset);
-    if (!reader) return false;
-    std::string bytes;
-    while (const auto line = reader->next()) bytes.append(*line).append("\n");
-    bytes += reader->rest();
-    if (hex(view(sha256(bytes))) != named->second) return false;
+    const auto torn = damage_of(folder_, file, offset);
+    if (!torn || hex(view(torn->digest)) != named->second) return false;
     ++report_.torn_tails;
     return true;
   }

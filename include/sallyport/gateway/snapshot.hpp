@@ -93,7 +93,6 @@ struct Endpoint {
   std::string title{}, instructions{};
   bool anonymous = false;  ///< no credential needed, loopback only, grants what it contains
   bool grants = false;     ///< who is allowed to use it may use what it contains
-  std::string owner{};     ///< who answers for the grant
   Exports tools, prompts, resources, templates;
   std::set<std::string, std::less<>> contested;  ///< URIs that two claim: no template serves them either
   std::vector<const ServerEntry*> servers;       ///< that it draws on

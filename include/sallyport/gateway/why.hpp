@@ -19,7 +19,7 @@ struct WhyQuery {
 
 struct WhyAnswer {
   bool allowed = false;
-  std::string endpoint, canonical;  ///< what was asked about; canonical empty: no server offers it
+  std::string endpoint, canonical;  ///< what was asked about
   policy::Explanation explanation{};
   /// Besides the rules: what is not part of the endpoint, a preset that the caller cannot have ...
   std::vector<std::string> notes{};

@@ -73,7 +73,6 @@ enum class Phase : std::uint8_t { list, call };
 bool glob_match(std::string_view glob, std::string_view text);
 
 class Activation;
-class Expression;
 class Facts;
 
 /// `principal` as conditions read it: name, kind, issuer, subject, actor, teams, roles, claims.
@@ -138,8 +137,6 @@ class RuleSet::View {
   Decision decide(Object object, std::string_view target) const;
   /// nullopt where some rule about this target has a condition.
   std::optional<Decision> unconditional(Object object, std::string_view target) const;
-  /// Whether a rule about this target reads the arguments.
-  bool reads_args(Object object, std::string_view target) const;
   struct Impl;
   explicit View(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 

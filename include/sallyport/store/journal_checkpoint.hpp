@@ -81,6 +81,9 @@ struct Recovered {
   std::vector<Torn> torn{};
   std::int64_t last_start = 0;
 };
+/// Everything in a segment from `offset` on, as what is named when it was found damaged. Errors: storage.
+Result<Torn> damage_of(const std::string& folder, const std::string& file, std::uint64_t offset);
+
 /// Reads what follows `last`, or everything when there is none. Errors: storage.
 Result<Recovered> recover_journal(const std::string& folder, const std::optional<Checkpoint>& last);
 
