@@ -229,11 +229,13 @@ Task<net::Reply> Api::Impl::operate(net::Exchange& exchange, std::string operati
         client_error(Code::forbidden, "a backup writes files beside the server; run `sallyport backup` there")
             .error());
   }
-  auto result = co_await run_on_executor(
-      exchange.shard(), database,
-      [this, operation, input = std::move(arguments)] { return operations.run(operation, input); });
+  auto result = co_await run_on_executor(exchange.shard(), database,
+                                         [this, operation, caller, input = std::move(arguments)] {
+                                           return operations.run(operation, input, caller);
+                                         });
   const bool changes = operation != "status" && operation != "get" && operation != "checkpoint" &&
-                       operation != "server.test" && !operation.ends_with(".list");
+                       operation != "server.test" && operation != "tool.diff" &&
+                       !operation.ends_with(".list");
   if (changes && options.record) options.record(exchange.shard(), operation, caller, result.has_value());
   if (!result) co_return error_reply(result.error());
   co_return json_reply(200, *result);

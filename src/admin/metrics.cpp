@@ -161,6 +161,21 @@ void add_breakers(std::vector<MetricFamily>& out, const std::vector<gateway::Bre
   out.push_back(std::move(opened));
 }
 
+void add_pins(std::vector<MetricFamily>& out, const std::vector<gateway::PinView>& pins) {
+  if (pins.empty()) return;
+  MetricFamily withheld =
+      family("sallyport_definitions_withheld",
+             "Definitions that are not served: they wait for a person, or were rejected.", MetricType::Gauge);
+  MetricFamily quarantined = family("sallyport_definitions_quarantined_total",
+                                    "Versions of definitions that were held back.", MetricType::Counter);
+  for (const auto& one : pins) {
+    add(withheld, static_cast<double>(one.withheld), {{"server", one.server}});
+    add(quarantined, static_cast<double>(one.quarantined), {{"server", one.server}});
+  }
+  out.push_back(std::move(withheld));
+  out.push_back(std::move(quarantined));
+}
+
 }  // namespace
 
 std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal,
@@ -178,6 +193,7 @@ std::string render_metrics(const gateway::Counters& counters, const store::Journ
   add_shards(all, counters);
   add_servers(all, counters);
   add_breakers(all, readings.breakers);
+  add_pins(all, readings.pins);
   all.push_back(single("sallyport_journal_healthy", "1 while records can be written.", MetricType::Gauge,
                        journal.healthy ? 1 : 0));
   all.push_back(single("sallyport_journal_refused_total",

@@ -58,6 +58,32 @@ Description describe(const std::string& operation) {
     return {"Connects to a server now and refreshes its catalogue", {{"name", text("server")}}, {"name"}};
   }
   if (operation == "server.remove") return {"Removes a server", {{"name", text("server")}}, {"name"}};
+  const json sort = text("tool (default), prompt or template");
+  if (operation == "tool.list") {
+    return {"Definitions of servers with their state and versions",
+            {{"server", text("of this server only")}}};
+  }
+  if (operation == "tool.diff") {
+    return {"What differs between the approved version of a definition and the one offered now",
+            {{"tool", text("SERVER/NAME")}, {"sort", sort}},
+            {"tool"}};
+  }
+  if (operation == "tool.approve" || operation == "tool.reject") {
+    const json one{{"type", "object"},
+                   {"properties",
+                    {{"tool", text("SERVER/NAME")},
+                     {"sort", sort},
+                     {"hash", text("of the version that was looked at; at least 12 hex digits")}}},
+                   {"required", {"tool", "hash"}}};
+    return {operation == "tool.approve" ? "Serves the named versions of definitions, all or none"
+                                        : "Withholds the named versions of definitions, all or none",
+            {{"tools", {{"type", "array"}, {"items", one}}}},
+            {"tools"}};
+  }
+  if (operation == "export.list") {
+    return {"Tools that an endpoint exports now, with the hashes of their definitions",
+            {{"virtual_server", text("of this one; all when absent")}}};
+  }
   if (operation == "key.create") {
     return {"Makes an API key; its text is shown in this answer only",
             {{"agent", text("created where it does not exist")},

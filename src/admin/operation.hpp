@@ -20,6 +20,7 @@ struct Context {
   store::Vault& vault;
   store::Registry& registry;
   const Live& live;
+  const std::string& by;  ///< who asks
 };
 
 /// Reads an operation's JSON object. Problems are collected; ask for everything, then check().
@@ -56,6 +57,11 @@ Result<nlohmann::json> add_server(Context& context, const nlohmann::json& argume
 Result<nlohmann::json> list_servers(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> test_server(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> remove_server(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_tools(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> diff_tool(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> approve_tools(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> reject_tools(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_exports(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> create_key(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> list_keys(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> revoke_key(Context& context, const nlohmann::json& arguments);

@@ -11,23 +11,14 @@
 namespace sallyport::admin {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Operation>, 16> kOperations{{
-    {"apply", apply_documents},
-    {"get", get_documents},
-    {"server.add", add_server},
-    {"server.list", list_servers},
-    {"server.test", test_server},
-    {"server.remove", remove_server},
-    {"key.create", create_key},
-    {"key.list", list_keys},
-    {"key.revoke", revoke_key},
-    {"agent.list", list_agents},
-    {"team.list", list_teams},
-    {"vault.rotate", rotate_vault},
-    {"backup", write_backup},
-    {"checkpoint", write_checkpoint},
-    {"why", explain_access},
-    {"status", show_status},
+constexpr std::array<std::pair<std::string_view, Operation>, 21> kOperations{{
+    {"apply", apply_documents},       {"get", get_documents},         {"server.add", add_server},
+    {"server.list", list_servers},    {"server.test", test_server},   {"server.remove", remove_server},
+    {"tool.list", list_tools},        {"tool.diff", diff_tool},       {"tool.approve", approve_tools},
+    {"tool.reject", reject_tools},    {"export.list", list_exports},  {"key.create", create_key},
+    {"key.list", list_keys},          {"key.revoke", revoke_key},     {"agent.list", list_agents},
+    {"team.list", list_teams},        {"vault.rotate", rotate_vault}, {"backup", write_backup},
+    {"checkpoint", write_checkpoint}, {"why", explain_access},        {"status", show_status},
 }};
 
 }  // namespace
@@ -43,10 +34,11 @@ std::vector<std::string> Operations::names() {
   return out;
 }
 
-Result<nlohmann::json> Operations::run(const std::string& op, const nlohmann::json& arguments) {
+Result<nlohmann::json> Operations::run(const std::string& op, const nlohmann::json& arguments,
+                                       const std::string& by) {
   for (const auto& [name, operation] : kOperations) {
     if (name != op) continue;
-    Context context{database_, vault_, registry_, live_};
+    Context context{database_, vault_, registry_, live_, by};
     try {
       return operation(context, arguments);
     } catch (const std::exception& e) {

@@ -28,6 +28,9 @@ Result<std::shared_ptr<const gateway::Snapshot>> stored_snapshot(const Context& 
       if (!catalogue) return std::unexpected(catalogue.error());
       entry.catalogue = std::move(*catalogue);
     }
+    auto decided = context.registry.definitions(server->name, false);
+    if (!decided) return std::unexpected(decided.error());
+    entry.pins = std::make_shared<const gateway::Pins>(*decided);
     parts.servers.push_back(std::move(entry));
   }
   parts.documents = std::move(documents);

@@ -88,7 +88,7 @@ class LocalBackend final : public Backend {
   bool running() const override { return false; }
 
   Result<nlohmann::json> run(const std::string& operation, const nlohmann::json& arguments) override {
-    return operations_.run(operation, arguments);
+    return operations_.run(operation, arguments, fmt::format("uid:{}", ::geteuid()));
   }
 
  private:

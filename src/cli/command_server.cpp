@@ -111,6 +111,8 @@ int test(Invocation& invocation, const std::string& name) {
   }
   if (result->contains("millis")) invocation.out << fmt::format("  {} ms", result->value("millis", 0));
   invocation.out << '\n';
+  for (const auto& line : result->value("dropped", Json::array()))
+    invocation.err << "left out: " << printable(line.get<std::string>()) << '\n';
   return kDone;
 }
 

@@ -53,6 +53,8 @@ int show_keys(Invocation& invocation, const std::string& agent);
 void add_apply(CLI::App& app, Invocation& invocation);
 void add_get(CLI::App& app, Invocation& invocation);
 void add_server(CLI::App& app, Invocation& invocation);
+void add_tool(CLI::App& app, Invocation& invocation);
+void add_lock(CLI::App& app, Invocation& invocation);
 void add_access(CLI::App& app, Invocation& invocation);
 void add_policy_test(CLI::App& policy, Invocation& invocation);
 void add_why(CLI::App& app, Invocation& invocation);

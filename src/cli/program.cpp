@@ -78,6 +78,8 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   add_apply(app, invocation);
   add_get(app, invocation);
   add_server(app, invocation);
+  add_tool(app, invocation);
+  add_lock(app, invocation);
   add_access(app, invocation);
   add_why(app, invocation);
   add_audit(app, invocation);

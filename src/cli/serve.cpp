@@ -188,15 +188,17 @@ std::string Server::Impl::status() const {
 }
 
 admin::Live Server::Impl::live() {
-  return {.reload = [this]() -> Result<void> {
-            if (auto ok = gateway->reload(); !ok) return ok;
-            return api->reload();
-          },
-          .test_server = [this](const std::string& server) { return gateway->test_server(server); },
-          .status = [this] { return status(); },
-          .checkpoint = [this] { return journal->checkpoint(); },
-          .snapshot = [this] { return gateway->snapshot(); },
-          .environment = settings.environment};
+  return {
+      .reload = [this]() -> Result<void> {
+        if (auto ok = gateway->reload(); !ok) return ok;
+        return api->reload();
+      },
+      .test_server = [this](const std::string& server) { return gateway->test_server(server); },
+      .status = [this] { return status(); },
+      .checkpoint = [this] { return journal->checkpoint(); },
+      .note = [this](std::string_view name, std::string members) { gateway->note(name, std::move(members)); },
+      .exported_tools = [this](const std::string& path) { return gateway->exported_tools(path); },
+      .environment = settings.environment};
 }
 
 void Server::Impl::record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {
@@ -226,7 +228,8 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
     return admin::render_metrics(gateway->counters(), journal->state(),
                                  {.connections = public_listener->connections(),
                                   .bytes_in_flight = net::HeldBytes::total(),
-                                  .breakers = gateway->breakers()});
+                                  .breakers = gateway->breakers(),
+                                  .pins = gateway->pins()});
   };
   options.not_ready = [this] { return not_ready(); };
   options.record = [this](net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {

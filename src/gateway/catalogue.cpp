@@ -1,10 +1,13 @@
 #include "sallyport/gateway/catalogue.hpp"
 
+#include <unordered_map>
 #include <unordered_set>
 
+#include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/message.hpp"
 #include "sallyport/mcp/names.hpp"
+#include "sallyport/mcp/suspicion.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -40,6 +43,10 @@ Result<Definition> read_definition(std::string_view server, json::Value object, 
     auto params = mcp::header_params(*schema);
     if (!params) return Failure(params.error());
     out.header_params = std::move(*params);
+  }
+  if (sort != Sort::resource) {
+    out.hash = sha256_hex(json::canonical(object));
+    out.suspicions = mcp::suspicions(object);
   }
   return out;
 }
@@ -117,6 +124,7 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(const store::StoredCat
       return fail(Code::storage, Blame::us, "stored catalogue of server '" + stored.server + "' is damaged");
     }
     std::unordered_set<std::string> seen;
+    std::unordered_map<std::string, std::string> shapes;
     for (const json::Value object : document->root().elements()) {
       if (list.into.size() >= limits::kToolsPerServer) {
         catalogue->dropped.push_back("more than " + std::to_string(limits::kToolsPerServer) +
@@ -131,6 +139,15 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::build(const store::StoredCat
       if (!seen.insert(definition->name).second) {
         catalogue->dropped.push_back("defined twice: " + mcp::escaped(definition->name));
         continue;
+      }
+      if (list.sort == Sort::tool || list.sort == Sort::prompt) {
+        const auto [first, fresh] = shapes.emplace(mcp::shape_of(definition->name), definition->name);
+        if (!fresh) {
+          catalogue->dropped.push_back("name \"" + mcp::escaped(definition->name) +
+                                       "\" refused: it looks like \"" + mcp::escaped(first->second) +
+                                       "\" of the same server");
+          continue;
+        }
       }
       list.into.push_back(std::move(*definition));
     }

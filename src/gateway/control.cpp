@@ -72,7 +72,10 @@ Result<void> Control::reload() {
       continue;
     }
     auto managed = manage(std::move(*config));
-    if (known != managed_.end()) managed->catalogue = known->second->catalogue;
+    if (known != managed_.end()) {
+      managed->catalogue = known->second->catalogue;
+      managed->contacted = known->second->contacted;
+    }
     next.emplace(server->name, managed);
     fresh.push_back(std::move(managed));
   }
@@ -82,17 +85,23 @@ Result<void> Control::reload() {
   for (const auto& entry : *stored) {
     const auto it = next.find(entry.server);
     if (it == next.end() || it->second->catalogue) continue;
+    it->second->contacted = entry.recorded;
     if (auto catalogue = Catalogue::build(entry)) it->second->catalogue = std::move(*catalogue);
   }
   for (const auto& managed : fresh)
     managed->awaited = !managed->catalogue && managed->config->problem.empty();
 
+  auto pins = load_pins();
+  if (!pins) return Failure(pins.error());
+
   auto previous = std::exchange(managed_, std::move(next));
+  auto old_pins = std::exchange(pins_, std::move(*pins));
   auto old_documents = std::exchange(documents_, std::move(*documents));
   auto old_keys = std::exchange(keys_, std::move(*keys));
   const auto old_generation = std::exchange(generation_, *generation);
   if (auto published = publish(); !published) {
     managed_ = std::move(previous);
+    pins_ = std::move(old_pins);
     documents_ = std::move(old_documents);
     keys_ = std::move(old_keys);
     generation_ = old_generation;
@@ -211,10 +220,12 @@ Result<void> Control::publish() {
                       .keys = keys_,
                       .servers = {}};
   for (const auto& [name, managed] : managed_) {
+    const auto pins = pins_.find(name);
     parts.servers.push_back({.config = managed->config,
                              .upstream = managed->upstream,
                              .catalogue = managed->catalogue,
-                             .awaited = managed->awaited});
+                             .awaited = managed->awaited,
+                             .pins = pins == pins_.end() ? nullptr : pins->second});
   }
   auto snapshot = build_snapshot(std::move(parts));
   if (!snapshot) return Failure(snapshot.error());
@@ -243,38 +254,44 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
   const auto it = managed_.find(managed->config->document.name);
   if (it == managed_.end() || it->second != managed) return false;
   const bool was_awaited = std::exchange(managed->awaited, false);
-  if (managed->catalogue) {
-    const auto& known = managed->catalogue->stored();
-    if (known.tools == fetched.tools && known.prompts == fetched.prompts &&
-        known.resources == fetched.resources && known.templates == fetched.templates &&
-        known.server_info == fetched.server_info) {
-      if (!was_awaited) return false;
-      if (auto published = publish(); !published) return Failure(published.error());
-      return true;
-    }
-  }
+  const store::StoredCatalogue nothing;
+  const auto& known = managed->catalogue ? managed->catalogue->stored() : nothing;
+  const bool same = managed->catalogue && known.tools == fetched.tools && known.prompts == fetched.prompts &&
+                    known.resources == fetched.resources && known.templates == fetched.templates &&
+                    known.server_info == fetched.server_info;
+  const auto republish = [&]() -> Result<bool> {
+    if (!was_awaited) return false;
+    if (auto published = publish(); !published) return Failure(published.error());
+    return true;
+  };
+  if (same && managed->recorded) return republish();
+  const bool first = managed->contacted == 0;
+  fetched.recorded = first ? fetched.fetched : managed->contacted;
   auto catalogue = Catalogue::build(fetched);
   if (!catalogue) return Failure(catalogue.error());
+  auto seen = remember(*managed, **catalogue);
+  managed->recorded = seen.has_value();
+  if (seen) managed->contacted = fetched.recorded;
+  if (!seen) {
+    // What is not remembered is not approved; under `trust: follow` nothing has to be.
+    spdlog::error("server {}: catalogue could not be stored: {}", fetched.server, seen.error().what);
+    poke(fetched.server);
+  } else if (same && !first && seen->empty()) {
+    return republish();
+  }
   for (const auto& line : (*catalogue)->dropped)
     spdlog::warn("server {}: left out: {}", fetched.server, line);
-  if (auto saved = registry_.save_catalogue(fetched); !saved) {
-    spdlog::error("server {}: catalogue could not be stored: {}", fetched.server, saved.error().what);
-  }
   managed->catalogue = std::move(*catalogue);
   if (auto published = publish(); !published) return Failure(published.error());
-  (void)shards_[0].post([&state = *states_[0], catalogue = managed->catalogue] {
-    const auto count = [](const auto& list) { return std::to_string(list.size()); };
-    const auto& stored = catalogue->stored();
-    state.journal.note("catalogue",
-                       "\"server\":" + json::quote(stored.server) + ",\"tools\":" + count(catalogue->tools) +
-                           ",\"prompts\":" + count(catalogue->prompts) + ",\"resources\":" +
-                           count(catalogue->resources) + ",\"templates\":" + count(catalogue->templates) +
-                           ",\"tools_digest\":" + json::quote(sha256_hex(stored.tools)));
-    state.commit_soon();
-  });
+  const auto count = [](const auto& list) { return std::to_string(list.size()); };
+  const Catalogue& now = *managed->catalogue;
+  note("catalogue", "\"server\":" + json::quote(fetched.server) + ",\"tools\":" + count(now.tools) +
+                        ",\"prompts\":" + count(now.prompts) + ",\"resources\":" + count(now.resources) +
+                        ",\"templates\":" + count(now.templates) +
+                        ",\"tools_digest\":" + json::quote(sha256_hex(now.stored().tools)));
+  if (seen) tell(fetched.server, *seen);
   spdlog::info("server {}: {} tools, {} prompts, {} resources, {} templates", fetched.server,
-               managed->catalogue->tools.size(), managed->catalogue->prompts.size(),
-               managed->catalogue->resources.size(), managed->catalogue->templates.size());
+               now.tools.size(), now.prompts.size(), now.resources.size(), now.templates.size());
   return true;
 }
 

@@ -22,7 +22,9 @@ struct Managed {
   std::shared_ptr<Upstream> upstream;
   std::shared_ptr<const Catalogue> catalogue;  ///< the executor's, like `awaited`
   bool awaited = false;                        ///< first contact under way and nothing known yet
-  net::Shard* shard = nullptr;                 ///< runs the refresh
+  bool recorded = false;        ///< the registry has what the catalogue holds; the executor's, like the next
+  std::int64_t contacted = 0;   ///< when this server's definitions were first recorded; 0: not yet
+  net::Shard* shard = nullptr;  ///< runs the refresh
   std::atomic<bool> retired{false};
   // On `shard`:
   std::shared_ptr<Slot<bool>> wake;
@@ -46,6 +48,11 @@ class Control {
   std::string status() const;
   std::shared_ptr<const Snapshot> published() const;  ///< threads: any
   std::vector<BreakerView> breakers() const;          ///< threads: any
+  std::vector<PinView> pins() const;                  ///< threads: any
+  /// JSON of what an endpoint exports. Threads: any. Errors: not_found.
+  Result<std::string> exported_tools(const std::string& path) const;
+  /// Threads: any.
+  void note(std::string name, std::string members);
   /// Threads: not a shard's, not the executor's.
   void stop();
 
@@ -60,6 +67,11 @@ class Control {
   Result<void> publish();
   /// True when it differs from what was known.
   Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);
+  Result<std::map<std::string, std::shared_ptr<const Pins>>> load_pins();
+  /// Compares with what is remembered, and remembers. Errors: nothing was remembered, nothing approved.
+  Result<Observation> remember(const Managed& managed, const Catalogue& catalogue);
+  /// Log, journal and metric of what was seen.
+  void tell(const std::string& server, const Observation& seen);
   void no_longer_awaited(const std::shared_ptr<Managed>& managed);
   static Task<> refresh_loop(Control* self, std::shared_ptr<Managed> managed);
   /// Threads: any.
@@ -78,6 +90,7 @@ class Control {
   std::vector<store::ApiKey> keys_;
   std::int64_t generation_ = 0;
   std::map<std::string, std::shared_ptr<Managed>> managed_;
+  std::map<std::string, std::shared_ptr<const Pins>> pins_;  // by server
   std::atomic<bool> stopping_{false};
 
   std::mutex ending_mutex_;
@@ -87,6 +100,7 @@ class Control {
       status_mutex_;  // copied at each publication, read by the admin side and by notifications
   std::map<std::string, std::shared_ptr<Managed>> visible_;
   std::shared_ptr<const Snapshot> published_;
+  std::map<std::string, std::uint64_t> quarantines_;  // by server, since the start
 };
 
 }  // namespace sallyport::gateway

@@ -67,6 +67,13 @@ class GatewayImpl final : public Gateway {
   std::string status() const override { return control_.status(); }
   std::shared_ptr<const Snapshot> snapshot() const override { return control_.published(); }
   std::vector<BreakerView> breakers() const override { return control_.breakers(); }
+  std::vector<PinView> pins() const override { return control_.pins(); }
+  Result<std::string> exported_tools(const std::string& path) const override {
+    return control_.exported_tools(path);
+  }
+  void note(std::string_view name, std::string members) override {
+    control_.note(std::string(name), std::move(members));
+  }
   const Counters& counters() const override { return counters_; }
   void drain() override {
     draining_ = true;

@@ -22,7 +22,8 @@ class Composer {
   void add(const ServerEntry& server, const store::VirtualServer::Source& source, Sort sort) {
     if (!server.catalogue) return;
     for (const Definition& definition : server.catalogue->of(sort)) {
-      if (!chosen(source, definition.name)) continue;
+      if (!chosen(source, definition.name) || !server.serves(sort, definition)) continue;
+      if (!is_pinned_version(source, definition)) continue;
       Export out;
       out.server = &server;
       out.definition = &definition;
@@ -133,6 +134,15 @@ class Composer {
     return a.legacy == b.legacy && (a.own && b.own ? *a.own == *b.own : a.own == b.own);
   }
 
+  /// False for a version that is not the one that the source names.
+  bool is_pinned_version(const store::VirtualServer::Source& source, const Definition& definition) {
+    const auto pin = source.pin.find(definition.name);
+    if (pin == source.pin.end() || definition.hash.starts_with(pin->second)) return true;
+    endpoint_.problems.push_back("'" + mcp::escaped(definition.canonical) + "' is pinned to " + pin->second +
+                                 " and is " + definition.hash.substr(0, limits::kPinDigits) +
+                                 " now; it is left out until one of them changes");
+    return false;
+  }
   static bool chosen(const store::VirtualServer::Source& source, const std::string& name) {
     if (!source.tool.empty()) return source.tool == name;
     return std::any_of(source.include.begin(), source.include.end(),
@@ -228,6 +238,11 @@ std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store
 }
 
 }  // namespace
+
+bool ServerEntry::serves(Sort sort, const Definition& definition) const {
+  static const Pins nothing;
+  return (pins ? *pins : nothing).serve(sort, definition, config->document.trust);
+}
 
 const Export* Exports::find(std::string_view name) const {
   const auto it = by_name_.find(name);

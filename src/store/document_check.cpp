@@ -282,4 +282,10 @@ std::string prefix(std::string_view text) {
   return good ? "" : "must be at most 32 of A-Z, a-z, 0-9, _ and -";
 }
 
+std::string hash_prefix(std::string_view text) {
+  const bool is_hash = text.size() >= limits::kPinDigits && text.size() <= 64 &&
+                       text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return is_hash ? "" : "must be 12 to 64 hex digits, as `sallyport tool list` shows them";
+}
+
 }  // namespace sallyport::store::check

@@ -33,5 +33,6 @@ std::string expression(std::string_view text);      ///< its length; what it say
 std::string member(std::string_view text);          ///< user:x, agent:x
 std::string exported_name(std::string_view text);   ///< [A-Za-z0-9_-]{1,64}
 std::string prefix(std::string_view text);          ///< [A-Za-z0-9_-]{0,32}
+std::string hash_prefix(std::string_view text);     ///< [0-9a-f]{12,64}
 
 }  // namespace sallyport::store::check

@@ -122,7 +122,9 @@ Json sources_of(const std::vector<VirtualServer::Source>& sources, const char* o
         .optional("title", source.title)
         .optional("description", source.description);
     if (!source.annotations.empty()) form.always("annotations", Json::parse(source.annotations));
-    form.optional("preset", presets_of(source.preset)).optional("hide", source.hide);
+    form.optional("preset", presets_of(source.preset))
+        .optional("hide", source.hide)
+        .optional("pin", source.pin);
     list.push_back(form.optional("environments", source.environments).take());
   }
   return list;

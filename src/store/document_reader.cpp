@@ -113,7 +113,7 @@ Server read_server(Fields& fields, Problems& problems) {
   out.capture = fields.word<Capture>(
       "capture", out.capture, {{"none", Capture::none}, {"digest", Capture::digest}, {"full", Capture::full}},
       {"masked"});
-  out.trust = fields.word<Trust>("trust", out.trust, {{"follow", Trust::follow}}, {"pinned"});
+  out.trust = fields.word<Trust>("trust", out.trust, {{"follow", Trust::follow}, {"pinned", Trust::pinned}});
   out.era = fields.word<Era>(
       "era", out.era, {{"automatic", Era::automatic}, {"modern", Era::modern}, {"legacy", Era::legacy}});
   const auto* http = std::get_if<HttpTransport>(&out.transport);
@@ -196,6 +196,12 @@ VirtualServer::Source read_source(const Node& node, Exports kind, Problems& prob
     if (fields.has(one) && limited) {
       fields.problem("include", fmt::format("\"{}\" names exactly one: remove \"include\"", one));
     }
+    out.pin = fields.text_map("pin", check::glob, check::hash_prefix);
+    for (const auto& [name, hash] : out.pin) {
+      if (fields.has(one) && name != out.tool)
+        fields.problem(
+            "pin", fmt::format("\"pin\" names what \"{}\" does not: write it as {{{}: ...}}", one, out.tool));
+    }
     if (fields.has("as") && !fields.has(one)) fields.problem("as", fmt::format("\"as\" needs \"{}\"", one));
     if (fields.has("as") && fields.has("prefix")) {
       fields.problem("prefix", "a name given with \"as\" is never prefixed: remove \"prefix\"");
@@ -211,7 +217,7 @@ VirtualServer::Source read_source(const Node& node, Exports kind, Problems& prob
     }
   }
   out.environments = fields.text_map("environments", check::name, check::name);
-  fields.finish({"pin", "when"});
+  fields.finish({"when"});
   return out;
 }
 

@@ -59,7 +59,10 @@ Result<void> delete_document(Database& database, Vault& vault, const DocumentKey
   if (!row) return Failure(row.error());
   if (auto done = row->bind(key.first).bind(key.second).step(); !done) return Failure(done.error());
   if (key.first == "Credential") return vault.remove(vault_name(key.second));
-  if (key.first == "Server") return run(database, "DELETE FROM catalogues WHERE server = ?", key.second);
+  if (key.first == "Server") {
+    if (auto gone = run(database, "DELETE FROM definitions WHERE server = ?", key.second); !gone) return gone;
+    return run(database, "DELETE FROM catalogues WHERE server = ?", key.second);
+  }
   if (key.first == "Agent") {
     auto keys = database.prepare("UPDATE keys SET revoked = ? WHERE agent = ? AND revoked IS NULL");
     if (!keys) return Failure(keys.error());

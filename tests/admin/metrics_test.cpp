@@ -45,7 +45,8 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
       render_metrics(counters, {.healthy = false, .records = 7, .bytes = 900, .last_commit_micros = 250},
                      {.connections = 3,
                       .bytes_in_flight = 4096,
-                      .breakers = {{.server = "github", .open = true, .opened = 2}}});
+                      .breakers = {{.server = "github", .open = true, .opened = 2}},
+                      .pins = {{.server = "github", .withheld = 4, .quarantined = 5}}});
 
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="ok"} 2)"));
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="tool_error"} 1)"));
@@ -57,6 +58,8 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
   CHECK(has(text, R"(sallyport_request_duration_seconds_bucket{le="+Inf"} 5)"));
   CHECK(has(text, "sallyport_request_duration_seconds_count 5"));
   CHECK(has(text, "sallyport_streams 4"));
+  CHECK(has(text, R"(sallyport_definitions_withheld{server="github"} 4)"));
+  CHECK(has(text, R"(sallyport_definitions_quarantined_total{server="github"} 5)"));
   CHECK(has(text, R"(sallyport_upstream_calls_total{server="github"} 2)"));
   CHECK(has(text, R"(sallyport_upstream_up{server="led\"ger"} 0)"));
   CHECK(has(text, "sallyport_bytes_in_flight 4096"));

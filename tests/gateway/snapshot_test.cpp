@@ -140,3 +140,40 @@ TEST_CASE("a URI that two servers claim exactly is not served by a template of o
                                entry("b", {.resources = {"n://both"}})});
   CHECK(!snapshot->endpoint("/mcp")->resource("n://both").has_value());
 }
+
+TEST_CASE(
+    "a version that a source pins is exported while the definition has it, and the endpoint says when not") {
+  auto server = entry("a", {.tools = {"get", "put"}});
+  const std::string hash = server.catalogue->tools[0].hash;
+  REQUIRE(hash.size() == 64);
+  std::vector<ServerEntry> servers;
+  servers.push_back(std::move(server));
+  const auto snapshot =
+      built(std::move(servers),
+            "kind: VirtualServer\nname: right\ntools: [{from: a, pin: {get: " + hash.substr(0, 12) +
+                "}}]\n---\nkind: VirtualServer\nname: wrong\ntools: [{from: a, "
+                "pin: {get: 0123456789ab}}]\n");
+  CHECK(names(snapshot->endpoint("/mcp/right")->tools) == Names{"a__get", "a__put"});
+  CHECK(snapshot->endpoint("/mcp/right")->problems.empty());
+  CHECK(names(snapshot->endpoint("/mcp/wrong")->tools) == Names{"a__put"});
+  REQUIRE(snapshot->endpoint("/mcp/wrong")->problems.size() == 1);
+  CHECK(snapshot->endpoint("/mcp/wrong")->problems[0].find("'a/get' is pinned to 0123456789ab") !=
+        std::string::npos);
+}
+
+TEST_CASE("of a pinned server nothing is exported that was not approved; resources are not pinned") {
+  auto server = entry("a", {.tools = {"get", "put"}, .resources = {"n://1"}, .templates = {"n://{id}"}});
+  auto config = std::make_shared<ServerConfig>(*server.config);
+  config->document.trust = store::Trust::pinned;
+  server.config = config;
+  store::StoredDefinition row{.key = {.server = "a", .sort = "tool", .name = "get"}};
+  row.approved.hash = server.catalogue->tools[0].hash;
+  server.pins = std::make_shared<const Pins>(std::vector<store::StoredDefinition>{row});
+  std::vector<ServerEntry> servers;
+  servers.push_back(std::move(server));
+  const auto snapshot = built(std::move(servers));
+  const Endpoint* all = snapshot->endpoint("/mcp");
+  CHECK(names(all->tools) == Names{"a__get"});
+  CHECK(names(all->resources) == Names{"n://1"});
+  CHECK(names(all->templates).empty());
+}

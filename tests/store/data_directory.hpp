@@ -16,6 +16,7 @@
 #include "sallyport/store/fault.hpp"
 #include "sallyport/store/registry.hpp"
 #include "sallyport/store/vault.hpp"
+#include "store/test_clock.hpp"
 
 namespace sallyport::store {
 
@@ -53,16 +54,6 @@ class DataDirectory {
 
  private:
   std::filesystem::path root_;
-};
-
-/// A clock that a test sets.
-class TestClock final : public Clock {
- public:
-  SystemTime now() const override { return now_; }
-  void advance(std::chrono::milliseconds by) { now_ += by; }
-
- private:
-  SystemTime now_ = SystemTime(std::chrono::milliseconds(1'800'000'000'000));
 };
 
 /// Database, vault and registry of one start.

@@ -44,7 +44,8 @@ const std::vector<std::string>& examples() {
       "\"a\\nb\\n\\n\"\ntools:\n"
       "  - {from: github, include: [\"get_*\", create_issue]}\n  - {from: ledger, tool: query, as: "
       "ledger_query}\n"
-      "  - {from: plain, prefix: \"\"}\nprompts:\n  - {from: github, prompt: review, as: "
+      "  - {from: plain, prefix: \"\", pin: {get: 0123456789ab, put: ffffffffffff}}\nprompts:\n  - {from: "
+      "github, prompt: review, as: "
       "Review}\nresources:\n"
       "  - {from: github, include: [\"file:///*\"]}\n",
       "kind: Team\nname: payments\nmembers: [\"user:alice@example.com\", \"agent:release-bot\"]\n",
@@ -68,7 +69,7 @@ const std::vector<std::string>& examples() {
       "     when: 'args.repo.startsWith(\"acme/\")'}\n",
       "kind: Server\nname: old\ntransport: {type: sse, url: \"https://h/sse\", headers: {X-A: "
       "b}}\ncredential: "
-      "k\n",
+      "k\ntrust: pinned\n",
   };
   return list;
 }

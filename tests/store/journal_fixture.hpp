@@ -16,6 +16,7 @@
 
 #include "sallyport/core/clock.hpp"
 #include "sallyport/store/journal.hpp"
+#include "store/test_clock.hpp"
 
 namespace sallyport::store {
 
@@ -64,12 +65,6 @@ inline void write_lines(const std::string& path, const std::vector<std::string>&
   for (const std::string& line : lines) text += line + "\n";
   write_text(path, text);
 }
-
-class TestClock final : public Clock {
- public:
-  SystemTime now() const override { return SystemTime(std::chrono::milliseconds(millis)); }
-  std::int64_t millis = 1'800'000'000'000;
-};
 
 /// A disk that refuses on request.
 struct TestDisk {

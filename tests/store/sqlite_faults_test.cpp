@@ -13,6 +13,13 @@ const std::string kBase =
     "kind: Server\nname: up\ntransport: {type: streamable-http, url: \"https://a.example/mcp\"}\n"
     "credential: token\n---\nkind: Team\nname: one\nmembers: [\"agent:a\"]\n";
 
+/// A tool of server up, approved once, that is offered in another version now.
+StoredDefinition definition(const std::string& name, const std::string& version) {
+  return {.key = {.server = "up", .sort = "tool", .name = name},
+          .approved = {.hash = "h-approved", .object = "{}"},
+          .current = {.hash = "h-" + version, .object = "{\"d\":\"" + version + "\"}"}};
+}
+
 /// Everything that a registry holds and that an operation could leave half done.
 std::string contents(OpenRegistry& open) {
   std::string out;
@@ -24,6 +31,9 @@ std::string contents(OpenRegistry& open) {
   for (const std::string& name : names) out += name;
   for (const auto& catalogue : open.registry->catalogues().value())
     out += catalogue.server + catalogue.tools + "\n";
+  for (const auto& definition : open.registry->definitions("", true).value())
+    out += definition.key.name + definition.approved.hash + definition.current.object + definition.rejected +
+           "\n";
   const auto secret = open.vault->get("credential/token");
   out += secret ? secret->reveal() : std::string_view(name_of(secret.error().code));
   return out + " " + std::to_string(open.registry->generation().value());
@@ -60,6 +70,18 @@ std::vector<Operation> operations(const std::string& key) {
       {"save catalogue",
        [](OpenRegistry& open) {
          return open.registry->save_catalogue({.server = "up", .tools = R"([{"name":"t"}])"});
+       }},
+      {"remember definitions",
+       [](OpenRegistry& open) {
+         return open.registry->save_catalogue({.server = "up", .tools = R"([{"name":"t"}])", .recorded = 7},
+                                              {definition("t", "new"), definition("fresh", "first")},
+                                              {{"up", "tool", "old"}});
+       }},
+      {"decide on definitions",
+       [](OpenRegistry& open) {
+         return open.registry->decide({{.key = {"up", "tool", "t"}, .hash = "h-waiting", .approve = true},
+                                       {.key = {"up", "tool", "old"}, .hash = "h-waiting", .approve = false}},
+                                      "uid:1");
        }},
       {"rotate the master key", [](OpenRegistry& open) { return open.vault->rotate_master_key(); }},
       {"read", [](OpenRegistry& open) { return only_error(open.registry->documents()); }},
@@ -109,6 +131,10 @@ TEST_CASE("F10 whichever call of SQLite fails, an operation is done wholly or no
   {
     OpenRegistry open(base.path());
     REQUIRE(open.apply(kBase) == "");
+    REQUIRE(
+        open.registry
+            ->save_catalogue({.server = "up"}, {definition("t", "waiting"), definition("old", "waiting")}, {})
+            .has_value());
     auto made = open.registry->create_key("a", "", false, std::nullopt);
     REQUIRE(made.has_value());
     key = made->record.id;

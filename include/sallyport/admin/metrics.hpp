@@ -18,6 +18,7 @@ struct Readings {
   std::size_t connections = 0;      ///< open ones of the public listener
   std::size_t bytes_in_flight = 0;  ///< of bodies
   std::vector<gateway::BreakerView> breakers{};
+  std::vector<gateway::PinView> pins{};
 };
 
 /// Sums all shards as they are now. Series that never counted are left out. Threads: any.

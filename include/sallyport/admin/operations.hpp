@@ -31,6 +31,10 @@ struct Live {
   std::function<Result<void>()> checkpoint{};
   /// What the next request will see.
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot{};
+  /// Writes a record into the journal: `members` of a JSON object, without braces.
+  std::function<void(std::string_view name, std::string members)> note{};
+  /// The tools that an endpoint exports now: JSON [{name, tool, hash}].
+  std::function<Result<std::string>(const std::string& path)> exported_tools{};
   std::string environment{};  ///< of this instance
 };
 
@@ -38,9 +42,10 @@ struct Live {
 class Operations {
  public:
   Operations(store::Database& database, store::Vault& vault, store::Registry& registry, Live live);
-  /// `op`: one of names(); docs/cli.md says what each takes and returns.
-  /// Errors: bad_request (unknown op or arguments), and what the registry says.
-  Result<nlohmann::json> run(const std::string& op, const nlohmann::json& arguments);
+  /// `op`: one of names(); docs/cli.md says what each takes and returns. `by`: who asks, "uid:1000" or
+  /// "agent:ops". Errors: bad_request (unknown op or arguments), and what the registry says.
+  Result<nlohmann::json> run(const std::string& op, const nlohmann::json& arguments,
+                             const std::string& by = {});
   /// Every operation's name, in the order of the documentation.
   static std::vector<std::string> names();
 

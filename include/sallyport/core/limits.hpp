@@ -84,6 +84,15 @@ constexpr std::size_t kPatterns = 16;            ///< compiled for one expressio
 constexpr std::size_t kPatternMemory = 1 * MiB;  ///< of one compiled; a larger one is refused
 constexpr std::uint64_t kPatternCost = 10000;    ///< steps for compiling a pattern that is no literal
 
+// Definitions: what is remembered of them and when they are looked at by a person.
+constexpr std::size_t kDefinitionText = 16 * KiB;  ///< one text of a definition; models read all of it
+constexpr std::size_t kHiddenGap = 200;            ///< white space in a row that pushes text out of sight
+constexpr std::size_t kDefinitionsTold = 50;       ///< named in one record, one log line, one problem
+constexpr std::size_t kPinDigits = 12;             ///< hex digits that name a definition's version
+constexpr int kSchemaSteps = 100'000;              ///< of checking one value against one schema
+constexpr std::size_t kRecordedCalls = 100'000;    ///< looked at for one difference, the newest first
+constexpr std::size_t kLockFile = 16 * MiB;        ///< an mcp.lock that is read
+
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
 constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped

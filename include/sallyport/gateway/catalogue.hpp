@@ -26,14 +26,16 @@ struct Definition {
   std::string canonical;  ///< "server/name"
   json::Value object;
   std::vector<mcp::HeaderParam> header_params{};  ///< tools only
+  std::string hash{};                             ///< SHA-256 of its canonical form, as hex; not of resources
+  std::vector<std::string> suspicions{};          ///< why a person must look at it before it is served
 };
 
 /// Threads: immutable, shared by snapshots.
 class Catalogue {
  public:
-  /// Keeps what is sound and drops the rest (hostile names, oversized definitions, broken header marks,
-  /// second definitions of a name); each drop is a line in `dropped`. Errors: storage when a stored array is
-  /// no JSON array.
+  /// Keeps what is sound and drops the rest (hostile names, names that look like another's, oversized
+  /// definitions, broken header marks, second definitions of a name); each drop is a line in `dropped`.
+  /// Errors: storage when a stored array is no JSON array.
   static Result<std::shared_ptr<const Catalogue>> build(const store::StoredCatalogue& stored);
 
   const std::string& server() const { return stored_.server; }

@@ -35,6 +35,13 @@ struct BreakerView {
   std::uint64_t opened = 0;
 };
 
+/// Definitions of one server that are not served, for /metrics.
+struct PinView {
+  std::string server;
+  std::size_t withheld = 0;       ///< now: waiting for a person, or rejected
+  std::uint64_t quarantined = 0;  ///< versions that were held back since the start
+};
+
 struct GatewayOptions {
   std::vector<std::string>
       allowed_hosts{};  ///< host names (without port) besides loopback names and IP literals
@@ -69,6 +76,13 @@ class Gateway {
   /// problems}]}. Threads: any.
   virtual std::string status() const = 0;
   virtual std::vector<BreakerView> breakers() const = 0;  ///< of all servers in use; threads: any
+  virtual std::vector<PinView> pins() const = 0;          ///< of all servers in use; threads: any
+  /// JSON [{name, tool, hash}] by name: the tools that a path ("/mcp", "/mcp/payments") exports now, with the
+  /// hashes of their definitions. Threads: any. Errors: not_found.
+  virtual Result<std::string> exported_tools(const std::string& path) const = 0;
+  /// Writes a record of the program's own into the journal: `members` are those of a JSON object, without
+  /// braces. Threads: any.
+  virtual void note(std::string_view name, std::string members) = 0;
   /// What the next request will see. Threads: any.
   virtual std::shared_ptr<const Snapshot> snapshot() const = 0;
   /// Empty when ready; else why not. Threads: any.

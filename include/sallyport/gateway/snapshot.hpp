@@ -14,6 +14,7 @@
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/secret.hpp"
 #include "sallyport/gateway/catalogue.hpp"
+#include "sallyport/gateway/pins.hpp"
 #include "sallyport/identity/keys.hpp"
 #include "sallyport/net/client.hpp"
 #include "sallyport/policy/rules.hpp"
@@ -49,7 +50,9 @@ struct ServerEntry {
   std::shared_ptr<const ServerConfig> config;
   std::shared_ptr<Upstream> upstream;
   std::shared_ptr<const Catalogue> catalogue;  ///< null: never reached
-  bool awaited = false;  ///< first contact is under way: a list may wait for it, briefly
+  bool awaited = false;                ///< first contact is under way: a list may wait for it, briefly
+  std::shared_ptr<const Pins> pins{};  ///< null: nothing was decided about its definitions
+  bool serves(Sort sort, const Definition& definition) const;
 };
 
 /// Arguments of an exported tool that its callers do not give.

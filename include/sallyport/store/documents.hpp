@@ -82,6 +82,7 @@ struct VirtualServer {
     std::string annotations{};              ///< raw JSON object, laid over the upstream's; with `tool` only
     std::vector<Preset> preset{};           ///< tools only
     std::vector<std::string> hide{};        ///< optional arguments that callers neither see nor may send
+    std::map<std::string, std::string> pin{};  ///< upstream name -> how the hash of its definition begins
     /// Environment of this instance -> Server that stands there in place of `from`.
     std::map<std::string, std::string> environments{};
     /// The Server that this source means in an environment.

@@ -11,6 +11,7 @@
 #include "sallyport/core/clock.hpp"
 #include "sallyport/core/error.hpp"
 #include "sallyport/store/database.hpp"
+#include "sallyport/store/definitions.hpp"
 #include "sallyport/store/documents.hpp"
 #include "sallyport/store/vault.hpp"
 
@@ -47,6 +48,7 @@ struct StoredCatalogue {
   std::string tools = "[]", prompts = "[]", resources = "[]", templates = "[]";
   std::string server_info = "{}";  ///< {name, version, title?, instructions?, era, capabilities}
   std::int64_t fetched = 0;        ///< Unix milliseconds
+  std::int64_t recorded = 0;       ///< when its definitions were first remembered; 0: not yet
 };
 
 /// Threads: used by one thread at a time (the database executor, or the CLI).
@@ -87,7 +89,16 @@ class Registry {
   Result<void> revoke_key(const std::string& id);
 
   Result<void> save_catalogue(const StoredCatalogue& catalogue);
+  /// The lists, and what has changed in what is remembered of them: all or nothing.
+  Result<void> save_catalogue(const StoredCatalogue& catalogue, const std::vector<StoredDefinition>& changed,
+                              const std::vector<DefinitionKey>& forgotten);
   Result<std::vector<StoredCatalogue>> catalogues() const;
+  /// By server, sort and name; of all servers where `server` is empty.
+  Result<std::vector<StoredDefinition>> definitions(const std::string& server, bool with_objects) const;
+  Result<std::optional<StoredDefinition>> definition(const DefinitionKey& key) const;
+  /// All or nothing. Counts as a change. Errors: not_found, conflict (the server offers another version than
+  /// the one that was decided on), storage.
+  Result<void> decide(const std::vector<DefinitionDecision>& decisions, const std::string& by);
 
  private:
   Database& database_;

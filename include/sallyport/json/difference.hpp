@@ -1,0 +1,21 @@
+#pragma once
+/// What differs between two values, field by field.
+
+#include <string>
+#include <vector>
+
+#include "sallyport/json/document.hpp"
+
+namespace sallyport::json {
+
+/// One place where two values differ; `before` or `after` is empty where nothing stands there.
+struct FieldChange {
+  std::string path;           ///< RFC 6901 pointer
+  std::string before, after;  ///< canonical JSON
+};
+
+/// In order of the paths in `before`, then what only `after` has. Objects are compared by key, arrays by
+/// index; an object with duplicate keys is one field. Equal canonical forms give nothing, others something.
+std::vector<FieldChange> difference(const Value& before, const Value& after);
+
+}  // namespace sallyport::json

@@ -1,0 +1,294 @@
+#include "sallyport/json/schema.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <set>
+
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::json {
+namespace {
+
+constexpr int kDepth = 200;  ///< of schemas within schemas, references followed
+
+constexpr auto kIgnored = std::to_array<std::string_view>({"title",
+                                                           "description",
+                                                           "default",
+                                                           "examples",
+                                                           "example",
+                                                           "deprecated",
+                                                           "readOnly",
+                                                           "writeOnly",
+                                                           "format",
+                                                           "$schema",
+                                                           "$id",
+                                                           "id",
+                                                           "$comment",
+                                                           "$defs",
+                                                           "definitions",
+                                                           "$anchor",
+                                                           "contentEncoding",
+                                                           "contentMediaType",
+                                                           "then",
+                                                           "else"});
+
+/// Keywords that are read together with another one, or by name below.
+constexpr auto kKnown = std::to_array<std::string_view>({"type",
+                                                         "enum",
+                                                         "const",
+                                                         "required",
+                                                         "properties",
+                                                         "additionalProperties",
+                                                         "items",
+                                                         "prefixItems",
+                                                         "propertyNames",
+                                                         "minProperties",
+                                                         "maxProperties",
+                                                         "minItems",
+                                                         "maxItems",
+                                                         "uniqueItems",
+                                                         "minLength",
+                                                         "maxLength",
+                                                         "minimum",
+                                                         "maximum",
+                                                         "exclusiveMinimum",
+                                                         "exclusiveMaximum",
+                                                         "allOf",
+                                                         "anyOf",
+                                                         "oneOf",
+                                                         "not",
+                                                         "if",
+                                                         "$ref"});
+
+bool among(std::string_view word, const auto& words) { return std::ranges::find(words, word) != words.end(); }
+
+bool is_integer(const Value& value) {
+  if (value.integer()) return true;
+  const auto number = value.number();
+  return number && std::isfinite(*number) && std::floor(*number) == *number;
+}
+
+bool is_type(const Value& value, std::string_view type) {
+  switch (value.kind()) {
+    case Kind::null:
+      return type == "null";
+    case Kind::boolean:
+      return type == "boolean";
+    case Kind::number:
+      return type == "number" || (type == "integer" && is_integer(value));
+    case Kind::string:
+      return type == "string";
+    case Kind::array:
+      return type == "array";
+    case Kind::object:
+      return type == "object";
+  }
+  return false;
+}
+
+std::size_t letters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+/// The worse of two: failing beats not knowing, which beats fitting.
+FitVerdict both(FitVerdict a, FitVerdict b) {
+  if (a.fit == Fit::fails || b.fit == Fit::fits) return a;
+  if (b.fit == Fit::fails || a.fit == Fit::fits) return b;
+  return a;
+}
+
+FitVerdict fails(const std::string& path, std::string_view keyword) {
+  return {.fit = Fit::fails, .why = (path.empty() ? "/" : path) + ": " + std::string(keyword)};
+}
+FitVerdict unknown(const std::string& path, std::string_view keyword) {
+  return {.fit = Fit::undetermined, .why = (path.empty() ? "/" : path) + ": " + std::string(keyword)};
+}
+
+class Checker {
+ public:
+  explicit Checker(const Value& root) : root_(root) {}
+
+  FitVerdict check(const Value& schema, const Value& value, const std::string& path, int depth) {
+    if (--steps_ < 0 || depth > kDepth) return unknown(path, "takes too long");
+    if (const auto all = schema.boolean())
+      return *all ? FitVerdict{} : fails(path, "nothing is allowed here");
+    if (!schema.is(Kind::object)) return unknown(path, "the schema is none");
+    FitVerdict out;
+    for (const auto& member : schema.members()) {
+      const std::string keyword = member.key();
+      if (among(keyword, kIgnored) || keyword.starts_with("x-")) continue;
+      if (!among(keyword, kKnown)) {
+        out = both(std::move(out), unknown(path, keyword));
+        continue;
+      }
+      out = both(std::move(out), one(schema, keyword, member.value, value, path, depth));
+      if (out.fit == Fit::fails) return out;
+    }
+    return out;
+  }
+
+ private:
+  FitVerdict one(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
+                 const std::string& path, int depth) {
+    const auto verdict = [&](bool ok) { return ok ? FitVerdict{} : fails(path, keyword); };
+    if (keyword == "type") return type(rule, value, path);
+    if (keyword == "const") return verdict(canonical(rule) == canonical(value));
+    if (keyword == "enum") {
+      const std::string text = canonical(value);
+      return verdict(
+          std::ranges::any_of(rule.elements(), [&](const Value& each) { return canonical(each) == text; }));
+    }
+    if (keyword == "$ref" || keyword == "allOf" || keyword == "anyOf" || keyword == "oneOf" ||
+        keyword == "not" || keyword == "if")
+      return combined(schema, keyword, rule, value, path, depth);
+    if (value.is(Kind::object)) return of_object(schema, keyword, rule, value, path, depth);
+    if (value.is(Kind::array)) return of_array(schema, keyword, rule, value, path, depth);
+    if (value.is(Kind::string)) {
+      const auto bound = rule.number();
+      const auto size = [&] { return static_cast<double>(letters(value.string().value_or(""))); };
+      if (keyword == "minLength") return bound ? verdict(size() >= *bound) : unknown(path, keyword);
+      if (keyword == "maxLength") return bound ? verdict(size() <= *bound) : unknown(path, keyword);
+    }
+    if (value.is(Kind::number)) {
+      const auto bound = rule.number();
+      const auto number = value.number();
+      const bool bounds = keyword.ends_with("inimum") || keyword.ends_with("aximum");
+      if (bounds && (!bound || !number)) return unknown(path, keyword);
+      if (keyword == "minimum") return verdict(*number >= *bound);
+      if (keyword == "maximum") return verdict(*number <= *bound);
+      if (keyword == "exclusiveMinimum") return verdict(*number > *bound);
+      if (keyword == "exclusiveMaximum") return verdict(*number < *bound);
+    }
+    return {};
+  }
+
+  static FitVerdict type(const Value& rule, const Value& value, const std::string& path) {
+    if (const auto name = rule.string()) return is_type(value, *name) ? FitVerdict{} : fails(path, "type");
+    if (!rule.is(Kind::array)) return unknown(path, "type");
+    for (const Value& each : rule.elements()) {
+      if (const auto name = each.string(); name && is_type(value, *name)) return {};
+    }
+    return fails(path, "type");
+  }
+
+  FitVerdict combined(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
+                      const std::string& path, int depth) {
+    if (keyword == "$ref") {
+      const auto reference = rule.string();
+      if (!reference || !reference->starts_with("#")) return unknown(path, keyword);
+      const auto target = at_pointer(root_, std::string_view(*reference).substr(1));
+      return target ? check(*target, value, path, depth + 1) : unknown(path, keyword);
+    }
+    if (keyword == "not") {
+      auto inner = check(rule, value, path, depth + 1);
+      if (inner.fit == Fit::undetermined) return inner;
+      return inner.fit == Fit::fails ? FitVerdict{} : fails(path, keyword);
+    }
+    if (keyword == "if") {
+      auto condition = check(rule, value, path, depth + 1);
+      if (condition.fit == Fit::undetermined) return condition;
+      const auto branch = schema.find(condition.fit == Fit::fits ? "then" : "else");
+      return branch ? check(*branch, value, path, depth + 1) : FitVerdict{};
+    }
+    std::size_t fitting = 0, open = 0;
+    FitVerdict all;
+    for (const Value& each : rule.elements()) {
+      auto inner = check(each, value, path, depth + 1);
+      fitting += inner.fit == Fit::fits ? 1 : 0;
+      open += inner.fit == Fit::undetermined ? 1 : 0;
+      all = both(std::move(all), std::move(inner));
+    }
+    if (keyword == "allOf") return all;
+    if (keyword == "anyOf" && fitting > 0) return {};
+    if (keyword == "oneOf" && fitting > 1) return fails(path, keyword);
+    if (open > 0) return unknown(path, keyword);
+    return fitting > 0 ? FitVerdict{} : fails(path, keyword);
+  }
+
+  FitVerdict of_object(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
+                       const std::string& path, int depth) {
+    FitVerdict out;
+    if (keyword == "required") {
+      for (const Value& each : rule.elements()) {
+        const auto name = each.string();
+        if (name && !value.find(*name)) return fails(path + "/" + *name, keyword);
+      }
+    } else if (keyword == "properties") {
+      for (const auto& member : rule.members()) {
+        const std::string name = member.key();
+        if (const auto inner = value.find(name))
+          out = both(std::move(out), check(member.value, *inner, path + "/" + name, depth + 1));
+      }
+    } else if (keyword == "additionalProperties") {
+      if (schema.find("patternProperties")) return unknown(path, "patternProperties");
+      const auto named = schema.find("properties");
+      for (const auto& member : value.members()) {
+        const std::string name = member.key();
+        if (named && named->find(name)) continue;
+        auto inner = check(rule, member.value, path + "/" + name, depth + 1);
+        if (inner.fit == Fit::fails && rule.boolean()) return fails(path + "/" + name, keyword);
+        out = both(std::move(out), std::move(inner));
+      }
+    } else if (keyword == "propertyNames") {
+      for (const auto& member : value.members()) {
+        const auto name = Document::parse(quote(member.key()));
+        if (!name) return unknown(path, keyword);
+        out = both(std::move(out), check(rule, name->root(), path, depth + 1));
+      }
+    } else if (keyword == "minProperties" || keyword == "maxProperties") {
+      return count(keyword == "minProperties", rule, value.size(), path, keyword);
+    }
+    return out;
+  }
+
+  FitVerdict of_array(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
+                      const std::string& path, int depth) {
+    FitVerdict out;
+    if (keyword == "items" || keyword == "prefixItems") {
+      // In older drafts a list of schemas under "items" was what "prefixItems" is now.
+      const bool by_place = rule.is(Kind::array);
+      const auto prefix = schema.find("prefixItems");
+      const std::size_t skip = !by_place && prefix ? prefix->size() : 0;
+      auto place = rule.elements().begin();
+      std::size_t index = 0;
+      for (const Value& each : value.elements()) {
+        if (by_place && index >= rule.size()) break;
+        if (index >= skip) {
+          out = both(std::move(out),
+                     check(by_place ? *place : rule, each, path + "/" + std::to_string(index), depth + 1));
+        }
+        if (by_place) ++place;
+        ++index;
+      }
+    } else if (keyword == "minItems" || keyword == "maxItems") {
+      return count(keyword == "minItems", rule, value.size(), path, keyword);
+    } else if (keyword == "uniqueItems" && rule.boolean() == true) {
+      std::set<std::string> seen;
+      for (const Value& each : value.elements()) {
+        if (!seen.insert(canonical(each)).second) return fails(path, keyword);
+      }
+    }
+    return out;
+  }
+
+  static FitVerdict count(bool least, const Value& rule, std::size_t size, const std::string& path,
+                          const std::string& keyword) {
+    const auto bound = rule.number();
+    if (!bound) return unknown(path, keyword);
+    const auto n = static_cast<double>(size);
+    return (least ? n >= *bound : n <= *bound) ? FitVerdict{} : fails(path, keyword);
+  }
+
+  Value root_;
+  int steps_ = limits::kSchemaSteps;
+};
+
+}  // namespace
+
+FitVerdict check(const Value& schema, const Value& value) {
+  return Checker(schema).check(schema, value, "", 0);
+}
+
+}  // namespace sallyport::json

@@ -1,0 +1,214 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+
+#include "sallyport/json/schema.hpp"
+
+namespace sallyport::json {
+namespace {
+
+constexpr std::size_t kReasons = 50;
+
+constexpr auto kAnnotations = std::to_array<std::string_view>(
+    {"title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly",
+     "format", "$schema", "$id", "id", "$comment", "contentEncoding", "contentMediaType"});
+
+struct Bound {
+  std::string_view keyword;
+  bool least;  ///< a larger number allows less
+};
+constexpr auto kBounds = std::to_array<Bound>({{"minimum", true},
+                                               {"exclusiveMinimum", true},
+                                               {"minLength", true},
+                                               {"minItems", true},
+                                               {"minProperties", true},
+                                               {"maximum", false},
+                                               {"exclusiveMaximum", false},
+                                               {"maxLength", false},
+                                               {"maxItems", false},
+                                               {"maxProperties", false}});
+
+constexpr auto kSchemas = std::to_array<std::string_view>(
+    {"properties", "required", "type", "enum", "const", "items", "additionalProperties"});
+
+using Set = std::set<std::string>;
+
+/// Types that a schema allows; nullopt: all.
+std::optional<Set> types(const Value& schema) {
+  const auto rule = schema.find("type");
+  if (!rule) return std::nullopt;
+  Set out;
+  if (const auto one = rule->string()) out.insert(*one);
+  for (const Value& each : rule->elements()) {
+    if (const auto name = each.string()) out.insert(*name);
+  }
+  if (out.contains("number")) out.insert("integer");
+  return out;
+}
+
+/// Values that a schema allows by enum or const; nullopt: all.
+std::optional<Set> values(const Value& schema) {
+  if (const auto only = schema.find("const")) return Set{canonical(*only)};
+  const auto rule = schema.find("enum");
+  if (!rule) return std::nullopt;
+  Set out;
+  for (const Value& each : rule->elements()) out.insert(canonical(each));
+  return out;
+}
+
+Set required(const Value& schema) {
+  Set out;
+  if (const auto rule = schema.find("required")) {
+    for (const Value& each : rule->elements()) {
+      if (const auto name = each.string()) out.insert(*name);
+    }
+  }
+  return out;
+}
+
+bool includes(const Set& all, const Set& part) { return std::ranges::includes(all, part); }
+
+class Comparer {
+ public:
+  explicit Comparer(SchemaOf of) : of_(of) {}
+
+  void compare(const Value& before, const Value& after, const std::string& path) {
+    if (canonical(before) == canonical(after)) return;
+    if (!before.is(Kind::object) || !after.is(Kind::object)) {
+      if (after.boolean() == true || before.boolean() == false) return loosen(path, "takes more than before");
+      return tighten(path, "takes less than before");
+    }
+    set_of(types(before), types(after), path, "type");
+    set_of(values(before), values(after), path, "values");
+    const Set needed = required(before), needs = required(after);
+    for (const auto& name : needs) {
+      if (!needed.contains(name)) tighten(path, fmt::format("\"{}\" is required now", name));
+    }
+    for (const auto& name : needed) {
+      if (!needs.contains(name)) loosen(path, fmt::format("\"{}\" is not required any more", name));
+    }
+    properties(before, after, needs, path);
+    inner(before, after, "items", path);
+    inner(before, after, "additionalProperties", path);
+    for (const Bound& bound : kBounds) limit(before, after, bound, path);
+    rest(before, after, path);
+  }
+
+  SchemaComparison take() {
+    SchemaComparison out;
+    out.change = !breaks_.empty()   ? SchemaChange::breaking
+                 : !widens_.empty() ? SchemaChange::widened
+                                    : SchemaChange::compatible;
+    out.reasons = std::move(breaks_);
+    out.reasons.insert(out.reasons.end(), widens_.begin(), widens_.end());
+    return out;
+  }
+
+ private:
+  static void add(std::vector<std::string>& to, const std::string& path, std::string_view what) {
+    if (to.size() < kReasons) to.push_back(fmt::format("{}: {}", path.empty() ? "/" : path, what));
+  }
+  void breaks(const std::string& path, std::string_view what) { add(breaks_, path, what); }
+  void widens(const std::string& path, std::string_view what) { add(widens_, path, what); }
+  /// Fewer values fit: that breaks whoever sends, and nobody who reads.
+  void tighten(const std::string& path, std::string_view what) {
+    if (of_ == SchemaOf::input) breaks(path, what);
+  }
+  /// More values fit: that breaks whoever reads, and leaves room to whoever sends.
+  void loosen(const std::string& path, std::string_view what) {
+    of_ == SchemaOf::input ? widens(path, what) : breaks(path, what);
+  }
+
+  void set_of(const std::optional<Set>& before, const std::optional<Set>& after, const std::string& path,
+              std::string_view what) {
+    if (before == after) return;
+    const bool keeps = !after || (before && includes(*after, *before));
+    const bool adds = !before ? false : !after || !includes(*before, *after);
+    if (!keeps) tighten(path, fmt::format("fewer {} than before", what == "type" ? "types" : what));
+    if (adds) loosen(path, fmt::format("more {} than before", what == "type" ? "types" : what));
+  }
+
+  void properties(const Value& before, const Value& after, const Set& needs, const std::string& path) {
+    const auto olds = before.find("properties");
+    const auto news = after.find("properties");
+    if (olds) {
+      for (const auto& member : olds->members()) {
+        const std::string name = member.key();
+        const auto other = news ? news->find(name) : std::nullopt;
+        if (other) {
+          compare(member.value, *other, path + "/" + name);
+        } else {
+          breaks(path + "/" + name, "is gone");
+        }
+      }
+    }
+    if (!news) return;
+    for (const auto& member : news->members()) {
+      const std::string name = member.key();
+      const bool known = olds && olds->find(name);
+      if (!known && !needs.contains(name)) widens(path + "/" + name, "is new and optional");
+    }
+  }
+
+  /// A schema within; without one, everything fits.
+  void inner(const Value& before, const Value& after, const std::string& keyword, const std::string& path) {
+    const auto old = before.find(keyword);
+    const auto now = after.find(keyword);
+    const std::string place = keyword == "items" ? path + "/*" : path;
+    if (old && now) return compare(*old, *now, place);
+    const bool is_open = (old ? old : now) && (old ? old : now)->boolean() == true;
+    if (is_open) return;
+    if (old) loosen(place, fmt::format("\"{}\" does not limit it any more", keyword));
+    if (now) tighten(place, fmt::format("\"{}\" limits it now", keyword));
+  }
+
+  void limit(const Value& before, const Value& after, const Bound& bound, const std::string& path) {
+    const auto number = [&](const Value& schema) -> std::optional<double> {
+      const auto rule = schema.find(bound.keyword);
+      return rule ? rule->number() : std::nullopt;
+    };
+    const auto old = number(before);
+    const auto now = number(after);
+    if (old == now) return;
+    const bool tighter = !old || (now && (bound.least ? *now > *old : *now < *old));
+    if (tighter) {
+      tighten(path, fmt::format("\"{}\" is tighter", bound.keyword));
+    } else {
+      loosen(path, fmt::format("\"{}\" is wider", bound.keyword));
+    }
+  }
+
+  /// What cannot be compared counts as breaking.
+  void rest(const Value& before, const Value& after, const std::string& path) {
+    Set keywords;
+    for (const auto& member : before.members()) keywords.insert(member.key());
+    for (const auto& member : after.members()) keywords.insert(member.key());
+    for (const auto& keyword : keywords) {
+      const bool compared =
+          std::ranges::find(kAnnotations, keyword) != kAnnotations.end() ||
+          std::ranges::find(kSchemas, keyword) != kSchemas.end() || keyword.starts_with("x-") ||
+          std::ranges::any_of(kBounds, [&](const Bound& bound) { return bound.keyword == keyword; });
+      if (compared) continue;
+      const auto old = before.find(keyword);
+      const auto now = after.find(keyword);
+      const bool same = old && now && canonical(*old) == canonical(*now);
+      if (!same) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", keyword));
+    }
+  }
+
+  const SchemaOf of_;
+  std::vector<std::string> breaks_, widens_;
+};
+
+}  // namespace
+
+SchemaComparison compare(const Value& before, const Value& after, SchemaOf of) {
+  Comparer comparer(of);
+  comparer.compare(before, after, "");
+  return comparer.take();
+}
+
+}  // namespace sallyport::json

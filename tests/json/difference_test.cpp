@@ -1,0 +1,45 @@
+// What differs between two values, field by field.
+#include "sallyport/json/difference.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace sallyport;
+
+namespace {
+
+std::string shown(const std::string& before, const std::string& after) {
+  const auto a = json::Document::parse(before, json::kUpstream);
+  const auto b = json::Document::parse(after, json::kUpstream);
+  REQUIRE(a.has_value());
+  REQUIRE(b.has_value());
+  std::string out;
+  for (const auto& change : json::difference(a->root(), b->root()))
+    out += change.path + " " + change.before + ">" + change.after + "\n";
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("each field that differs is told once, with what stood and what stands there") {
+  struct Row {
+    const char *before, *after, *told;
+  };
+  for (const Row& row : {
+           Row{R"({"a":1})", R"({ "a" : 1.0 })", ""},
+           Row{R"({"a":1,"b":2})", R"({"b":2,"a":1})", ""},
+           Row{R"({"a":1})", R"({"a":2})", "/a 1>2\n"},
+           Row{R"({"a":1})", R"({})", "/a 1>\n"},
+           Row{R"({})", R"({"a":{"b":1}})", "/a >{\"b\":1}\n"},
+           Row{R"({"a":{"b":[1,2,3]}})", R"({"a":{"b":[1,4]}})", "/a/b/1 2>4\n/a/b/2 3>\n"},
+           Row{R"({"a":[]})", R"({"a":[0]})", "/a/0 >0\n"},
+           Row{R"({"a":[]})", R"({"a":{}})", "/a []>{}\n"},
+           Row{R"({"a/b":1,"c~d":1})", R"({"a/b":2,"c~d":2})", "/a~1b 1>2\n/c~0d 1>2\n"},
+           Row{R"("x")", R"("y")", " \"x\">\"y\"\n"},
+           Row{R"({"a":{"k":1,"k":2}})", R"({"a":{"k":3,"k":2}})",
+               "/a {\"k\":1,\"k\":2}>{\"k\":3,\"k\":2}\n"},
+       }) {
+    CAPTURE(row.before);
+    CAPTURE(row.after);
+    CHECK(shown(row.before, row.after) == row.told);
+  }
+}
