@@ -108,6 +108,17 @@ Description describe(const std::string& operation) {
              {"with_master_key", flag("also the key that opens the vault")}},
             {"directory"}};
   }
+  if (operation == "why") {
+    return {"What the policies say of a principal and a target, and why",
+            {{"principal", text("agent:NAME, user:NAME or anonymous")},
+             {"target", text("SERVER/NAME, or the name at the endpoint")},
+             {"kind", text("tool (default), prompt or resource")},
+             {"virtual_server", text("asks at this one; at /mcp when absent")},
+             {"arguments", {{"type", "object"}, {"description", "of one call; what is listed when absent"}}}},
+            {"principal", "target"}};
+  }
+  if (operation == "policy.basis")
+    return {"What decisions are made from: every document, and the definitions that servers offered last"};
   if (operation == "checkpoint") return {"Signs a checkpoint of the journal now"};
   return {"State of the installation"};
 }

@@ -71,6 +71,7 @@ Result<nlohmann::json> rotate_vault(Context& context, const nlohmann::json& argu
 Result<nlohmann::json> write_backup(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_checkpoint(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> explain_access(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> show_basis(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> show_status(Context& context, const nlohmann::json& arguments);
 
 }  // namespace sallyport::admin

@@ -11,14 +11,15 @@
 namespace sallyport::admin {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Operation>, 21> kOperations{{
+constexpr std::array<std::pair<std::string_view, Operation>, 22> kOperations{{
     {"apply", apply_documents},       {"get", get_documents},         {"server.add", add_server},
     {"server.list", list_servers},    {"server.test", test_server},   {"server.remove", remove_server},
     {"tool.list", list_tools},        {"tool.diff", diff_tool},       {"tool.approve", approve_tools},
     {"tool.reject", reject_tools},    {"export.list", list_exports},  {"key.create", create_key},
     {"key.list", list_keys},          {"key.revoke", revoke_key},     {"agent.list", list_agents},
     {"team.list", list_teams},        {"vault.rotate", rotate_vault}, {"backup", write_backup},
-    {"checkpoint", write_checkpoint}, {"why", explain_access},        {"status", show_status},
+    {"checkpoint", write_checkpoint}, {"why", explain_access},        {"policy.basis", show_basis},
+    {"status", show_status},
 }};
 
 }  // namespace

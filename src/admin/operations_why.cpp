@@ -1,41 +1,15 @@
-/// The operation `why`: what the rules say of a principal and a target.
+/// The operations `why`, what the rules say of a principal and a target, and `policy.basis`, what they say it
+/// from.
 
 #include <fmt/format.h>
 
 #include "operation.hpp"
+#include "sallyport/admin/decision_basis.hpp"
 #include "sallyport/core/clock.hpp"
 #include "sallyport/gateway/why.hpp"
 
 namespace sallyport::admin {
 namespace {
-
-/// What a server would serve by the registry: the definitions that were seen last.
-Result<std::shared_ptr<const gateway::Snapshot>> stored_snapshot(const Context& context,
-                                                                 std::vector<store::AnyDocument> documents) {
-  auto catalogues = context.registry.catalogues();
-  if (!catalogues) return std::unexpected(catalogues.error());
-  gateway::SnapshotParts parts{
-      .environment = context.live.environment, .documents = {}, .keys = {}, .servers = {}};
-  for (const auto& document : documents) {
-    const auto* server = std::get_if<store::Server>(&document);
-    if (!server || server->disabled) continue;
-    auto config = std::make_shared<gateway::ServerConfig>();
-    config->document = *server;
-    gateway::ServerEntry entry{.config = std::move(config), .upstream = nullptr, .catalogue = nullptr};
-    for (const auto& stored : *catalogues) {
-      if (stored.server != server->name) continue;
-      auto catalogue = gateway::Catalogue::build(stored);
-      if (!catalogue) return std::unexpected(catalogue.error());
-      entry.catalogue = std::move(*catalogue);
-    }
-    auto decided = context.registry.definitions(server->name, false);
-    if (!decided) return std::unexpected(decided.error());
-    entry.pins = std::make_shared<const gateway::Pins>(*decided);
-    parts.servers.push_back(std::move(entry));
-  }
-  parts.documents = std::move(documents);
-  return gateway::build_snapshot(std::move(parts));
-}
 
 std::string_view word_of(policy::Explanation::Near::Failed failed) {
   using Failed = policy::Explanation::Near::Failed;
@@ -78,7 +52,9 @@ Result<nlohmann::json> explain_access(Context& context, const nlohmann::json& ar
   if (!principal) return std::unexpected(principal.error());
   auto snapshot = context.live.snapshot ? context.live.snapshot() : nullptr;
   if (!snapshot) {
-    auto stored = stored_snapshot(context, std::move(*documents));
+    auto basis = basis_of(context.registry, context.live.environment);
+    if (!basis) return std::unexpected(basis.error());
+    auto stored = snapshot_of(std::move(*basis));
     if (!stored) return std::unexpected(stored.error());
     snapshot = std::move(*stored);
   }
@@ -107,6 +83,14 @@ Result<nlohmann::json> explain_access(Context& context, const nlohmann::json& ar
                            {"detail", near.detail}});
   }
   return out;
+}
+
+Result<nlohmann::json> show_basis(Context& context, const nlohmann::json& arguments) {
+  Arguments input(arguments);
+  if (auto ok = input.check("policy.basis"); !ok) return std::unexpected(ok.error());
+  const auto basis = basis_of(context.registry, context.live.environment);
+  if (!basis) return std::unexpected(basis.error());
+  return to_json(*basis);
 }
 
 }  // namespace sallyport::admin

@@ -2,12 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ranges>
-#include <set>
 
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/json/schema.hpp"
+#include "sallyport/store/journal.hpp"
 #include "sallyport/store/journal_files.hpp"
 
 namespace sallyport::admin {
@@ -16,6 +17,29 @@ namespace {
 std::string text_of(const json::Value& record, std::string_view key) {
   const auto value = record.find(key);
   return value ? value->string().value_or("") : std::string();
+}
+
+std::int64_t number_of(const json::Value& record, std::string_view key) {
+  const auto value = record.find(key);
+  return value ? value->integer().value_or(0) : 0;
+}
+
+/// One line of a payload file: the call and its captured arguments; empty where it is something else.
+std::pair<std::string, std::string> arguments_in(std::string_view line) {
+  if (!line.starts_with(R"({"of":"args")")) return {};
+  const auto record = json::Document::parse(std::string(line), json::kUpstream);
+  if (!record) return {};
+  return {text_of(record->root(), "call"), text_of(record->root(), "payload")};
+}
+
+/// Every line of a file; one that is not there has none. Errors: storage.
+Result<void> each_line(const std::string& path, const std::function<void(std::string_view)>& sink) {
+  if (::access(path.c_str(), F_OK) != 0) return {};
+  auto reader = store::LineReader::open(path);
+  if (!reader) return Failure(reader.error());
+  while (const auto line = reader->next()) sink(*line);
+  if (reader->failed()) return fail(Code::storage, Blame::admin, "cannot read " + path);
+  return {};
 }
 
 class Reader {
@@ -28,49 +52,31 @@ class Reader {
 
   Result<void> read(const std::string& folder, const store::SegmentName& segment) {
     std::set<std::string> calls;
-    auto records = store::LineReader::open(folder + "/" + segment.file());
-    if (!records) return Failure(records.error());
-    while (const auto line = records->next()) {
+    const auto read = each_line(folder + "/" + segment.file(), [&](std::string_view line) {
       // Most records are of other tools: looking for the name is cheaper than reading the line.
-      if (line->find(marker_) == std::string_view::npos) continue;
-      const auto record = json::Document::parse(std::string(*line), json::kUpstream);
+      if (line.find(marker_) == std::string_view::npos) return;
+      const auto record = json::Document::parse(std::string(line), json::kUpstream);
       if (!record || text_of(record->root(), "type") != "intent" ||
           text_of(record->root(), "target") != tool_ || text_of(record->root(), "method") != "tools/call")
-        continue;
+        return;
       // A call that sent no arguments leaves no payload, whatever is kept.
-      const auto bytes = record->root().find("args_bytes");
-      if (!bytes || bytes->integer() == 0) {
+      if (number_of(record->root(), "args_bytes") == 0) {
         judge("{}");
       } else {
         calls.insert(text_of(record->root(), "call"));
       }
-    }
-    if (records->failed()) return fail(Code::storage, Blame::admin, "cannot read " + segment.file());
-    if (calls.empty()) return {};
-    const std::string payloads = folder + "/" + segment.payload();
-    if (::access(payloads.c_str(), F_OK) == 0) {
-      auto reader = store::LineReader::open(payloads);
-      if (!reader) return Failure(reader.error());
-      while (const auto line = reader->next()) take_payload(*line, calls);
-      if (reader->failed()) return fail(Code::storage, Blame::admin, "cannot read " + segment.payload());
-    }
+    });
+    if (!read || calls.empty()) return read;
+    auto payloads = each_line(folder + "/" + segment.payload(), [&](std::string_view line) {
+      const auto [call, payload] = arguments_in(line);
+      if (payload.empty() || calls.erase(call) == 0) return;
+      judge(payload);
+    });
     out_.uncaptured += calls.size();
-    return {};
+    return payloads;
   }
 
  private:
-  void take_payload(std::string_view line, std::set<std::string>& calls) {
-    if (!line.starts_with(R"({"of":"args")")) return;
-    const auto record = json::Document::parse(std::string(line), json::kUpstream);
-    if (!record) return;
-    const auto call = calls.find(text_of(record->root(), "call"));
-    if (call == calls.end()) return;
-    const std::string payload = text_of(record->root(), "payload");
-    if (payload.empty()) return;
-    calls.erase(call);
-    judge(payload);
-  }
-
   void judge(const std::string& arguments) {
     const auto value = json::Document::parse(arguments, json::kUpstream);
     if (!value) return;
@@ -104,6 +110,85 @@ Result<RecordedFit> check_recorded_calls(const std::string& directory, const std
     if (auto read = reader.read(folder, segment); !read) return Failure(read.error());
   }
   return reader.take();
+}
+
+Result<void> read_decisions(const std::string& directory, std::int64_t from_millis,
+                            const std::function<void(const RecordedDecision&)>& sink) {
+  return store::read_journal(directory, from_millis, [&](std::string_view line) {
+    const bool intent = line.find(R"("type":"intent")") != std::string_view::npos;
+    if (!intent && line.find(R"("type":"refusal")") == std::string_view::npos) return true;
+    const auto document = json::Document::parse(std::string(line), json::kUpstream);
+    if (!document) return true;
+    const auto record = document->root();
+    const std::string type = text_of(record, "type");
+    if (type != "intent" && (type != "refusal" || text_of(record, "reason") != "denied")) return true;
+    RecordedDecision out{.call = {.id = text_of(record, "call"),
+                                  .principal = text_of(record, "principal"),
+                                  .endpoint = text_of(record, "endpoint"),
+                                  .method = text_of(record, "method"),
+                                  .target = text_of(record, "target"),
+                                  .rule = text_of(record, "rule"),
+                                  .client_ip = text_of(record, "client"),
+                                  .millis = number_of(record, "t"),
+                                  .allowed = type == "intent"}};
+    using Arguments = RecordedDecision::Arguments;
+    if (out.call.allowed)
+      out.arguments = number_of(record, "args_bytes") == 0 ? Arguments::none : Arguments::some;
+    // What a list or a handshake asked of servers is nothing that a rule decided.
+    if (out.call.allowed && out.call.target.empty()) return true;
+    if (gateway::Replay::concerns(out.call.method, out.call.target)) sink(out);
+    return true;
+  });
+}
+
+Result<void> read_arguments(const std::string& directory, const std::set<std::string>& calls,
+                            const std::function<void(const std::string&, std::string_view)>& sink) {
+  if (calls.empty()) return {};
+  const std::string folder = store::journal_folder(directory);
+  const auto segments = store::list_segments(folder);
+  if (!segments) return Failure(segments.error());
+  for (const auto& segment : *segments) {
+    auto read = each_line(folder + "/" + segment.payload(), [&](std::string_view line) {
+      const auto [call, payload] = arguments_in(line);
+      if (!payload.empty() && calls.contains(call)) sink(call, payload);
+    });
+    if (!read) return read;
+  }
+  return {};
+}
+
+Result<LastCalls> last_calls(const std::string& directory, const std::string& endpoint,
+                             const std::set<std::string>& tools) {
+  const std::string folder = store::journal_folder(directory);
+  const auto segments = store::list_segments(folder);
+  if (!segments) return Failure(segments.error());
+  const std::string marker = "\"endpoint\":" + json::quote(endpoint) + ",";
+  LastCalls out;
+  std::uint64_t seen = 0;
+  std::int64_t start = 0;
+  for (const auto& segment : std::views::reverse(*segments)) {
+    // The shards of one start wrote side by side: the newest call may be in any of their files.
+    if (out.at.size() == tools.size() && segment.start != start) break;
+    start = segment.start;
+    if (seen > limits::kLookBack) {
+      out.whole = false;
+      break;
+    }
+    auto read = each_line(folder + "/" + segment.file(), [&](std::string_view line) {
+      seen += line.size();
+      if (line.find(marker) == std::string_view::npos) return;
+      const auto record = json::Document::parse(std::string(line), json::kUpstream);
+      if (!record || text_of(record->root(), "type") != "intent" ||
+          text_of(record->root(), "method") != "tools/call")
+        return;
+      const std::string tool = text_of(record->root(), "target");
+      if (!tools.contains(tool)) return;
+      auto& at = out.at[tool];
+      at = std::max(at, number_of(record->root(), "t"));
+    });
+    if (!read) return Failure(read.error());
+  }
+  return out;
 }
 
 }  // namespace sallyport::admin

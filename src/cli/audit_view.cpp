@@ -1,13 +1,18 @@
 #include "sallyport/cli/audit_view.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
+#include <iomanip>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "sallyport/cli/settings.hpp"
 #include "sallyport/cli/terminal.hpp"
+#include "sallyport/core/clock.hpp"
 #include "sallyport/store/journal_files.hpp"
 #include "sallyport/store/journal_line.hpp"
 
@@ -132,6 +137,18 @@ void AuditRows::add(std::string_view line) {
   row.principal = "sallyport";
   row.outcome = members(record);  // the last column: it may be long
   push(std::move(row));
+}
+
+std::optional<std::int64_t> since_millis(const std::string& text) {
+  if (const auto age = parse_duration(text)) return unix_millis(system_clock().now() - *age);
+  std::tm fields{};
+  std::istringstream in(text);
+  in >> std::get_time(&fields, "%Y-%m-%dT%H:%M:%S");
+  if (in.fail()) return std::nullopt;
+  std::string rest;
+  in >> rest;
+  if (rest != "Z" && !(rest.starts_with('.') && rest.ends_with('Z'))) return std::nullopt;
+  return static_cast<std::int64_t>(timegm(&fields)) * 1000;
 }
 
 std::vector<std::string> audit_heading() {

@@ -1,16 +1,14 @@
 /// sallyport apply, sallyport get, sallyport policy get.
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <map>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "document_files.hpp"
 #include "invocation.hpp"
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
@@ -18,77 +16,11 @@
 namespace sallyport::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr std::uintmax_t kFileBytes = 4 * 1024 * 1024;  // what the reader of documents takes
-
 struct ApplyOptions {
   std::vector<std::string> files;
   std::string origin = "apply";
   bool dry_run = false, prune = false, verbose = false;
 };
-
-bool is_document(const fs::path& path) {
-  if (path.stem().extension() == ".test") return false;  // `sallyport policy test` runs those
-  const auto extension = path.extension();
-  return extension == ".yaml" || extension == ".yml" || extension == ".json";
-}
-
-/// The documents of a folder and of those in it, in order of their paths; hidden ones and tests are left out.
-Result<std::vector<fs::path>> documents_in(const fs::path& folder) {
-  std::vector<fs::path> out;
-  std::error_code problem;
-  for (auto it = fs::recursive_directory_iterator(folder, problem); !problem && it != fs::end(it);
-       it.increment(problem)) {
-    const auto name = it->path().filename().string();
-    if (name.starts_with('.')) {
-      if (it->is_directory()) it.disable_recursion_pending();
-    } else if (it->is_regular_file() && is_document(it->path())) {
-      out.push_back(it->path());
-    }
-  }
-  if (problem)
-    return fail(Code::bad_request, Blame::admin,
-                fmt::format("cannot read {}: {}", folder.string(), problem.message()));
-  std::ranges::sort(out);
-  if (out.empty()) {
-    return client_error(Code::bad_request,
-                        fmt::format("{} holds no .yaml, .yml or .json file", folder.string()));
-  }
-  return out;
-}
-
-Result<void> read_into(nlohmann::json& files, const fs::path& path) {
-  std::error_code problem;
-  if (fs::file_size(path, problem) > kFileBytes && !problem) {
-    return client_error(Code::bad_request, fmt::format("{} is larger than 4 MiB; split it", path.string()));
-  }
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad())
-    return client_error(Code::bad_request, fmt::format("cannot read {}", path.string()));
-  files.push_back({{"name", path.string()}, {"text", std::move(text)}});
-  return {};
-}
-
-Result<nlohmann::json> read_files(const std::vector<std::string>& names, std::istream& in) {
-  auto files = nlohmann::json::array();
-  for (const auto& name : names) {
-    std::error_code problem;
-    if (name == "-") {
-      files.push_back({{"name", "stdin"}, {"text", std::string(std::istreambuf_iterator<char>(in), {})}});
-    } else if (fs::is_directory(name, problem)) {
-      const auto paths = documents_in(name);
-      if (!paths) return std::unexpected(paths.error());
-      for (const auto& path : *paths) {
-        if (auto ok = read_into(files, path); !ok) return std::unexpected(std::move(ok.error()));
-      }
-    } else if (auto ok = read_into(files, name); !ok) {
-      return std::unexpected(std::move(ok.error()));
-    }
-  }
-  return files;
-}
 
 std::string indented(const std::string& lines) {
   std::string out;
@@ -118,7 +50,7 @@ void print_changes(std::ostream& out, const nlohmann::json& result, bool differe
 }
 
 int apply(Invocation& invocation, const ApplyOptions& options) {
-  auto files = read_files(options.files, invocation.in);
+  auto files = read_document_files(options.files, invocation.in);
   if (!files) return invocation.failed(files.error());
   const auto result = invocation.run("apply",
                                      {{"files", std::move(*files)},
@@ -262,6 +194,7 @@ void add_get(CLI::App& app, Invocation& invocation) {
   auto* policy = app.add_subcommand("policy", "Look at policies");
   policy->require_subcommand(1);
   add_policy_test(*policy, invocation);
+  add_policy_replay(*policy, invocation);
   auto* policy_get = policy->add_subcommand("get", "Show policies, or one");
   auto policy_name = std::make_shared<std::string>();
   policy_get->add_option("NAME", *policy_name, "One policy");

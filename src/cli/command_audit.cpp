@@ -2,10 +2,8 @@
 
 #include <chrono>
 #include <filesystem>
-#include <iomanip>
 #include <iostream>
 #include <set>
-#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -33,19 +31,6 @@ struct TailOptions {
   std::string since;
   std::optional<std::size_t> most;
 };
-
-/// Unix milliseconds of "2h" ago or of an RFC 3339 time in UTC.
-std::optional<std::int64_t> since_millis(const std::string& text) {
-  if (const auto age = parse_duration(text)) return unix_millis(system_clock().now() - *age);
-  std::tm fields{};
-  std::istringstream in(text);
-  in >> std::get_time(&fields, "%Y-%m-%dT%H:%M:%S");
-  if (in.fail()) return std::nullopt;
-  std::string rest;
-  in >> rest;
-  if (rest != "Z" && !(rest.starts_with('.') && rest.ends_with('Z'))) return std::nullopt;
-  return static_cast<std::int64_t>(timegm(&fields)) * 1000;
-}
 
 /// JSON text in which nothing is left that a terminal obeys. Such letters stand in strings only, where \u
 /// says the same.
@@ -132,7 +117,7 @@ int tail(Invocation& invocation, const TailOptions& options) {
   if (!options.since.empty()) {
     since = since_millis(options.since);
     if (!since) {
-      invocation.err << "sallyport: --since takes an age like 2h or a time like 2026-11-21T09:00:00Z\n";
+      invocation.err << "sallyport: --since takes " << kSinceForms << '\n';
       return kWrongUse;
     }
   }

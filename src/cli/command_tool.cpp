@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <set>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -70,6 +71,39 @@ int list(Invocation& invocation, const std::string& server) {
   return kDone;
 }
 
+/// What an endpoint costs a model before anything is called, and what of it is used.
+int list_exports(Invocation& invocation, const std::string& virtual_server) {
+  auto result = invocation.run("export.list", {{"virtual_server", virtual_server}});
+  if (!result) return invocation.failed(result.error());
+  auto& rows = result->at("tools");
+  std::set<std::string> tools;
+  for (const auto& row : rows) tools.insert(row.value("tool", ""));
+  const auto called = admin::last_calls(invocation.settings.data, "/mcp/" + virtual_server, tools);
+  if (!called) return invocation.failed(called.error());
+  std::uint64_t total = 0;
+  Table table({"TOOL", "OF", "HASH", "TOKENS", "LAST CALLED"});
+  for (auto& row : rows) {
+    // About four bytes of JSON make one token; models differ, and so does how clients pass it on.
+    const auto tokens = (row.value("bytes", std::uint64_t{0}) + 3) / 4;
+    total += tokens;
+    row["tokens"] = tokens;
+    const auto last = called->at.find(row.value("tool", ""));
+    row["last_called"] = last == called->at.end() ? Json(nullptr) : Json(last->second);
+    table.add({row.value("name", ""), row.value("tool", ""), short_hash(row, "hash"), grouped(tokens),
+               last != called->at.end() ? time_text(last->second)
+               : called->whole          ? "never"
+                                        : "not lately"});
+  }
+  if (invocation.json()) {
+    (*result)["tokens"] = total;
+    invocation.print(*result);
+    return kDone;
+  }
+  if (!table.empty()) invocation.out << table.text();
+  invocation.out << fmt::format("{} tools, about {} tokens of context\n", rows.size(), grouped(total));
+  return kDone;
+}
+
 void print_field(Invocation& invocation, const Json& field) {
   const auto path = field.value("path", std::string());
   invocation.out << "  " << printable(path.empty() ? "/" : path) << '\n';
@@ -94,14 +128,6 @@ Result<void> add_recorded(const Invocation& invocation, const std::string& tool,
                      {"uncaptured", fit->uncaptured},
                      {"example", fit->example}};
   return {};
-}
-
-/// 1204 as "1,204".
-std::string grouped(std::uint64_t number) {
-  std::string out = fmt::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(out.size()) - 3; at > 0; at -= 3)
-    out.insert(static_cast<std::size_t>(at), ",");
-  return out;
 }
 
 void print_recorded(Invocation& invocation, const Json& recorded) {
@@ -242,9 +268,16 @@ void add_tool(CLI::App& app, Invocation& invocation) {
 
   auto* listing = tool->add_subcommand("list", "Show definitions with their state");
   auto server = std::make_shared<std::string>();
-  listing->add_option("--server", *server, "Of this server only");
-  listing->callback([&invocation, server] {
-    invocation.action = [&invocation, server] { return list(invocation, *server); };
+  auto virtual_server = std::make_shared<std::string>();
+  auto* of_server = listing->add_option("--server", *server, "Of this server only");
+  listing
+      ->add_option("--virtual-server", *virtual_server,
+                   "What /mcp/NAME exports, what that costs in context, and when it was last called")
+      ->excludes(of_server);
+  listing->callback([&invocation, server, virtual_server] {
+    invocation.action = [&invocation, server, virtual_server] {
+      return virtual_server->empty() ? list(invocation, *server) : list_exports(invocation, *virtual_server);
+    };
   });
 
   const auto add_sort = [](CLI::App* command, std::string& sort) {

@@ -126,6 +126,13 @@ std::string time_text(std::int64_t millis) {
   return text.substr(0, 19);
 }
 
+std::string grouped(std::uint64_t number) {
+  std::string out = std::to_string(number);
+  for (auto at = static_cast<std::ptrdiff_t>(out.size()) - 3; at > 0; at -= 3)
+    out.insert(static_cast<std::size_t>(at), ",");
+  return out;
+}
+
 std::string duration_text(std::int64_t micros) {
   if (micros < 1000) return fmt::format("{}us", micros);
   if (micros < 1'000'000) return fmt::format("{}ms", micros / 1000);

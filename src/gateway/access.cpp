@@ -13,7 +13,8 @@ policy::Decision granted(const Endpoint& endpoint, policy::Decision decision) {
   if (!endpoint.grants || decision.allowed() || decision.rule != "default") return decision;
   return {.effect = policy::Effect::allow,
           .rule = "virtual-server:" + endpoint.name,
-          .conditional = decision.conditional};
+          .conditional = decision.conditional,
+          .read_args = decision.read_args};
 }
 
 policy::Decision open_to_all(const Endpoint& endpoint) {
@@ -28,6 +29,12 @@ const json::Document& empty_object() {
 }
 
 }  // namespace
+
+const Exports& exported(const Endpoint& endpoint, policy::Object object) {
+  return object == policy::Object::prompt     ? endpoint.prompts
+         : object == policy::Object::resource ? endpoint.resources
+                                              : endpoint.tools;
+}
 
 std::optional<std::string> preset_value(const store::Preset& preset, const policy::Principal& principal) {
   if (preset.path.empty()) return preset.constant;
@@ -86,7 +93,7 @@ class Access::Bound {
         .bind(policy::Variable::server, server_);
     if (facts) {
       request_.text("client_ip", facts->client_ip).time("time", facts->now);
-      activation_.args(facts->arguments.empty() ? "{}" : facts->arguments);
+      if (facts->arguments_known) activation_.args(facts->arguments.empty() ? "{}" : facts->arguments);
     }
     activation_.bind(policy::Variable::request, request_);
   }

@@ -18,7 +18,11 @@ struct CallFacts {
   std::string_view arguments;  ///< as they go upstream, presets included; empty: the call takes none
   std::string_view client_ip;
   SystemTime now;
+  bool arguments_known = true;  ///< false: conditions that read them end in an error
 };
+
+/// The endpoint's exports of that sort: tools, prompts or resources.
+const Exports& exported(const Endpoint& endpoint, policy::Object object);
 
 /// The value of a preset for a caller as raw JSON; nullopt where the caller's principal lacks it.
 std::optional<std::string> preset_value(const store::Preset& preset, const policy::Principal& principal);

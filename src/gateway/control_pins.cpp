@@ -116,7 +116,8 @@ Result<std::string> Control::exported_tools(const std::string& path) const {
   for (const Export& one : endpoint->tools.items) {
     out += (out.size() > 1 ? ",{\"name\":" : "{\"name\":") + json::quote(one.name) +
            ",\"tool\":" + json::quote(one.definition->canonical) +
-           ",\"hash\":" + json::quote(one.definition->hash) + "}";
+           ",\"hash\":" + json::quote(one.definition->hash) +
+           ",\"bytes\":" + std::to_string(one.modern.size()) + "}";
   }
   return out + "]";
 }

@@ -8,15 +8,9 @@
 namespace sallyport::gateway {
 namespace {
 
-const Exports& table(const Endpoint& endpoint, policy::Object object) {
-  return object == policy::Object::prompt     ? endpoint.prompts
-         : object == policy::Object::resource ? endpoint.resources
-                                              : endpoint.tools;
-}
-
 /// By its name at the endpoint, or by what it is called everywhere.
 const Export* find(const Endpoint& endpoint, policy::Object object, const std::string& target) {
-  const Exports& exports = table(endpoint, object);
+  const Exports& exports = exported(endpoint, object);
   if (const Export* named = exports.find(target)) return named;
   const auto it = std::ranges::find_if(
       exports.items, [&](const Export& item) { return item.definition->canonical == target; });

@@ -64,6 +64,7 @@ cel::Value Activation::value_of(const void* activation, std::uint32_t variable) 
     if (!facts) return cel::Fault{"this variable is not known here"};
     return Facts::value_of(*facts);
   }
+  self.read_args_ = true;
   if (!self.args_) return cel::Fault{"the arguments are not known here"};
   if (!self.document_) self.document_ = json::Document::parse(std::string(*self.args_));
   if (!*self.document_) return cel::Fault{"the arguments are not valid JSON, or have a key twice"};

@@ -193,14 +193,17 @@ Decision RuleSet::View::decide(Object object, std::string_view target, Phase pha
   if (auto plain = unconditional(object, target)) return std::move(*plain);
   const auto i = static_cast<std::size_t>(object);
   const auto& rules = impl_->rules->rules;
+  const auto decided = [&](Effect effect, std::string rule) {
+    return Decision{
+        .effect = effect, .rule = std::move(rule), .conditional = true, .read_args = activation.read_args()};
+  };
   for (const Effect effect : {Effect::deny, Effect::allow}) {
     if (const auto rule = impl_->plain[i].first(effect, target); rule != RuleIndex::kNone)
-      return {.effect = effect, .rule = rules[rule].name, .conditional = true};
+      return decided(effect, rules[rule].name);
     for (const auto rule : impl_->conditional[i].all(effect, target))
-      if (holding(rules[rule], phase, activation).holds)
-        return {.effect = effect, .rule = rules[rule].name, .conditional = true};
+      if (holding(rules[rule], phase, activation).holds) return decided(effect, rules[rule].name);
   }
-  return {.effect = Effect::deny, .rule = "default", .conditional = true};
+  return decided(Effect::deny, "default");
 }
 
 }  // namespace sallyport::policy

@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Activation activation;
   activation.args(args).bind(Variable::tool, tool).bind(Variable::request, tool);
   const auto first = (*compiled)->evaluate(activation);
-  must((*compiled)->reads(Variable::args) || !activation.parsed_args());
+  must((*compiled)->reads(Variable::args) || !activation.read_args());
   const auto again = (*compiled)->evaluate(activation);
   must(first.has_value() == again.has_value() && (!first || *first == *again));
 

@@ -245,11 +245,11 @@ TEST_CASE("arguments are parsed when a condition reads them, and then once") {
 
   CHECK(by_tool->evaluate(activation).value());
   CHECK_FALSE(decided->evaluate(activation).value());
-  CHECK_FALSE(activation.parsed_args());
+  CHECK_FALSE(activation.read_args());
   const auto wrong = by_args->evaluate(activation);
   REQUIRE_FALSE(wrong.has_value());
   CHECK(wrong.error().what == "line 1, column 1: the arguments are not valid JSON, or have a key twice");
-  CHECK(activation.parsed_args());
+  CHECK(activation.read_args());
 
   std::string bytes = R"({"n":1})";
   activation.args(bytes);

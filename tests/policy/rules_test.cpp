@@ -223,7 +223,7 @@ TEST_CASE("arguments are read only where a rule about this target reads them") {
     Activation activation;
     activation.args("{}").bind(Variable::principal, principal);
     (void)view->decide(Object::tool, target, Phase::call, activation);
-    return activation.parsed_args();
+    return activation.read_args();
   };
   CHECK_FALSE(parses("a/y"));
   CHECK(parses("a/x"));

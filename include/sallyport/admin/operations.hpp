@@ -33,7 +33,8 @@ struct Live {
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot{};
   /// Writes a record into the journal: `members` of a JSON object, without braces.
   std::function<void(std::string_view name, std::string members)> note{};
-  /// The tools that an endpoint exports now: JSON [{name, tool, hash}].
+  /// The tools that an endpoint exports now: JSON [{name, tool, hash, bytes}], bytes
+  /// as lists show it.
   std::function<Result<std::string>(const std::string& path)> exported_tools{};
   std::string environment{};  ///< of this instance
 };

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,6 +15,10 @@
 #include "sallyport/core/error.hpp"
 
 namespace sallyport::cli {
+
+/// Unix milliseconds of "2h" ago or of an RFC 3339 time in UTC.
+std::optional<std::int64_t> since_millis(const std::string& text);
+inline constexpr std::string_view kSinceForms = "an age like 2h or a time like 2026-11-21T09:00:00Z";
 
 struct AuditRow {
   std::int64_t millis = 0;

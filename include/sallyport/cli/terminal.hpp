@@ -30,6 +30,8 @@ class Table {
 
 /// "2026-11-21 09:30:05" in UTC of Unix milliseconds.
 std::string time_text(std::int64_t millis);
+/// 1204 as "1,204".
+std::string grouped(std::uint64_t number);
 /// "850us", "12ms", "3.4s"
 std::string duration_text(std::int64_t micros);
 

@@ -91,7 +91,9 @@ constexpr std::size_t kDefinitionsTold = 50;       ///< named in one record, one
 constexpr std::size_t kPinDigits = 12;             ///< hex digits that name a definition's version
 constexpr int kSchemaSteps = 100'000;              ///< of checking one value against one schema
 constexpr std::size_t kRecordedCalls = 100'000;    ///< looked at for one difference, the newest first
-constexpr std::size_t kLockFile = 16 * MiB;        ///< an mcp.lock that is read
+constexpr std::size_t kLookBack = 1024 * MiB;  ///< of records, searched for when something was last called
+constexpr std::size_t kUndecided = 1'000'000;  ///< recorded calls whose arguments one replay looks for
+constexpr std::size_t kLockFile = 16 * MiB;    ///< an mcp.lock that is read
 
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake

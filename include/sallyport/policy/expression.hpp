@@ -61,13 +61,13 @@ class Activation {
   Activation(const Activation&) = delete;
   Activation& operator=(const Activation&) = delete;
 
-  /// `json`: the arguments' own bytes; a call without arguments has "{}". What is no JSON, or has a key
-  /// twice, makes every condition that reads it fail.
+  /// `json`: the arguments' own bytes; a call without arguments has "{}". What is no JSON, has a key twice,
+  /// or was never given makes every condition that reads it fail.
   Activation& args(std::string_view json);
   Activation& bind(Variable variable, const Facts& facts);
   Activation& bind(Variable variable, Facts&& facts) = delete;
 
-  bool parsed_args() const { return document_.has_value(); }  ///< whether some condition has read them
+  bool read_args() const { return read_args_; }  ///< whether some condition has, known or not
 
  private:
   friend class Expression;
@@ -76,6 +76,7 @@ class Activation {
   std::optional<std::string_view> args_;
   std::array<const Facts*, kVariables> facts_{};
   mutable std::optional<Result<json::Document>> document_;
+  mutable bool read_args_ = false;
 };
 
 /// What is wrong with an expression, and where in its text.

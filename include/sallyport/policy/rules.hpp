@@ -61,6 +61,7 @@ struct Decision {
   std::string rule;
   /// Some rule about this target has a condition: another call may be decided otherwise.
   bool conditional = false;
+  bool read_args = false;  ///< some condition that was evaluated has read the arguments
   bool allowed() const { return effect == Effect::allow; }
 };
 
