@@ -34,6 +34,7 @@ std::string headline(const Json& said) {
                                        text("target"), text("endpoint"));
   const auto rule = text("rule");
   if (rule == "default") return what + ": no rule allows it";
+  if (!allowed && text("decision") == "allow") return fmt::format("{}, although {} allows it", what, rule);
   return fmt::format("{}: {} {} it", what, rule, text("decision") == "allow" ? "allows" : "denies");
 }
 

@@ -165,7 +165,8 @@ policy::Explanation Access::explain(const Endpoint& endpoint, policy::Object obj
   const Bound bound(*this, endpoint, object, canonical, definition, facts ? &*facts : nullptr);
   auto out = snapshot_->rules->explain(*principal_, object, canonical,
                                        facts ? policy::Phase::call : policy::Phase::list, bound.activation());
-  out.decision = endpoint.anonymous ? open_to_all(endpoint) : granted(endpoint, std::move(out.decision));
+  if (definition)  // what an endpoint grants is what it contains
+    out.decision = endpoint.anonymous ? open_to_all(endpoint) : granted(endpoint, std::move(out.decision));
   return out;
 }
 

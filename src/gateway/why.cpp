@@ -37,7 +37,8 @@ Result<WhyAnswer> why(const std::shared_ptr<const Snapshot>& snapshot,
     reachable = false;
     out.notes.push_back(std::move(note));
   };
-  if (const auto entered = access.enters(*endpoint); !entered.allowed())
+  const auto entered = access.enters(*endpoint);
+  if (!entered.allowed())
     stop(entered.rule == "default"
              ? out.endpoint +
                    " grants what it contains, and no rule allows this principal to use it: add "
@@ -53,9 +54,12 @@ Result<WhyAnswer> why(const std::shared_ptr<const Snapshot>& snapshot,
     if (elsewhere) out.canonical = elsewhere->definition->canonical;
     stop(elsewhere ? "no source of " + out.endpoint + " includes it, so it does not exist there"
                    : "no server offers it now: it is unknown, withheld, or its server was never reached");
-  } else if (query.object == policy::Object::resource &&
-             !item->definition->canonical.ends_with(query.target)) {
-    out.canonical = mcp::canonical_name(item->server->config->document.name, query.target);
+  } else if (query.object == policy::Object::resource && item->name != query.target &&
+             definition->canonical != query.target) {
+    // A template's: its name at the server is the client's less the prefix that `uris: prefix` puts before.
+    const std::string& server = item->server->config->document.name;
+    out.canonical = mcp::canonical_name(
+        server, item->rewrites_uri ? query.target.substr(server.size() + 1) : query.target);
   }
 
   std::optional<CallFacts> facts;
@@ -79,7 +83,10 @@ Result<WhyAnswer> why(const std::shared_ptr<const Snapshot>& snapshot,
              access.lists(*endpoint, query.object, out.canonical, definition).allowed()) {
     stop("this principal lacks a claim that a preset is made from");
   }
-  out.explanation = access.explain(*endpoint, query.object, out.canonical, definition, facts);
+  out.explanation =
+      entered.allowed()
+          ? access.explain(*endpoint, query.object, out.canonical, definition, facts)
+          : access.explain(*endpoint, policy::Object::virtual_server, endpoint->name, nullptr, {});
   out.allowed = reachable && out.explanation.decision.allowed();
   return out;
 }

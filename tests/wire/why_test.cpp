@@ -24,11 +24,26 @@ rules:
 kind: Policy
 name: ops
 subjects: ["team:ops"]
-rules: [{effect: allow, tools: ["up/region"]}]
+rules: [{effect: allow, tools: ["up/region"], virtual_servers: [granting]}]
 ---
 kind: VirtualServer
 name: some
 tools: [{from: up, tool: echo, as: say, preset: {text: "yes"}}]
+---
+kind: VirtualServer
+name: granting
+grants: true
+owner: team:ops
+tools: [{from: up}]
+---
+kind: VirtualServer
+name: shut
+tools: [{from: up}]
+---
+kind: Policy
+name: doors
+subjects: ["agent:bot"]
+rules: [{effect: deny, virtual_servers: [shut]}]
 )";
 
 }  // namespace
@@ -85,6 +100,24 @@ TEST_CASE("why names the rule for every answer that the request path gives") {
        "bots#1",
        "ops#1",
        "no source of /mcp/some includes it"},
+      {"behind a grant that is not for it",
+       {{"principal", "agent:bot"}, {"target", "up__region"}, {"virtual_server", "granting"}},
+       false,
+       "default",
+       "",
+       "no rule allows this principal to use it"},
+      {"not among what is granted",
+       {{"principal", "agent:other"}, {"target", "up/nothing"}, {"virtual_server", "granting"}},
+       false,
+       "default",
+       "bots#1",
+       "no server offers it now"},
+      {"behind a door that is shut",
+       {{"principal", "agent:bot"}, {"target", "up__region"}, {"virtual_server", "shut"}},
+       false,
+       "doors#1",
+       "",
+       "doors#1 denies it"},
       {"offered by nobody",
        {{"principal", "agent:bot"}, {"target", "up/nothing"}},
        false,
@@ -105,4 +138,23 @@ TEST_CASE("why names the rule for every answer that the request path gives") {
   CHECK_FALSE(gateway.admin("why", {{"principal", "bot"}, {"target", "up/echo"}}).has_value());
   CHECK_FALSE(gateway.admin("why", {{"principal", "agent:bot"}, {"target", "x"}, {"virtual_server", "none"}})
                   .has_value());
+}
+
+TEST_CASE("why finds a resource by the URI that clients see, with its server's name before it or without") {
+  for (const bool prefixed : {true, false}) {
+    CAPTURE(prefixed);
+    FakeMcp upstream;
+    const GatewayFixture gateway(server_document("up", upstream.url(), prefixed ? "uris: prefix\n" : "") +
+                                 kDefaultPolicy);
+    REQUIRE(gateway.modern("resources/list").status == 200);
+    const std::string prefix = prefixed ? "up+" : "";
+    for (const std::string uri : {"note://one", "note://7/text"}) {
+      const auto said =
+          gateway.admin("why", {{"principal", "agent:bot"}, {"target", prefix + uri}, {"kind", "resource"}});
+      REQUIRE(said.has_value());
+      CAPTURE(said->dump());
+      CHECK((*said)["target"] == "up/" + uri);
+      CHECK((*said)["allowed"] == true);
+    }
+  }
 }

@@ -20,6 +20,7 @@ struct WhyQuery {
 struct WhyAnswer {
   bool allowed = false;
   std::string endpoint, canonical;  ///< what was asked about
+  /// Of the endpoint where the caller does not get in, else of the target.
   policy::Explanation explanation{};
   /// Besides the rules: what is not part of the endpoint, a preset that the caller cannot have ...
   std::vector<std::string> notes{};
