@@ -149,9 +149,10 @@ int check(Invocation& invocation, const LockOptions& options) {
   } else {
     invocation.out << printable_lines(lines);
     invocation.err << fmt::format(
-        "sallyport: {} does not export what {} says; if that is wanted, write it anew with `sallyport "
-        "lock`\n",
-        printable(now->endpoint), printable(options.file));
+        "sallyport: {} does not export what {} says; if that is wanted, write it anew with `sallyport lock "
+        "{}{}`\n",
+        printable(now->endpoint), printable(options.file), printable(options.file),
+        virtual_server.empty() ? "" : " --virtual-server " + printable(virtual_server));
   }
   return same ? kDone : kFailed;
 }

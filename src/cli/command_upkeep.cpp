@@ -63,7 +63,7 @@ int status(Invocation& invocation) {
     invocation.out << fmt::format("{:<14} {}\n", kind, count.dump());
   }
   const auto server = result->value("server", nlohmann::json::object());
-  for (const char* key : {"public_url", "admin_url", "not_ready"}) {
+  for (const char* key : {"environment", "public_url", "admin_url", "not_ready"}) {
     const auto value = server.value(key, "");
     if (!value.empty()) invocation.out << fmt::format("{:<14} {}\n", key, printable(value));
   }

@@ -81,6 +81,7 @@ TEST_CASE(
   CHECK(status["running"] == true);
   CHECK(status["server"]["public_url"] == running.server->public_url());
   CHECK(status["server"]["journal"]["healthy"] == true);
+  CHECK(sallyport({"status"}).out.contains("environment    default"));
   CHECK(sallyport({"audit", "verify"}).code == 0);
   REQUIRE(running.server->stop());
   running.server.reset();

@@ -152,6 +152,9 @@ TEST_CASE("a lock has one line for each exported tool, and its check says what d
   CHECK(place({"lock", file, "--virtual-server", "small"}).code == 0);
   CHECK(place({"lock", "--check", file}).code == 0);
   CHECK(place({"lock", "--check", "--virtual-server", "nosuch", file}).code == 1);
+  CHECK(place({"lock", file}).code == 0);
+  CHECK(has(place({"lock", "--check", file, "--virtual-server", "small"}).err,
+            "mcp.lock --virtual-server small`"));
   place.line.write("broken.lock", "up__echo md5:1 up/echo\n");
   CHECK(has(place({"lock", "--check", place.line.directory.beside("broken.lock")}).err, "broken.lock:1:"));
   CHECK(place({"lock", "--check", place.line.directory.beside("nosuch.lock")}).code == 1);
