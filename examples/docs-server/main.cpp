@@ -1,10 +1,15 @@
-/// docs-server FOLDER [PORT]: searches a folder of Markdown documents over MCP (Streamable HTTP on
-/// 127.0.0.1). Prints "ready: URL" when it listens; port 0, the default, picks a free one.
+/// docs-server FOLDER [PORT] [--about TEXT]: searches a folder of Markdown documents over MCP (Streamable
+/// HTTP on 127.0.0.1). Prints "ready: URL" when it listens; port 0, the default, picks a free one. TEXT says
+/// what the documents are about and ends the description of `search`, by which a model decides whether to ask
+/// here.
 
 #include <charconv>
 #include <csignal>
 #include <iostream>
+#include <optional>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "index.hpp"
 #include "mcp_server/http.hpp"
@@ -71,7 +76,7 @@ ToolResult reindex(docs_server::Library& library, const Call& call) {
   return as_result({{"documents", count}});
 }
 
-void add_tools(mcp_server::Server& server, docs_server::Library& library) {
+void add_tools(mcp_server::Server& server, docs_server::Library& library, const std::string& about) {
   const Json hit = object_schema({{"name", string_type()},
                                   {"title", string_type()},
                                   {"score", {{"type", "number"}}},
@@ -83,7 +88,8 @@ void add_tools(mcp_server::Server& server, docs_server::Library& library) {
   const Json limit = {{"type", "integer"}, {"minimum", 1}, {"maximum", kMostHits}, {"default", kDefaultHits}};
   server.add({.name = "search",
               .title = "Search",
-              .description = "Finds the documents that fit a question best, each with its best passage.",
+              .description = "Finds the documents that fit a question best, each with its best passage." +
+                             (about.empty() ? "" : " The documents are about " + about + "."),
               .input_schema = object_schema({{"question", string_type()}, {"limit", limit}}, {"question"}),
               .output_schema = object_schema({{"hits", list_of(hit)}}, {"hits"}),
               .run = [&library](const Json& arguments, const Call&) { return search(library, arguments); }});
@@ -144,6 +150,33 @@ void add_prompts(mcp_server::Server& server) {
        }});
 }
 
+struct Options {
+  std::string folder, about;
+  int port = 0;
+};
+
+/// nullopt: wrong use.
+std::optional<Options> options_of(const std::vector<std::string_view>& arguments) {
+  Options options;
+  std::vector<std::string_view> plain;
+  for (std::size_t at = 0; at < arguments.size(); ++at) {
+    if (!arguments[at].starts_with("--")) {
+      plain.push_back(arguments[at]);
+    } else if (arguments[at] == "--about" && at + 1 < arguments.size()) {
+      options.about = arguments[++at];
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (plain.empty() || plain.size() > 2) return std::nullopt;
+  options.folder = plain[0];
+  const std::string_view port = plain.size() == 2 ? plain[1] : "0";
+  const auto [rest, problem] = std::from_chars(port.begin(), port.end(), options.port);
+  if (problem != std::errc() || rest != port.end() || options.port < 0 || options.port > 65535)
+    return std::nullopt;
+  return options;
+}
+
 /// Waits for SIGTERM or SIGINT, which every thread has blocked, on a thread of its own.
 std::jthread stop_on_signal(mcp_server::HttpEndpoint& endpoint, const sigset_t& signals) {
   return std::jthread([&endpoint, signals] {
@@ -156,11 +189,9 @@ std::jthread stop_on_signal(mcp_server::HttpEndpoint& endpoint, const sigset_t& 
 }  // namespace
 
 int main(int argc, char** argv) {
-  int port = 0;
-  const std::string_view wanted = argc == 3 ? argv[2] : "0";
-  const auto [rest, problem] = std::from_chars(wanted.begin(), wanted.end(), port);
-  if (argc < 2 || argc > 3 || problem != std::errc() || rest != wanted.end() || port < 0 || port > 65535) {
-    std::cerr << "usage: docs-server FOLDER [PORT]\n";
+  const auto options = options_of({argv + 1, argv + argc});
+  if (!options) {
+    std::cerr << "usage: docs-server FOLDER [PORT] [--about TEXT]\n";
     return 2;
   }
   sigset_t signals;
@@ -169,13 +200,13 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   try {
-    docs_server::Library library(argv[1]);
+    docs_server::Library library(options->folder);
     mcp_server::Server server("docs-server", "1.0.0", "Documents of the shop. Begin with search.");
-    add_tools(server, library);
+    add_tools(server, library, options->about);
     add_resources(server, library);
     add_prompts(server);
     mcp_server::HttpEndpoint endpoint(server);
-    std::cout << "ready: http://127.0.0.1:" << endpoint.bind(port) << "/mcp" << std::endl;
+    std::cout << "ready: http://127.0.0.1:" << endpoint.bind(options->port) << "/mcp" << std::endl;
     const std::jthread waiter = stop_on_signal(endpoint, signals);
     endpoint.run();
     return 0;
