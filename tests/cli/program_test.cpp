@@ -18,11 +18,13 @@ constexpr const char* kServer =
 TEST_CASE("policy test runs the tables beside policies, needs no data directory, and names what went wrong") {
   CommandLine line;
   std::vector<std::string> shipped{"policy", "test"};
-  for (const auto& entry :
-       std::filesystem::directory_iterator(sallyport::testing::in_source_tree("policies"))) {
-    if (entry.path().string().ends_with(".test.yaml")) shipped.push_back(entry.path().string());
+  for (const char* folder : {"policies", "examples/teams/registry/policies"}) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(sallyport::testing::in_source_tree(folder))) {
+      if (entry.path().string().ends_with(".test.yaml")) shipped.push_back(entry.path().string());
+    }
   }
-  REQUIRE(shipped.size() == 2 + 5);
+  REQUIRE(shipped.size() == 2 + 5 + 8);
   const auto all = line.bare(shipped);
   CHECK_MESSAGE(all.code == 0, (all.out + all.err));
   CHECK(all.out.find(" passed, 0 failed") != std::string::npos);

@@ -35,6 +35,17 @@ export async function printed(child, pattern, seconds = 20) {
   }
 }
 
+/** Waits until `look` finds something; resolves to it. */
+export async function until(look, what, seconds = 5) {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`after ${seconds} s: ${what}`);
+    await pause(20);
+  }
+}
+
 /** Runs a program to its end; resolves to {code, stdout, stderr}. */
 export async function run(command, args, { env = process.env, cwd, seconds = 60 } = {}) {
   const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });

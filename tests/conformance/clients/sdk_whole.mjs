@@ -2,21 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { until } from '../processes.mjs';
 
 const WATCHED = 'test://watched-resource';
 const textOf = (result) => result.content.map((part) => part.text ?? '').join('');
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Waits until `look` finds something; resolves to it. */
-async function until(look, what, seconds = 5) {
-  const deadline = Date.now() + seconds * 1000;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    if (Date.now() > deadline) throw new Error(`after ${seconds} s: ${what}`);
-    await pause(20);
-  }
-}
 
 function makeClient(mode, seen) {
   const client = new Client(
