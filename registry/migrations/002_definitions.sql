@@ -2,8 +2,8 @@
 -- the one that the server offers now. This file runs once, in one transaction; it never changes after a release.
 
 -- A hash is the SHA-256 of the definition's canonical form (RFC 8785), as hex; `..._object` is that form. An empty
--- `approved` means never approved, an empty `current` that the server does not offer it now, an empty `rejected` that
--- no version was rejected. `changes` counts how often `current` became another version, and is what a server that
+-- `approved` means never approved, an empty `current` that the server does not offer it now, `rejected` has
+-- the hashes of versions that a person rejected, a space between two. `changes` counts how often `current` became another version, and is what a server that
 -- changes to and fro gives itself away by.
 CREATE TABLE definitions (
   server          TEXT NOT NULL,
@@ -19,6 +19,7 @@ CREATE TABLE definitions (
   changes         INTEGER NOT NULL,
   decided         INTEGER NOT NULL,
   decided_by      TEXT NOT NULL,
+  rejected_by     TEXT NOT NULL,
   PRIMARY KEY (server, sort, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -235,7 +235,7 @@ Task<net::Reply> Api::Impl::operate(net::Exchange& exchange, std::string operati
                                          });
   const bool changes = operation != "status" && operation != "get" && operation != "checkpoint" &&
                        operation != "server.test" && operation != "tool.diff" &&
-                       !operation.ends_with(".list");
+                       !operation.ends_with(".list") && operation != "why" && operation != "policy.basis";
   if (changes && options.record) options.record(exchange.shard(), operation, caller, result.has_value());
   if (!result) co_return error_reply(result.error());
   co_return json_reply(200, *result);

@@ -66,7 +66,7 @@ Result<DecisionBasis> basis_from(const json& from) {
           {.key = {.server = one.at("server"), .sort = one.at("sort"), .name = one.at("name")},
            .approved = {.hash = one.at("approved"), .object = {}},
            .current = {.hash = one.at("current"), .object = {}},
-           .rejected = one.at("rejected")});
+           .rejected = one.at("rejected").get<std::vector<std::string>>()});
     }
   } catch (const json::exception& wrong) {
     return fail(Code::bad_json, Blame::us,

@@ -81,7 +81,7 @@ Description describe(const std::string& operation) {
             {"tools"}};
   }
   if (operation == "export.list") {
-    return {"Tools that an endpoint exports now, with the hashes of their definitions",
+    return {"Tools that an endpoint exports now, with the hashes and sizes of their definitions",
             {{"virtual_server", text("of this one; all when absent")}}};
   }
   if (operation == "key.create") {

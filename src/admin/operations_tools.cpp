@@ -17,8 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kFields = 500;  ///< shown of one difference
-
 std::string_view word_of(store::DefinitionState state) {
   switch (state) {
     case store::DefinitionState::approved:
@@ -55,11 +53,11 @@ std::vector<std::string> suspicions_of(const store::DefinitionVersion& version) 
 
 json row_of(const store::StoredDefinition& d) {
   const auto state = state_of(d);
-  json row{{"server", d.key.server},     {"sort", d.key.sort},         {"name", d.key.name},
-           {"state", word_of(state)},    {"hash", d.current.hash},     {"approved", d.approved.hash},
-           {"rejected", d.rejected},     {"first_seen", d.first_seen}, {"changed", d.changed},
-           {"changes", d.changes},       {"decided", d.decided},       {"decided_by", d.decided_by},
-           {"suspicions", json::array()}};
+  json row{{"server", d.key.server},       {"sort", d.key.sort},         {"name", d.key.name},
+           {"state", word_of(state)},      {"hash", d.current.hash},     {"approved", d.approved.hash},
+           {"rejected", d.rejected},       {"first_seen", d.first_seen}, {"changed", d.changed},
+           {"changes", d.changes},         {"decided", d.decided},       {"decided_by", d.decided_by},
+           {"rejected_by", d.rejected_by}, {"suspicions", json::array()}};
   const bool withheld = state == store::DefinitionState::waiting || state == store::DefinitionState::rejected;
   if (withheld) row["suspicions"] = suspicions_of(d.current);
   return row;
@@ -246,7 +244,6 @@ Result<json> diff_tool(Context& context, const json& arguments) {
   json fields = json::array();
   const auto changes = ::sallyport::json::difference(before->root(), after->root());
   for (const auto& change : changes) {
-    if (fields.size() == kFields) break;
     json field{{"path", change.path}};
     field["before"] = change.before.empty() ? json(nullptr) : json(change.before);
     field["after"] = change.after.empty() ? json(nullptr) : json(change.after);
@@ -259,7 +256,6 @@ Result<json> diff_tool(Context& context, const json& arguments) {
     if (sort == "tool" && old_input && new_input)
       out["input"] = {{"before", old_input->raw()}, {"after", new_input->raw()}};
   }
-  out["more"] = changes.size() - fields.size();
   out["fields"] = std::move(fields);
   return out;
 }

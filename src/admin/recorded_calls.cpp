@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ranges>
+#include <functional>
+#include <tuple>
+#include <utility>
 
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
@@ -32,6 +34,16 @@ std::pair<std::string, std::string> arguments_in(std::string_view line) {
   return {text_of(record->root(), "call"), text_of(record->root(), "payload")};
 }
 
+/// The newest first: the shards of one start wrote side by side, so their segments come by turns.
+Result<std::vector<store::SegmentName>> newest_first(const std::string& folder) {
+  auto segments = store::list_segments(folder);
+  if (!segments) return segments;
+  std::ranges::sort(*segments, std::greater(), [](const store::SegmentName& one) {
+    return std::tuple(one.start, one.segment, one.shard);
+  });
+  return segments;
+}
+
 /// Every line of a file; one that is not there has none. Errors: storage.
 Result<void> each_line(const std::string& path, const std::function<void(std::string_view)>& sink) {
   if (::access(path.c_str(), F_OK) != 0) return {};
@@ -52,7 +64,7 @@ class Reader {
 
   Result<void> read(const std::string& folder, const store::SegmentName& segment) {
     std::set<std::string> calls;
-    const auto read = each_line(folder + "/" + segment.file(), [&](std::string_view line) {
+    auto read = each_line(folder + "/" + segment.file(), [&](std::string_view line) {
       // Most records are of other tools: looking for the name is cheaper than reading the line.
       if (line.find(marker_) == std::string_view::npos) return;
       const auto record = json::Document::parse(std::string(line), json::kUpstream);
@@ -78,18 +90,20 @@ class Reader {
 
  private:
   void judge(const std::string& arguments) {
+    if (full()) return;
     const auto value = json::Document::parse(arguments, json::kUpstream);
     if (!value) return;
     ++out_.calls;
-    auto now = json::check(after_, value->root());
+    auto now = json::check(after_, value->root(), steps_);
     if (now.fit == json::Fit::undetermined) ++out_.undetermined;
     if (now.fit != json::Fit::fails) return;
-    if (json::check(before_, value->root()).fit == json::Fit::fails) return;
+    if (json::check(before_, value->root(), steps_).fit == json::Fit::fails) return;
     if (out_.failing++ == 0) out_.example = std::move(now.why);
   }
 
   const std::string tool_, marker_;
   const json::Value before_, after_;
+  std::int64_t steps_ = limits::kReplaySteps;
   RecordedFit out_;
 };
 
@@ -102,10 +116,10 @@ Result<RecordedFit> check_recorded_calls(const std::string& directory, const std
   const auto new_schema = json::Document::parse(after, json::kUpstream);
   if (!new_schema) return Failure(new_schema.error());
   const std::string folder = store::journal_folder(directory);
-  const auto segments = store::list_segments(folder);
+  const auto segments = newest_first(folder);
   if (!segments) return Failure(segments.error());
   Reader reader(tool, old_schema->root(), new_schema->root());
-  for (const auto& segment : std::views::reverse(*segments)) {
+  for (const auto& segment : *segments) {
     if (reader.full()) break;
     if (auto read = reader.read(folder, segment); !read) return Failure(read.error());
   }
@@ -160,16 +174,17 @@ Result<void> read_arguments(const std::string& directory, const std::set<std::st
 Result<LastCalls> last_calls(const std::string& directory, const std::string& endpoint,
                              const std::set<std::string>& tools) {
   const std::string folder = store::journal_folder(directory);
-  const auto segments = store::list_segments(folder);
+  const auto segments = newest_first(folder);
   if (!segments) return Failure(segments.error());
   const std::string marker = "\"endpoint\":" + json::quote(endpoint) + ",";
   LastCalls out;
   std::uint64_t seen = 0;
-  std::int64_t start = 0;
-  for (const auto& segment : std::views::reverse(*segments)) {
-    // The shards of one start wrote side by side: the newest call may be in any of their files.
-    if (out.at.size() == tools.size() && segment.start != start) break;
-    start = segment.start;
+  std::pair<std::int64_t, int> before;
+  for (const auto& segment : *segments) {
+    // Another shard's segment of the same number may have a newer call.
+    const std::pair place(segment.start, segment.segment);
+    if (out.at.size() == tools.size() && place != before) break;
+    before = place;
     if (seen > limits::kLookBack) {
       out.whole = false;
       break;

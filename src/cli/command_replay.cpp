@@ -120,7 +120,8 @@ class Tally {
   std::string text(std::int64_t since) const {
     Table table({"CALLS", "PRINCIPAL", "ENDPOINT", "TARGET", "WAS", "WOULD BE", "LAST", "CALL"});
     const auto by = [](std::string_view word, const std::string& rule) {
-      return rule.empty() ? std::string(word) : fmt::format("{} by {}", word, rule);
+      if (rule.empty()) return std::string(word);
+      return fmt::format("{}{}{}", word, word == "undetermined" ? ": " : " by ", rule);
     };
     for (const auto& [key, group] : groups_) {
       const auto& [principal, endpoint, target, allowed, rule, what, now] = key;
@@ -133,8 +134,8 @@ class Tally {
                        time_text(since), grouped(denied_), grouped(allowed_));
     if (undetermined_ > 0)
       out += fmt::format(
-          ", {} undetermined, because their arguments were not kept (`capture: full` on the server keeps "
-          "them; of refused calls none are)",
+          ", {} undetermined (`capture: full` on a server keeps the arguments that decide; of refused calls "
+          "none are kept)",
           grouped(undetermined_));
     return out + "\n";
   }
@@ -156,6 +157,8 @@ Result<Tally> replayed(gateway::Replay& replay, const std::string& data, std::in
   const auto read = admin::read_decisions(data, since, [&](const admin::RecordedDecision& one) {
     auto now = replay.decide(
         one.call, one.arguments == Arguments::none ? std::optional(std::string_view()) : std::nullopt);
+    if (one.arguments == Arguments::some && wanted.size() >= limits::kUndecided)
+      now.rule = fmt::format("only the arguments of {} calls are looked for", grouped(limits::kUndecided));
     const bool may_be_kept = one.arguments == Arguments::some && wanted.size() < limits::kUndecided;
     if (now.what != What::undetermined || !may_be_kept) return tally.add(one.call, now);
     wanted.insert(one.call.id);
@@ -167,7 +170,8 @@ Result<Tally> replayed(gateway::Replay& replay, const std::string& data, std::in
     if (!call.empty()) tally.add(call.mapped(), replay.decide(call.mapped(), json));
   });
   if (!found) return std::unexpected(found.error());
-  for (const auto& [id, call] : open) tally.add(call, {.what = What::undetermined});
+  for (const auto& [id, call] : open)
+    tally.add(call, {.what = What::undetermined, .rule = "its arguments were not kept"});
   return tally;
 }
 

@@ -26,7 +26,7 @@ struct DecideOptions {
 };
 
 std::string short_hash(const Json& row, const char* key) {
-  return row.value(key, std::string()).substr(0, limits::kPinDigits);
+  return row.value(key, std::string()).substr(0, limits::kShownDigits);
 }
 
 std::string canonical(const Json& row) {
@@ -38,7 +38,7 @@ std::string remark(const Json& row) {
   const auto state = row.value("state", std::string());
   const auto by = row.value("decided_by", std::string());
   if (state == "approved") return by == "first contact" || by == "trust: follow" ? by : "approved by " + by;
-  if (state == "rejected") return "rejected by " + by;
+  if (state == "rejected") return "rejected by " + row.value("rejected_by", std::string());
   if (state == "gone") return "not offered now";
   const auto approved = short_hash(row, "approved");
   std::string out = approved.empty() ? "new" : "changed from " + approved;
@@ -165,8 +165,6 @@ int diff(Invocation& invocation, const std::string& tool, const std::string& sor
                                 printable(canonical(row)), state, or_none(short_hash(row, "approved")),
                                 or_none(short_hash(row, "hash")));
   for (const auto& field : row.at("fields")) print_field(invocation, field);
-  if (const auto more = row.value("more", std::int64_t{0}); more > 0)
-    invocation.out << fmt::format("  and {} more fields\n", more);
   if (row.at("fields").empty()) invocation.out << "  nothing differs\n";
   if (const auto schema = row.find("schema"); schema != row.end()) {
     invocation.out << "for those who call it: " << schema->value("change", "") << '\n';
@@ -180,7 +178,7 @@ int diff(Invocation& invocation, const std::string& tool, const std::string& sor
   if (state == "waiting") {
     invocation.err << fmt::format("serve it: sallyport tool approve {}{}@{}\n",
                                   sort == "tool" ? "" : "--sort " + sort + " ", printable(tool),
-                                  short_hash(row, "hash"));
+                                  row.value("hash", std::string()).substr(0, limits::kPinDigits));
   }
   return kDone;
 }

@@ -5,26 +5,11 @@
 
 #include <fmt/format.h>
 
-#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/characters.hpp"
 #include "sallyport/core/clock.hpp"
 
 namespace sallyport::cli {
 namespace {
-
-struct Letter {
-  std::uint32_t code = 0;
-  std::size_t size = 0;  ///< bytes; 0: not UTF-8 here
-};
-
-Letter letter_at(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  const std::size_t size = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  const auto bytes = text.substr(0, size);
-  if (bytes.size() < size || !is_utf8(bytes)) return {};
-  std::uint32_t code = size == 1 ? first : first & (0xffU >> (size + 1));
-  for (const char c : bytes.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
-  return {code, size};
-}
 
 struct Range {
   std::uint32_t from, to;
@@ -35,13 +20,9 @@ bool within(std::uint32_t code, const Range (&ranges)[N]) {
   return std::ranges::any_of(ranges, [&](const Range& r) { return code >= r.from && code <= r.to; });
 }
 
-/// C0 and C1 controls, line separators, and what changes the direction or hides (Unicode categories Cc, Zl,
-/// Zp, Cf).
+/// Emoji need their selectors; everything else that is hidden is shown as an escape.
 bool obeyed(std::uint32_t code) {
-  static constexpr Range kRanges[] = {{0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},      {0x61c, 0x61c},
-                                      {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},  {0x2060, 0x206f},
-                                      {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
-  return within(code, kRanges);
+  return !hidden_character(code).empty() && !(code >= 0xfe00 && code <= 0xfe0f);
 }
 
 std::size_t width(std::uint32_t code) {
@@ -61,7 +42,7 @@ std::string escaped(std::string_view text, bool keep_lines) {
   out.reserve(text.size());
   while (!text.empty()) {
     const auto letter = letter_at(text);
-    if (letter.size == 0) {
+    if (letter.bytes == 0) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
       text.remove_prefix(1);
       continue;
@@ -73,9 +54,9 @@ std::string escaped(std::string_view text, bool keep_lines) {
     } else if (obeyed(letter.code)) {
       out += fmt::format("\\u{{{:x}}}", letter.code);
     } else {
-      out += text.substr(0, letter.size);
+      out += text.substr(0, letter.bytes);
     }
-    text.remove_prefix(letter.size);
+    text.remove_prefix(letter.bytes);
   }
   return out;
 }
@@ -89,8 +70,8 @@ std::size_t columns(std::string_view text) {
   std::size_t out = 0;
   while (!text.empty()) {
     const auto letter = letter_at(text);
-    out += letter.size == 0 ? 1 : width(letter.code);
-    text.remove_prefix(std::max<std::size_t>(letter.size, 1));
+    out += letter.bytes == 0 ? 1 : width(letter.code);
+    text.remove_prefix(std::max<std::size_t>(letter.bytes, 1));
   }
   return out;
 }

@@ -36,6 +36,13 @@ const Exports& exported(const Endpoint& endpoint, policy::Object object) {
                                               : endpoint.tools;
 }
 
+const Export* export_of(const Endpoint& endpoint, policy::Object object, std::string_view canonical) {
+  const auto& items = exported(endpoint, object).items;
+  const auto it =
+      std::ranges::find_if(items, [&](const Export& one) { return one.definition->canonical == canonical; });
+  return it == items.end() ? nullptr : &*it;
+}
+
 std::optional<std::string> preset_value(const store::Preset& preset, const policy::Principal& principal) {
   if (preset.path.empty()) return preset.constant;
   if (preset.path == "principal.name") return json::quote(principal.name());

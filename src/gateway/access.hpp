@@ -23,6 +23,8 @@ struct CallFacts {
 
 /// The endpoint's exports of that sort: tools, prompts or resources.
 const Exports& exported(const Endpoint& endpoint, policy::Object object);
+/// The first of them with that canonical name; null where the endpoint has none, as it is not served now.
+const Export* export_of(const Endpoint& endpoint, policy::Object object, std::string_view canonical);
 
 /// The value of a preset for a caller as raw JSON; nullopt where the caller's principal lacks it.
 std::optional<std::string> preset_value(const store::Preset& preset, const policy::Principal& principal);

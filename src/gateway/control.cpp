@@ -18,6 +18,9 @@ constexpr auto kRetryMax = std::chrono::seconds(30);
 /// servers say so after every list; each time nothing had changed doubles it.
 constexpr auto kSettle = std::chrono::milliseconds(500);
 constexpr auto kSettleMax = std::chrono::seconds(8);
+// A server that says again and again that its lists changed is looked at less often.
+constexpr int kRestless = 10;
+constexpr auto kSettleRestless = std::chrono::minutes(1);
 /// How long a replaced upstream may finish the calls of older snapshots.
 constexpr auto kRetireGrace = std::chrono::seconds(60);
 
@@ -306,6 +309,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   SteadyTime asked_at{};
   std::string last;
   bool known = false, said = false;
+  int restless = 0;  // looks in a row that the server asked for
   // The first list waits for a first contact, but not for ever.
   net::Deadline patience(shard);
   patience.set(limits::kFirstList, [self, managed] {
@@ -314,6 +318,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   while (!managed->retired && !self->stopping_) {
     const bool poked = std::exchange(managed->poked, false);
     const bool sleeping = managed->config->is_stdio() && managed->upstream->health().state == "idle";
+    if (!poked) restless = 0;
     const bool told = known && !poked && managed->upstream->notifies();
     Duration wait = limits::kRefresh;
     if (!sleeping && !told) {
@@ -329,7 +334,10 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
         said = false;
         std::string now =
             sha256_hex(fetched->tools + fetched->prompts + fetched->resources + fetched->templates);
-        settle = poked && now == last ? std::min<Duration>(settle * 2, kSettleMax) : kSettle;
+        restless = poked ? restless + 1 : 0;
+        const bool slower = poked && (now == last || restless > kRestless);
+        const Duration most = restless > kRestless ? kSettleRestless : kSettleMax;
+        settle = slower ? std::min<Duration>(settle * 2, most) : kSettle;
         last = std::move(now);
         (void)self->database_.run([self, managed, stored = std::move(*fetched)]() mutable {
           if (self->stopping_) return;

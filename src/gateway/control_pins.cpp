@@ -9,10 +9,11 @@
 namespace sallyport::gateway {
 namespace {
 
-std::string shown(const std::string& hash) { return hash.substr(0, limits::kPinDigits); }
+std::string shown(const std::string& hash) { return hash.substr(0, limits::kShownDigits); }
 
 void log(const Sighting& one) {
-  const std::string name = mcp::escaped(mcp::canonical_name(one.key.server, one.key.name));
+  const std::string name =
+      mcp::escaped(mcp::canonical_name(one.key.server, one.key.name).substr(0, limits::kToldName));
   switch (one.what) {
     case Sighting::What::followed:
       spdlog::info("{} {} changed from {} to {}; taken up because its server says trust: follow",

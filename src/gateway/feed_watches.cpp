@@ -110,9 +110,10 @@ bool Feed::may_hear(const View& view, const Watched& what) const {
   const ServerEntry* server = here_.snapshot ? here_.snapshot->server(what.server) : nullptr;
   if (!endpoint || !server || std::ranges::find(endpoint->servers, server) == endpoint->servers.end())
     return false;
-  return here_.access(view.principal)
-      .lists(*endpoint, policy::Object::tool, what.canonical, nullptr)
-      .allowed();
+  const Export* tool = export_of(*endpoint, policy::Object::tool, what.canonical);
+  return tool && here_.access(view.principal)
+                     .lists(*endpoint, policy::Object::tool, what.canonical, tool->definition)
+                     .allowed();
 }
 
 /// A new snapshot: what may not be read any more is dropped, what a replaced server held is asked for again.

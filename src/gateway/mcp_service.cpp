@@ -252,11 +252,12 @@ std::optional<McpService::Readable> McpService::readable(Call& call, const std::
   }
   call.target = out.canonical;
   // Who may not read a resource, or not now, is told that there is none: its URI is all that a call says.
-  if (hit && !(hit->by_template && has_other_spellings(out.original)) &&
+  const bool ambiguous = hit && hit->by_template && has_other_spellings(out.original);
+  if (hit && !ambiguous &&
       judged(call, policy::Object::resource, out.canonical, hit->entry->definition,
              "{\"uri\":" + json::quote(out.original) + "}") == Verdict::allowed)
     return out;
-  call.refusal = hit ? "denied" : "unknown_resource";
+  call.refusal = !hit ? "unknown_resource" : ambiguous ? "ambiguous_uri" : "denied";
   return std::nullopt;
 }
 

@@ -38,8 +38,9 @@ std::optional<McpService::TaskRef> McpService::open_task(Call& call, std::string
   for (const ServerEntry* entry : call.endpoint->servers) {
     if (entry->config->document.name != server) continue;
     TaskRef ref{.server = entry, .canonical = said->text("c"), .id = said->text("t")};
-    // A tool that was taken away takes its tasks along.
-    if (!visible(call, policy::Object::tool, ref.canonical, nullptr)) return std::nullopt;
+    // A tool that was taken away or is withheld takes its tasks along.
+    const Export* tool = export_of(*call.endpoint, policy::Object::tool, ref.canonical);
+    if (!tool || !visible(call, policy::Object::tool, ref.canonical, tool->definition)) return std::nullopt;
     return ref;
   }
   return std::nullopt;

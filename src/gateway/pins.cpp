@@ -37,7 +37,7 @@ class Look {
     const bool clean = definition.suspicions.empty();
     if (row.current.hash == definition.hash) {
       // Only the server's `trust` can have changed.
-      if (follow_ && clean && state_of(row) == store::DefinitionState::waiting) {
+      if (follow_ && clean && row.rejected.empty() && state_of(row) == store::DefinitionState::waiting) {
         tell(Sighting::What::followed, row, row.approved.hash, "");
         approve(row);
         out_.changed.push_back(std::move(row));
@@ -50,11 +50,11 @@ class Look {
     ++row.changes;
     if (row.current.hash == row.approved.hash) {
       if (!was.empty()) tell(Sighting::What::returned, row, was, "");
-    } else if (row.current.hash == row.rejected) {
+    } else if (state_of(row) == store::DefinitionState::rejected) {
       tell(Sighting::What::quarantined, row, was, "rejected before");
     } else if (!clean) {
       tell(Sighting::What::quarantined, row, was, definition.suspicions.front());
-    } else if (follow_) {
+    } else if (follow_ && row.rejected.empty()) {
       tell(Sighting::What::followed, row, was, "");
       approve(row);
     } else {
@@ -102,7 +102,6 @@ class Look {
 
   void approve(store::StoredDefinition& row) {
     row.approved = row.current;
-    row.rejected.clear();
     row.decided = now_;
     row.decided_by = follow_ ? store::kFollowing : store::kAtFirstContact;
     ++out_.approved;
@@ -123,6 +122,13 @@ class Look {
   Observation out_;
 };
 
+/// A server must not fill the record with names of its own making.
+std::string told_name(const std::string& name) {
+  std::size_t end = std::min(name.size(), limits::kToldName);
+  while (end > 0 && end < name.size() && (static_cast<unsigned char>(name[end]) & 0xC0U) == 0x80U) --end;
+  return name.substr(0, end);
+}
+
 }  // namespace
 
 std::string_view word_of(Sort sort) {
@@ -142,7 +148,7 @@ std::string_view word_of(Sort sort) {
 Pins::Pins(const std::vector<store::StoredDefinition>& rows) {
   for (const auto& row : rows) {
     by_name_.emplace(std::pair(row.key.sort, row.key.name),
-                     Versions{.approved = row.approved.hash, .rejected = row.rejected});
+                     Versions{.approved = row.approved.hash, .rejections = !row.rejected.empty()});
   }
 }
 
@@ -151,8 +157,8 @@ bool Pins::serve(Sort sort, const Definition& definition, store::Trust trust) co
   if (word.empty()) return true;
   const auto it = by_name_.find(std::pair(std::string(word), definition.name));
   if (it != by_name_.end()) {
-    if (it->second.rejected == definition.hash) return false;
     if (it->second.approved == definition.hash) return true;
+    if (it->second.rejections) return false;
   }
   return trust == store::Trust::follow && definition.suspicions.empty();
 }
@@ -173,7 +179,7 @@ std::string note_of(const std::string& server, const Observation& observation) {
     if (told == limits::kDefinitionsTold) break;
     out += (told++ > 0 ? ",{\"what\":" : "{\"what\":") +
            json::quote(kWords[static_cast<std::size_t>(one.what)]) +
-           ",\"sort\":" + json::quote(one.key.sort) + ",\"name\":" + json::quote(one.key.name) +
+           ",\"sort\":" + json::quote(one.key.sort) + ",\"name\":" + json::quote(told_name(one.key.name)) +
            ",\"hash\":" + json::quote(one.hash);
     if (!one.was.empty()) out += ",\"was\":" + json::quote(one.was);
     if (!one.why.empty()) out += ",\"why\":" + json::quote(one.why);

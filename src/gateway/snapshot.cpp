@@ -56,6 +56,15 @@ class Composer {
       out.digest = std::hash<std::string_view>{}(out.legacy);
       table(sort).items.push_back(std::move(out));
     }
+    if (sort != Sort::tool && sort != Sort::prompt) return;
+    for (const auto& [name, hash] : source.pin) {
+      const bool found = std::ranges::any_of(server.catalogue->of(sort), [&](const Definition& definition) {
+        return definition.name == name && chosen(source, name);
+      });
+      if (!found)
+        endpoint_.problems.push_back("a pin names '" + mcp::escaped(name) +
+                                     "', which this source does not have: it pins nothing");
+    }
   }
 
   /// A name that two definitions claim belongs to neither, so that no call can reach the wrong one.
@@ -139,7 +148,7 @@ class Composer {
     const auto pin = source.pin.find(definition.name);
     if (pin == source.pin.end() || definition.hash.starts_with(pin->second)) return true;
     endpoint_.problems.push_back("'" + mcp::escaped(definition.canonical) + "' is pinned to " + pin->second +
-                                 " and is " + definition.hash.substr(0, limits::kPinDigits) +
+                                 " and is " + definition.hash.substr(0, limits::kShownDigits) +
                                  " now; it is left out until one of them changes");
     return false;
   }

@@ -12,9 +12,7 @@ namespace {
 const Export* find(const Endpoint& endpoint, policy::Object object, const std::string& target) {
   const Exports& exports = exported(endpoint, object);
   if (const Export* named = exports.find(target)) return named;
-  const auto it = std::ranges::find_if(
-      exports.items, [&](const Export& item) { return item.definition->canonical == target; });
-  if (it != exports.items.end()) return &*it;
+  if (const Export* item = export_of(endpoint, object, target)) return item;
   if (object != policy::Object::resource) return nullptr;
   const auto hit = endpoint.resource(target);
   return hit ? hit->entry : nullptr;

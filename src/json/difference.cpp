@@ -1,7 +1,7 @@
 #include "sallyport/json/difference.hpp"
 
-#include <algorithm>
-#include <set>
+#include <map>
+#include <optional>
 
 namespace sallyport::json {
 namespace {
@@ -21,10 +21,14 @@ std::string token(std::string_view key) {
   return out;
 }
 
-bool has_duplicates(const Value& object) {
-  std::set<std::string> seen;
-  return std::ranges::any_of(object.members(),
-                             [&](const Value::Member& member) { return !seen.insert(member.key()).second; });
+using Members = std::map<std::string, Value>;
+
+/// The members by key; nullopt where a key stands twice.
+std::optional<Members> members_of(const Value& object) {
+  Members out;
+  for (const auto& member : object.members())
+    if (!out.emplace(member.key(), member.value).second) return std::nullopt;
+  return out;
 }
 
 void compare(const Value& before, const Value& after, const std::string& path,
@@ -32,23 +36,23 @@ void compare(const Value& before, const Value& after, const std::string& path,
   std::string old_text = canonical(before);
   std::string new_text = canonical(after);
   if (old_text == new_text) return;
-  const bool objects =
-      before.is(Kind::object) && after.is(Kind::object) && !has_duplicates(before) && !has_duplicates(after);
-  if (objects) {
-    for (const auto& member : before.members()) {
-      const std::string key = member.key();
-      if (const auto other = after.find(key)) {
-        compare(member.value, *other, path + token(key), out);
-      } else {
-        out.push_back({.path = path + token(key), .before = canonical(member.value), .after = {}});
+  if (before.is(Kind::object) && after.is(Kind::object)) {
+    const auto olds = members_of(before);
+    const auto news = members_of(after);
+    if (olds && news) {
+      for (const auto& [key, value] : *olds) {
+        const auto other = news->find(key);
+        if (other != news->end()) {
+          compare(value, other->second, path + token(key), out);
+        } else {
+          out.push_back({.path = path + token(key), .before = canonical(value), .after = {}});
+        }
       }
+      for (const auto& [key, value] : *news)
+        if (!olds->contains(key))
+          out.push_back({.path = path + token(key), .before = {}, .after = canonical(value)});
+      return;
     }
-    for (const auto& member : after.members()) {
-      const std::string key = member.key();
-      if (!before.find(key))
-        out.push_back({.path = path + token(key), .before = {}, .after = canonical(member.value)});
-    }
-    return;
   }
   if (before.is(Kind::array) && after.is(Kind::array)) {
     const auto olds = before.elements();

@@ -108,10 +108,11 @@ FitVerdict unknown(const std::string& path, std::string_view keyword) {
 
 class Checker {
  public:
-  explicit Checker(const Value& root) : root_(root) {}
+  Checker(const Value& root, std::int64_t steps) : root_(root), steps_(steps) {}
+  std::int64_t left() const { return steps_; }
 
   FitVerdict check(const Value& schema, const Value& value, const std::string& path, int depth) {
-    if (--steps_ < 0 || depth > kDepth) return unknown(path, "takes too long");
+    if (depth > kDepth || !spend(1)) return unknown(path, "takes too long");
     if (const auto all = schema.boolean())
       return *all ? FitVerdict{} : fails(path, "nothing is allowed here");
     if (!schema.is(Kind::object)) return unknown(path, "the schema is none");
@@ -130,12 +131,18 @@ class Checker {
   }
 
  private:
+  bool spend(std::size_t steps) {
+    steps_ -= static_cast<std::int64_t>(steps);
+    return steps_ >= 0;
+  }
+
   FitVerdict one(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
                  const std::string& path, int depth) {
     const auto verdict = [&](bool ok) { return ok ? FitVerdict{} : fails(path, keyword); };
     if (keyword == "type") return type(rule, value, path);
     if (keyword == "const") return verdict(canonical(rule) == canonical(value));
     if (keyword == "enum") {
+      if (!spend(rule.size())) return unknown(path, "takes too long");
       const std::string text = canonical(value);
       return verdict(
           std::ranges::any_of(rule.elements(), [&](const Value& each) { return canonical(each) == text; }));
@@ -210,6 +217,11 @@ class Checker {
   FitVerdict of_object(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
                        const std::string& path, int depth) {
     FitVerdict out;
+    // Each name is looked for among the members of the other side.
+    const auto named = schema.find("properties");
+    const std::size_t looked = keyword == "additionalProperties" && named ? named->size() : rule.size();
+    if ((rule.is(Kind::object) || rule.is(Kind::array)) && !spend(looked * (value.size() + 1) / 8))
+      return unknown(path, "takes too long");
     if (keyword == "required") {
       for (const Value& each : rule.elements()) {
         const auto name = each.string();
@@ -223,7 +235,6 @@ class Checker {
       }
     } else if (keyword == "additionalProperties") {
       if (schema.find("patternProperties")) return unknown(path, "patternProperties");
-      const auto named = schema.find("properties");
       for (const auto& member : value.members()) {
         const std::string name = member.key();
         if (named && named->find(name)) continue;
@@ -282,13 +293,22 @@ class Checker {
   }
 
   Value root_;
-  int steps_ = limits::kSchemaSteps;
+  std::int64_t steps_;
 };
 
 }  // namespace
 
 FitVerdict check(const Value& schema, const Value& value) {
-  return Checker(schema).check(schema, value, "", 0);
+  std::int64_t steps = limits::kSchemaSteps;
+  return check(schema, value, steps);
+}
+
+FitVerdict check(const Value& schema, const Value& value, std::int64_t& steps) {
+  const std::int64_t most = std::min<std::int64_t>(steps, limits::kSchemaSteps);
+  Checker checker(schema, most);
+  auto out = checker.check(schema, value, "", 0);
+  steps -= most - std::max<std::int64_t>(checker.left(), 0);
+  return out;
 }
 
 }  // namespace sallyport::json

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -69,15 +70,40 @@ Set required(const Value& schema) {
   return out;
 }
 
+std::map<std::string, Value> named(const Value& schema) {
+  std::map<std::string, Value> out;
+  if (const auto rule = schema.find("properties"))
+    for (const auto& member : rule->members()) out.insert_or_assign(member.key(), member.value);
+  return out;
+}
+
+/// The keywords through which the references in a schema lead.
+void add_led_through(const Value& value, Set& out) {
+  for (const auto& member : value.members()) {
+    const auto reference = member.key() == "$ref" ? member.value.string() : std::nullopt;
+    if (reference) {
+      for (std::size_t from = 0; from < reference->size();) {
+        const auto end = std::min(reference->find('/', from), reference->size());
+        out.insert(reference->substr(from, end - from));
+        from = end + 1;
+      }
+    }
+    add_led_through(member.value, out);
+  }
+  for (const Value& each : value.elements()) add_led_through(each, out);
+}
+
 bool includes(const Set& all, const Set& part) { return std::ranges::includes(all, part); }
 
 class Comparer {
  public:
-  explicit Comparer(SchemaOf of) : of_(of) {}
+  Comparer(SchemaOf of, Set led_through) : of_(of), led_through_(std::move(led_through)) {}
 
   void compare(const Value& before, const Value& after, const std::string& path) {
     if (canonical(before) == canonical(after)) return;
     if (!before.is(Kind::object) || !after.is(Kind::object)) {
+      const auto is_schema = [](const Value& one) { return one.is(Kind::object) || one.boolean(); };
+      if (!is_schema(before) || !is_schema(after)) return breaks(path, "changed, and how cannot be told");
       if (after.boolean() == true || before.boolean() == false) return loosen(path, "takes more than before");
       return tighten(path, "takes less than before");
     }
@@ -132,25 +158,17 @@ class Comparer {
   }
 
   void properties(const Value& before, const Value& after, const Set& needs, const std::string& path) {
-    const auto olds = before.find("properties");
-    const auto news = after.find("properties");
-    if (olds) {
-      for (const auto& member : olds->members()) {
-        const std::string name = member.key();
-        const auto other = news ? news->find(name) : std::nullopt;
-        if (other) {
-          compare(member.value, *other, path + "/" + name);
-        } else {
-          breaks(path + "/" + name, "is gone");
-        }
+    const auto olds = named(before), news = named(after);
+    for (const auto& [name, value] : olds) {
+      const auto other = news.find(name);
+      if (other != news.end()) {
+        compare(value, other->second, path + "/" + name);
+      } else {
+        breaks(path + "/" + name, "is gone");
       }
     }
-    if (!news) return;
-    for (const auto& member : news->members()) {
-      const std::string name = member.key();
-      const bool known = olds && olds->find(name);
-      if (!known && !needs.contains(name)) widens(path + "/" + name, "is new and optional");
-    }
+    for (const auto& [name, value] : news)
+      if (!olds.contains(name) && !needs.contains(name)) widens(path + "/" + name, "is new and optional");
   }
 
   /// A schema within; without one, everything fits.
@@ -172,7 +190,13 @@ class Comparer {
     };
     const auto old = number(before);
     const auto now = number(after);
-    if (old == now) return;
+    if (old == now) {
+      // In draft 4 the exclusive ones were flags beside the others.
+      const auto was = before.find(bound.keyword), is = after.find(bound.keyword);
+      const bool same = !was || !is ? !was && !is : canonical(*was) == canonical(*is);
+      if (!same) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", bound.keyword));
+      return;
+    }
     const bool tighter = !old || (now && (bound.least ? *now > *old : *now < *old));
     if (tighter) {
       tighten(path, fmt::format("\"{}\" is tighter", bound.keyword));
@@ -187,9 +211,12 @@ class Comparer {
     for (const auto& member : before.members()) keywords.insert(member.key());
     for (const auto& member : after.members()) keywords.insert(member.key());
     for (const auto& keyword : keywords) {
+      // A reference may lead into what is prose otherwise.
+      const bool prose =
+          !led_through_.contains(keyword) &&
+          (std::ranges::find(kAnnotations, keyword) != kAnnotations.end() || keyword.starts_with("x-"));
       const bool compared =
-          std::ranges::find(kAnnotations, keyword) != kAnnotations.end() ||
-          std::ranges::find(kSchemas, keyword) != kSchemas.end() || keyword.starts_with("x-") ||
+          prose || std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
           std::ranges::any_of(kBounds, [&](const Bound& bound) { return bound.keyword == keyword; });
       if (compared) continue;
       const auto old = before.find(keyword);
@@ -200,13 +227,17 @@ class Comparer {
   }
 
   const SchemaOf of_;
+  const Set led_through_;
   std::vector<std::string> breaks_, widens_;
 };
 
 }  // namespace
 
 SchemaComparison compare(const Value& before, const Value& after, SchemaOf of) {
-  Comparer comparer(of);
+  Set led_through;
+  add_led_through(before, led_through);
+  add_led_through(after, led_through);
+  Comparer comparer(of, std::move(led_through));
   comparer.compare(before, after, "");
   return comparer.take();
 }

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "sallyport/core/characters.hpp"
 #include "sallyport/core/limits.hpp"
-#include "sallyport/core/utf8.hpp"
 #include "sallyport/mcp/names.hpp"
 
 namespace sallyport::mcp {
@@ -17,54 +17,14 @@ namespace {
 constexpr std::size_t kFindings = 8;     ///< of one text or definition; a person reads no more
 constexpr std::size_t kPathBytes = 200;  ///< shown of where a text stands
 
-struct Letter {
-  std::uint32_t code = 0;
-  std::size_t bytes = 1;
-};
-
-Letter letter_at(std::string_view text) {
-  const std::size_t bytes = utf8_length(text.data(), text.data() + text.size());
-  const auto lead = static_cast<unsigned char>(text.front());
-  if (bytes <= 1) return {.code = lead};
-  std::uint32_t code = lead & (0x7FU >> bytes);
-  for (std::size_t i = 1; i < bytes; ++i) code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3FU);
-  return {.code = code, .bytes = bytes};
-}
-
 bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 bool is_ascii_letter(std::uint32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 char lowered(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-struct Range {
-  std::uint32_t first, last;
-  std::string_view what;
-};
-constexpr Range kHidden[] = {
-    {0x00, 0x08, "a control character"},
-    {0x0B, 0x0C, "a control character"},
-    {0x0E, 0x1A, "a control character"},
-    {0x1B, 0x1B, "a terminal escape"},
-    {0x1C, 0x1F, "a control character"},
-    {0x7F, 0x9F, "a control character"},
-    {0x180E, 0x180E, "an invisible character"},
-    {0x200B, 0x200B, "a zero-width character"},
-    {0x202A, 0x202E, "a bidirectional control"},
-    {0x2060, 0x2064, "a zero-width character"},
-    {0x2066, 0x2069, "a bidirectional control"},
-    {0xFEFF, 0xFEFF, "a zero-width character"},
-    {0xE0000, 0xE007F, "tag characters, which people cannot see"},
-    {0xE0100, 0xE01EF, "variation selectors that carry hidden bytes"},
-};
-
+/// Line ends and tabs are what text is made of.
 std::string_view hidden(std::uint32_t code) {
-  for (const Range& range : kHidden) {
-    if (code >= range.first && code <= range.last) return range.what;
-  }
-  return {};
-}
-
-bool joins(std::uint32_t code) {
-  return code == 0x200C || code == 0x200D || code == 0xAD || (code >= 0xFE00 && code <= 0xFE0F);
+  const bool text = code == '\t' || code == '\n' || code == '\r' || joins_letters(code);
+  return text ? std::string_view() : hidden_character(code);
 }
 
 /// The text as a model may take it: lower case, without what is hidden; and what was hidden.
@@ -84,25 +44,26 @@ Seen look(std::string_view text) {
   bool gaping = false;
   for (std::string_view rest = text; !rest.empty();) {
     const Letter letter = letter_at(rest);
+    const std::size_t bytes = std::max<std::size_t>(letter.bytes, 1);
     if (const auto what = hidden(letter.code); !what.empty()) {
       find(what);
-    } else if (joins(letter.code)) {
+    } else if (joins_letters(letter.code)) {
       // Emoji and several scripts need these; between Latin letters they only hide a word from a search.
-      if (is_ascii_letter(before) || joins(before)) find("an invisible character inside a word");
+      if (is_ascii_letter(before) || joins_letters(before)) find("an invisible character inside a word");
       before = letter.code;
     } else {
       const bool blank = letter.code == ' ' || letter.code == '\n' || letter.code == '\t' ||
                          letter.code == '\r' || letter.code == 0xA0 || letter.code == 0x3000;
       gap = blank ? gap + 1 : 0;
       gaping = gaping || gap > limits::kHiddenGap;
-      if (letter.bytes == 1) {
+      if (bytes == 1) {
         out.plain += lowered(rest.front());
       } else {
-        out.plain += blank ? std::string_view(" ") : rest.substr(0, letter.bytes);
+        out.plain += blank ? std::string_view(" ") : rest.substr(0, bytes);
       }
       before = letter.code;
     }
-    rest.remove_prefix(letter.bytes);
+    rest.remove_prefix(bytes);
   }
   if (gaping) out.findings.emplace_back("pushes text out of sight with white space");
   return out;

@@ -217,6 +217,11 @@ std::string glob(std::string_view text) {
   return text.size() <= kPatternBytes ? "" : "is longer than 512 bytes";
 }
 
+std::string exact(std::string_view text) {
+  if (text.find_first_of("*?") != std::string_view::npos) return "is a pattern: name each exactly";
+  return glob(text);
+}
+
 std::string target(std::string_view text) {
   if (std::string wrong = glob(text); !wrong.empty()) return wrong;
   const bool can_match = text.find('/') != std::string_view::npos || text.find('*') != std::string_view::npos;
@@ -285,7 +290,7 @@ std::string prefix(std::string_view text) {
 std::string hash_prefix(std::string_view text) {
   const bool is_hash = text.size() >= limits::kPinDigits && text.size() <= 64 &&
                        text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  return is_hash ? "" : "must be 12 to 64 hex digits, as `sallyport tool list` shows them";
+  return is_hash ? "" : "must be 32 to 64 hex digits, as `sallyport lock -` shows them";
 }
 
 }  // namespace sallyport::store::check

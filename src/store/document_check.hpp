@@ -22,6 +22,7 @@ std::string fixed_header(std::string_view text);    ///< a header that is not se
 std::string header_value(std::string_view text);
 std::string scheme(std::string_view text);   ///< "" or a token
 std::string glob(std::string_view text);     ///< over an upstream's own names
+std::string exact(std::string_view text);    ///< one of an upstream's own names
 std::string target(std::string_view text);   ///< glob over SERVER/NAME
 std::string subject(std::string_view text);  ///< team:x, agent:x, user:x, role:x, claim:n=x, environment:x, *
 std::string owner(std::string_view text);    ///< team:x, user:x, agent:x
@@ -33,6 +34,6 @@ std::string expression(std::string_view text);      ///< its length; what it say
 std::string member(std::string_view text);          ///< user:x, agent:x
 std::string exported_name(std::string_view text);   ///< [A-Za-z0-9_-]{1,64}
 std::string prefix(std::string_view text);          ///< [A-Za-z0-9_-]{0,32}
-std::string hash_prefix(std::string_view text);     ///< [0-9a-f]{12,64}
+std::string hash_prefix(std::string_view text);     ///< [0-9a-f]{32,64}
 
 }  // namespace sallyport::store::check

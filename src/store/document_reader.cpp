@@ -196,7 +196,7 @@ VirtualServer::Source read_source(const Node& node, Exports kind, Problems& prob
     if (fields.has(one) && limited) {
       fields.problem("include", fmt::format("\"{}\" names exactly one: remove \"include\"", one));
     }
-    out.pin = fields.text_map("pin", check::glob, check::hash_prefix);
+    out.pin = fields.text_map("pin", check::exact, check::hash_prefix);
     for (const auto& [name, hash] : out.pin) {
       if (fields.has(one) && name != out.tool)
         fields.problem(

@@ -1,7 +1,11 @@
 // Catalogues and what is remembered of the definitions in them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "meta.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/store/registry.hpp"
 
 namespace sallyport::store {
@@ -9,31 +13,47 @@ namespace {
 
 constexpr std::string_view kHashes =
     "SELECT server, sort, name, approved, '', current, '', rejected, first_seen, changed, changes, decided, "
-    "decided_by FROM definitions WHERE (?1 = '' OR server = ?1) ORDER BY server, sort, name";
+    "decided_by, rejected_by FROM definitions WHERE (?1 = '' OR server = ?1) ORDER BY server, sort, name";
 constexpr std::string_view kWhole =
     "SELECT server, sort, name, approved, approved_object, current, current_object, rejected, first_seen, "
-    "changed, changes, decided, decided_by FROM definitions WHERE (?1 = '' OR server = ?1) "
+    "changed, changes, decided, decided_by, rejected_by FROM definitions WHERE (?1 = '' OR server = ?1) "
     "ORDER BY server, sort, name";
 constexpr std::string_view kOne =
     "SELECT server, sort, name, approved, approved_object, current, current_object, rejected, first_seen, "
-    "changed, changes, decided, decided_by FROM definitions WHERE server = ? AND sort = ? AND name = ?";
+    "changed, changes, decided, decided_by, rejected_by FROM definitions WHERE server = ? AND sort = ? AND "
+    "name = ?";
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (std::size_t from = 0; from < text.size();) {
+    const auto end = std::min(text.find(' ', from), text.size());
+    out.push_back(text.substr(from, end - from));
+    from = end + 1;
+  }
+  return out;
+}
 
 StoredDefinition row_of(const Statement& row) {
   return {.key = {.server = row.text(0), .sort = row.text(1), .name = row.text(2)},
           .approved = {.hash = row.text(3), .object = row.text(4)},
           .current = {.hash = row.text(5), .object = row.text(6)},
-          .rejected = row.text(7),
+          .rejected = words_of(row.text(7)),
           .first_seen = row.integer(8),
           .changed = row.integer(9),
           .decided = row.integer(11),
           .changes = row.integer(10),
-          .decided_by = row.text(12)};
+          .decided_by = row.text(12),
+          .rejected_by = row.text(13)};
 }
 
 Result<void> save(Statement& row, const StoredDefinition& d) {
   row.bind(d.key.server).bind(d.key.sort).bind(d.key.name).bind(d.approved.hash).bind(d.approved.object);
-  row.bind(d.current.hash).bind(d.current.object).bind(d.rejected).bind(d.first_seen).bind(d.changed);
-  row.bind(d.changes).bind(d.decided).bind(d.decided_by);
+  row.bind(d.current.hash)
+      .bind(d.current.object)
+      .bind(fmt::to_string(fmt::join(d.rejected, " ")))
+      .bind(d.first_seen)
+      .bind(d.changed);
+  row.bind(d.changes).bind(d.decided).bind(d.decided_by).bind(d.rejected_by);
   if (auto done = row.step(); !done) return Failure(done.error());
   return {};
 }
@@ -41,8 +61,8 @@ Result<void> save(Statement& row, const StoredDefinition& d) {
 Result<Statement> saving(Database& database) {
   return database.prepare(
       "INSERT OR REPLACE INTO definitions (server, sort, name, approved, approved_object, current, "
-      "current_object, rejected, first_seen, changed, changes, decided, decided_by) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "current_object, rejected, first_seen, changed, changes, decided, decided_by, rejected_by) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 }
 
 Result<void> save_lists(Database& database, const StoredCatalogue& catalogue) {
@@ -79,17 +99,20 @@ Result<void> decide_one(Database& database, const DefinitionDecision& decision, 
             ? fmt::format("{} is not offered by its server now", shown(key))
             : fmt::format("{} has another definition than the one named ({}...): it is {}... now; look at "
                           "`sallyport tool diff` again, then name that",
-                          shown(key), decision.hash.substr(0, 12), row.current.hash.substr(0, 12)));
+                          shown(key), decision.hash.substr(0, limits::kShownDigits),
+                          row.current.hash.substr(0, limits::kShownDigits)));
   }
+  std::erase(row.rejected, row.current.hash);
   if (decision.approve) {
     row.approved = row.current;
-    row.rejected.clear();
+    row.decided_by = by;
   } else {
-    row.rejected = row.current.hash;
-    if (row.approved.hash == row.rejected) row.approved = {};
+    if (row.rejected.size() == limits::kRejections) row.rejected.erase(row.rejected.begin());
+    row.rejected.push_back(row.current.hash);
+    row.rejected_by = by;
+    if (row.approved.hash == row.current.hash) row.approved = {};
   }
   row.decided = now;
-  row.decided_by = by;
   auto statement = saving(database);
   if (!statement) return Failure(statement.error());
   return save(*statement, row);

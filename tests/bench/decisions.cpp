@@ -28,8 +28,8 @@ struct Case {
   bool condition = false;  ///< the deciding rule reads the arguments
 };
 
-/// Policies of many teams, as scripts/bench makes them: most rules name a tool, some a beginning, few a denial
-/// everywhere.
+/// Policies of many teams, as scripts/bench makes them: most rules name a tool, some a beginning, few a
+/// denial everywhere.
 std::vector<Policy> policies(const Case& one) {
   std::vector<Policy> out;
   for (int p = 0; p < one.policies; ++p) {
@@ -68,7 +68,8 @@ double nanos_per_decision(const Case& one) {
   const Principal caller{.kind = Principal::Kind::agent, .subject = "bench", .teams = {"own"}};
   const auto view = (*rules)->view(caller);
   const Facts principal = facts_of(caller);
-  const std::string arguments = R"({"repo":"acme/shop","title":"A broken button","count":17,"labels":["bug","ui"]})";
+  const std::string arguments =
+      R"({"repo":"acme/shop","title":"A broken button","count":17,"labels":["bug","ui"]})";
   const std::string targets[] = {"peer/echo", "peer/edit", "peer/export", "peer/empty"};
   std::vector<double> rounds;
   for (int round = 0; round < kRounds; ++round) {

@@ -93,7 +93,7 @@ export async function checkChange({ check, place, base, key }) {
     assert.ok(fields[0].after.includes(ABOUT) && !fields[0].before.includes(ABOUT), JSON.stringify(fields));
     const { stdout, stderr } = await place.sallyport('tool', 'diff', 'docs/search');
     assert.ok(stdout.includes(`about ${ABOUT}`), stdout);
-    assert.ok(stderr.includes(`sallyport tool approve docs/search@${after.hash.slice(0, 12)}`), stderr);
+    assert.ok(stderr.includes(`sallyport tool approve docs/search@${after.hash.slice(0, 32)}`), stderr);
   });
   await check(where, 'fails lock --check, which names the tool', async () => {
     const ended = await lock('--check');
@@ -107,7 +107,7 @@ export async function checkChange({ check, place, base, key }) {
     assert.equal((await row()).state, 'waiting');
   });
   await check(where, 'is back after the approval, and both clients hear of it', async () => {
-    await place.said('tool', 'approve', `docs/search@${after.hash.slice(0, 12)}`);
+    await place.said('tool', 'approve', `docs/search@${after.hash.slice(0, 32)}`);
     await hear(true);
     for (const one of [old, modern]) {
       assert.ok(await has(one, TOOL), 'it is not listed');

@@ -124,7 +124,7 @@ TEST_CASE("a rejected version is withheld under either trust, and told as such w
   for (const auto trust : {store::Trust::pinned, store::Trust::follow}) {
     Watch up{.trust = trust};
     up.look({tool("a", "A")});
-    up.row("a").rejected = up.row("a").current.hash;
+    up.row("a").rejected = {up.row("a").current.hash};
     up.row("a").approved = {};
     up.look({tool("a", "A")});
     CHECK(up.served.empty());
@@ -132,6 +132,27 @@ TEST_CASE("a rejected version is withheld under either trust, and told as such w
     CHECK(up.look({tool("a", "A")}).sightings.front().why == "rejected before");
     CHECK(up.served.empty());
   }
+}
+
+TEST_CASE(
+    "a rejection is not forgotten over another version, and until a person decides nothing else is taken "
+    "up") {
+  Watch up{.trust = store::Trust::follow};
+  up.look({tool("a", "A")});
+  up.row("a").rejected = {up.row("a").current.hash};
+  up.row("a").approved = {};
+  CHECK(up.look({tool("a", "B")}).sightings.front().what == What::quarantined);
+  CHECK(up.served.empty());
+  CHECK(up.look({tool("a", "A")}).sightings.front().why == "rejected before");
+  CHECK(up.served.empty());
+  up.look({tool("a", "B")});
+  up.approve("a");
+  up.look({tool("a", "B")});
+  CHECK(up.served == "a ");
+  CHECK(up.look({tool("a", "A")}).sightings.front().why == "rejected before");
+  CHECK(up.served.empty());
+  CHECK(up.look({tool("a", "C")}).sightings.front().what == What::quarantined);
+  CHECK(up.served.empty());
 }
 
 TEST_CASE("followed: what changes is taken up and told; a suspicious version waits, at first contact too") {

@@ -24,6 +24,8 @@ rules:
   - {effect: allow, tools: [up/from_home], when: 'request.client_ip == "127.0.0.1"'}
   - {effect: allow, prompts: ["up/*"], resources: ["up/doc://*"]}
   - {effect: deny, virtual_servers: [shut]}
+  - {effect: allow, resources: ["up/note://*"], when: 'args.uri == "note://mine"'}
+  - {effect: deny, virtual_servers: [small], when: 'has(args.force) && args.force'}
 ---
 kind: Policy
 name: everybody
@@ -45,6 +47,11 @@ name: given
 grants: true
 owner: "user:ann"
 tools: [{from: up, tool: other}]
+---
+kind: VirtualServer
+name: open-house
+access: anonymous
+tools: [{from: up}]
 )";
 
 struct Bench {
@@ -61,11 +68,13 @@ struct Bench {
     std::string tools;
     for (const char* name : {"plain", "asked", "mixed", "from_home", "other", "open"})
       tools += (tools.empty() ? "[{\"name\":\"" : ",{\"name\":\"") + std::string(name) + "\"" + schema;
-    auto catalogue = Catalogue::build({.server = "up",
-                                       .tools = tools + "]",
-                                       .prompts = R"([{"name":"hello"}])",
-                                       .resources = R"([{"uri":"doc://a","name":"a"}])",
-                                       .templates = R"([{"uriTemplate":"doc://{name}","name":"any"}])"});
+    auto catalogue = Catalogue::build(
+        {.server = "up",
+         .tools = tools + "]",
+         .prompts = R"([{"name":"hello"}])",
+         .resources =
+             R"([{"uri":"doc://a","name":"a"},{"uri":"note://mine","name":"m"},{"uri":"note://yours","name":"y"}])",
+         .templates = R"([{"uriTemplate":"doc://{name}","name":"any"}])"});
     REQUIRE(catalogue.has_value());
     SnapshotParts parts;
     parts.documents = documents;
@@ -101,10 +110,12 @@ TEST_CASE("a recorded call is decided again, and only what its arguments decide 
   from_afar.client_ip = "10.0.0.1";
   const Row rows[] = {
       {"no condition", call("up/plain"), std::nullopt, What::allowed, "draft#1"},
-      {"an allow that reads arguments", call("up/asked"), std::nullopt, What::undetermined, ""},
+      {"an allow that reads arguments", call("up/asked"), std::nullopt, What::undetermined,
+       "its arguments are not known"},
       {"with them, allowed", call("up/asked"), R"({"n":3})", What::allowed, "draft#2"},
       {"with them, denied", call("up/asked"), R"({"n":30})", What::denied, "default"},
-      {"a denial that reads arguments", call("up/mixed"), std::nullopt, What::undetermined, ""},
+      {"a denial that reads arguments", call("up/mixed"), std::nullopt, What::undetermined,
+       "its arguments are not known"},
       {"with them, it holds", call("up/mixed"), R"({"n":1})", What::denied, "draft#3"},
       {"with none, the condition fails and so it holds", call("up/mixed"), "", What::denied, "draft#3"},
       {"what the request says needs no arguments", call("up/from_home"), std::nullopt, What::allowed,
@@ -120,6 +131,10 @@ TEST_CASE("a recorded call is decided again, and only what its arguments decide 
        "draft#6"},
       {"a resource of a template", call("up/doc://b", "/mcp", "agent:bot", "resources/read"), std::nullopt,
        What::allowed, "draft#6"},
+      {"a condition reads a resource's URI", call("up/note://mine", "/mcp", "agent:bot", "resources/read"),
+       "", What::allowed, "draft#8"},
+      {"which is known of every read", call("up/note://yours", "/mcp", "agent:bot", "resources/read"),
+       std::nullopt, What::denied, "default"},
       {"in a virtual server", call("up/plain", "/mcp/small"), std::nullopt, What::allowed, "draft#1"},
       {"what that one does not include", call("up/mixed", "/mcp/small"), std::nullopt, What::denied,
        "no source of /mcp/small includes it"},
@@ -133,6 +148,8 @@ TEST_CASE("a recorded call is decided again, and only what its arguments decide 
       {"at an open door", call("", "/mcp/small"), std::nullopt, What::allowed, "default"},
       {"a virtual server that grants, to one whom no rule lets in", call("up/other", "/mcp/given"),
        std::nullopt, What::denied, "default"},
+      {"what no server offers, where the endpoint grants", call("up/gone", "/mcp/open-house"), std::nullopt,
+       What::undetermined, "no server offers it now"},
       {"a virtual server that is gone", call("up/plain", "/mcp/gone"), std::nullopt, What::denied,
        "there is no /mcp/gone"},
       {"a tool that no server offers any more, by its name", call("up/gone"), std::nullopt, What::denied,

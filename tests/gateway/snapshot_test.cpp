@@ -148,17 +148,21 @@ TEST_CASE(
   REQUIRE(hash.size() == 64);
   std::vector<ServerEntry> servers;
   servers.push_back(std::move(server));
-  const auto snapshot =
-      built(std::move(servers),
-            "kind: VirtualServer\nname: right\ntools: [{from: a, pin: {get: " + hash.substr(0, 12) +
-                "}}]\n---\nkind: VirtualServer\nname: wrong\ntools: [{from: a, "
-                "pin: {get: 0123456789ab}}]\n");
+  const auto snapshot = built(
+      std::move(servers),
+      "kind: VirtualServer\nname: right\ntools: [{from: a, pin: {get: " + hash.substr(0, 32) +
+          "}}]\n---\nkind: VirtualServer\nname: wrong\ntools: [{from: a, "
+          "pin: {get: 0123456789abcdef0123456789abcdef}}]\n---\nkind: VirtualServer\nname: misspelt\ntools: "
+          "[{from: a, pin: {got: 0123456789abcdef0123456789abcdef}}]\n");
+  REQUIRE(snapshot->endpoint("/mcp/misspelt")->problems.size() == 1);
+  CHECK(snapshot->endpoint("/mcp/misspelt")->problems[0].find("a pin names 'got'") == 0);
   CHECK(names(snapshot->endpoint("/mcp/right")->tools) == Names{"a__get", "a__put"});
   CHECK(snapshot->endpoint("/mcp/right")->problems.empty());
   CHECK(names(snapshot->endpoint("/mcp/wrong")->tools) == Names{"a__put"});
   REQUIRE(snapshot->endpoint("/mcp/wrong")->problems.size() == 1);
-  CHECK(snapshot->endpoint("/mcp/wrong")->problems[0].find("'a/get' is pinned to 0123456789ab") !=
-        std::string::npos);
+  CHECK(snapshot->endpoint("/mcp/wrong")
+            ->problems[0]
+            .find("'a/get' is pinned to 0123456789abcdef0123456789abcdef") != std::string::npos);
 }
 
 TEST_CASE("of a pinned server nothing is exported that was not approved; resources are not pinned") {

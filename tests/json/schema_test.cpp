@@ -108,6 +108,21 @@ TEST_CASE("a schema that refers to itself without end, or branches without end, 
   CHECK(static_cast<int>(verdict.fit) == static_cast<int>(Fit::undetermined));
 }
 
+TEST_CASE("many checks share what they may take, and what does not fit into it is undetermined") {
+  std::string many;
+  for (int i = 0; i < 20000; ++i) many += (i > 0 ? "," : "") + std::to_string(i);
+  const auto schema = parsed(
+      "{\"anyOf\":[{\"$ref\":\"#/$defs/e\"},{\"$ref\":\"#/$defs/e\"},{\"$ref\":\"#/$defs/e\"}],"
+      "\"$defs\":{\"e\":{\"enum\":[" +
+      many + "]}}}");
+  const auto value = parsed("\"none of them\"");
+  std::int64_t steps = 100'000;
+  CHECK(json::check(schema.root(), value.root(), steps).fit == json::Fit::fails);
+  CHECK(steps < 45'000);
+  CHECK(json::check(schema.root(), value.root(), steps).fit == json::Fit::undetermined);
+  CHECK(steps <= 0);
+}
+
 TEST_CASE("a change of a schema is compatible, widened or breaking for whoever sends") {
   struct Row {
     const char *before, *after;
@@ -148,6 +163,16 @@ TEST_CASE("a change of a schema is compatible, widened or breaking for whoever s
            Row{R"({"pattern":"a"})", R"({"pattern":"b"})", less,
                "/: \"pattern\" changed, and how cannot be told"},
            Row{R"({"anyOf":[{}]})", R"({})", less, "/: \"anyOf\" changed, and how cannot be told"},
+           Row{R"({"maximum":5,"exclusiveMaximum":false})", R"({"maximum":5,"exclusiveMaximum":true})", less,
+               "/: \"exclusiveMaximum\" changed, and how cannot be told"},
+           Row{R"({"$ref":"#/default","default":{"type":"string"}})",
+               R"({"$ref":"#/default","default":{"type":"number"}})", less,
+               "/: \"default\" changed, and how cannot be told"},
+           Row{R"({"$ref":"#/x-types/A","x-types":{"A":{}}})",
+               R"({"$ref":"#/x-types/A","x-types":{"A":false}})", less,
+               "/: \"x-types\" changed, and how cannot be told"},
+           Row{R"({"$ref":"#/$defs/A","$defs":{"A":{}},"title":"a"})",
+               R"({"$ref":"#/$defs/A","$defs":{"A":{}},"title":"b"})", same},
        }) {
     CAPTURE(row.before);
     CAPTURE(row.after);
@@ -169,6 +194,8 @@ TEST_CASE("for whoever reads, what a sender may welcome breaks") {
            Row{R"({})", R"({"required":["a"],"properties":{"a":{}}})", SchemaChange::compatible},
            Row{R"({"properties":{"a":{}}})", R"({"properties":{"a":{},"b":{}}})", SchemaChange::widened},
            Row{R"({"properties":{"a":{}}})", R"({"properties":{}})", SchemaChange::breaking},
+           Row{R"({"items":[{"type":"string"}]})", R"({"items":[{"type":"number"}]})",
+               SchemaChange::breaking},
        }) {
     CAPTURE(row.before);
     CAPTURE(row.after);

@@ -1,5 +1,6 @@
 // What the registry remembers of definitions, and what a person decides about them.
 #include "data_directory.hpp"
+#include "sallyport/core/limits.hpp"
 
 namespace sallyport::store {
 namespace {
@@ -70,6 +71,32 @@ TEST_CASE("an approval and a rejection are of one version, and say who made them
   REQUIRE(shelf.decide("a", "aaa", true).has_value());
   CHECK(state_of(shelf.of("a")) == DefinitionState::approved);
   CHECK(shelf.of("a").rejected.empty());
+}
+
+TEST_CASE("every rejected version is remembered, within a bound, until that very version is approved") {
+  DataDirectory data;
+  Shelf shelf(data);
+  const auto offered = [&](const std::string& hash) {
+    auto now = shelf.of("a");
+    now.current = {.hash = hash, .object = "{}"};
+    REQUIRE(shelf.registry->save_catalogue({.server = "up"}, {now}, {}).has_value());
+  };
+  REQUIRE(shelf.decide("a", "aaa", false).has_value());
+  offered("bbb");
+  REQUIRE(shelf.decide("a", "bbb", false).has_value());
+  offered("ccc");
+  REQUIRE(shelf.decide("a", "ccc", true).has_value());
+  CHECK(shelf.of("a").rejected == std::vector<std::string>{"aaa", "bbb"});
+  CHECK(shelf.of("a").rejected_by == "agent:ops");
+  offered("aaa");
+  CHECK(state_of(shelf.of("a")) == DefinitionState::rejected);
+  REQUIRE(shelf.decide("a", "aaa", true).has_value());
+  CHECK(shelf.of("a").rejected == std::vector<std::string>{"bbb"});
+  for (std::size_t i = 0; i < limits::kRejections + 5; ++i) {
+    offered("x" + std::to_string(i));
+    REQUIRE(shelf.decide("a", "x" + std::to_string(i), false).has_value());
+  }
+  CHECK(shelf.of("a").rejected.size() == limits::kRejections);
 }
 
 TEST_CASE(

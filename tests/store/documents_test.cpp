@@ -44,7 +44,8 @@ const std::vector<std::string>& examples() {
       "\"a\\nb\\n\\n\"\ntools:\n"
       "  - {from: github, include: [\"get_*\", create_issue]}\n  - {from: ledger, tool: query, as: "
       "ledger_query}\n"
-      "  - {from: plain, prefix: \"\", pin: {get: 0123456789ab, put: ffffffffffff}}\nprompts:\n  - {from: "
+      "  - {from: plain, prefix: \"\", pin: {get: 0123456789abcdef0123456789abcdef, put: "
+      "ffffffffffffffffffffffffffffffff}}\nprompts:\n  - {from: "
       "github, prompt: review, as: "
       "Review}\nresources:\n"
       "  - {from: github, include: [\"file:///*\"]}\n",

@@ -32,8 +32,8 @@ std::string contents(OpenRegistry& open) {
   for (const auto& catalogue : open.registry->catalogues().value())
     out += catalogue.server + catalogue.tools + "\n";
   for (const auto& definition : open.registry->definitions("", true).value())
-    out += definition.key.name + definition.approved.hash + definition.current.object + definition.rejected +
-           "\n";
+    out += definition.key.name + definition.approved.hash + definition.current.object +
+           std::to_string(definition.rejected.size()) + "\n";
   const auto secret = open.vault->get("credential/token");
   out += secret ? secret->reveal() : std::string_view(name_of(secret.error().code));
   return out + " " + std::to_string(open.registry->generation().value());

@@ -129,7 +129,7 @@ TEST_CASE(
     REQUIRE(!stale.has_value());
     CHECK(stale.error().find("conflict") != std::string::npos);
     CHECK(listed(gateway) == Names{"up__other"});
-    REQUIRE(decide(gateway, "tool.approve", "up/echo", waiting.substr(0, 12)).has_value());
+    REQUIRE(decide(gateway, "tool.approve", "up/echo", waiting.substr(0, 32)).has_value());
     CHECK(listed(gateway) == Names{"up__echo", "up__other"});
     CHECK(call(gateway, "up__echo").json().contains("result"));
     CHECK(upstream.call_count() == calls + 1);

@@ -65,7 +65,8 @@ TEST_CASE("N43 a hostile claim that a preset is made from stays a value as well"
   FakeMcp upstream;
   Json claims = Json::object();
   for (std::size_t i = 0; i < std::size(kHostile); ++i) {
-    if (kHostile[i].find('\0') == std::string::npos) claims["c" + std::to_string(i)] = kHostile[i];
+    if (kHostile[i].find_first_of(std::string("\0\r\n", 3)) == std::string::npos)
+      claims["c" + std::to_string(i)] = kHostile[i];
   }
   std::string documents = server_document("up", upstream.url()) + kDefaultPolicy +
                           "---\nkind: Agent\nname: bot\nclaims: " + claims.dump() + "\n";
@@ -83,6 +84,12 @@ TEST_CASE("N43 a hostile claim that a preset is made from stays a value as well"
     const auto [head, body] = taken_apart(upstream.calls().back());
     is_one_plain_request(head);
     CHECK(body["params"]["arguments"]["place"] == value);
+  }
+  for (const char* value : {"x\r\nX-Injected: yes", "x\nX-Injected: yes"}) {
+    const auto refused =
+        gateway.apply("kind: Agent\nname: bot\nclaims: " + Json{{"tenant", value}}.dump() + "\n");
+    REQUIRE(!refused.has_value());
+    CHECK(refused.error().find("must be one line") != std::string::npos);
   }
 }
 

@@ -79,7 +79,7 @@ TEST_CASE("a person sees what changed, what it would break, and serves exactly w
   // The command that the difference ends with is the approval of what it showed.
   const auto at = diff.err.find("up/echo@");
   REQUIRE(at != std::string::npos);
-  const std::string named = diff.err.substr(at, std::string("up/echo@").size() + 12);
+  const std::string named = diff.err.substr(at, std::string("up/echo@").size() + 32);
   place.change(tool("echo", "Something else again", object(kText)));
   const Outcome stale = place({"tool", "approve", named});
   CHECK(stale.code == 1);
@@ -115,7 +115,7 @@ TEST_CASE("everything of a server that waits is approved at once, and wrong word
   CHECK(place({"tool", "approve", "--all"}).code == 2);
   CHECK(place({"tool", "approve", "up/echo", "--server", "up"}).code == 2);
   CHECK(place({"tool", "approve", "up/nosuch"}).code == 1);
-  CHECK(place({"tool", "approve", "up/echo@000000000000"}).code == 1);
+  CHECK(place({"tool", "approve", "up/echo@00000000000000000000000000000000"}).code == 1);
   CHECK(place({"tool", "list", "--server", "nosuch"}).code == 1);
   CHECK(place({"tool", "diff", "nosuch"}).code == 1);
 }

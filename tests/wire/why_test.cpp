@@ -104,7 +104,7 @@ TEST_CASE("why names the rule for every answer that the request path gives") {
        {{"principal", "agent:bot"}, {"target", "up__region"}, {"virtual_server", "granting"}},
        false,
        "default",
-       "",
+       "ops#1",
        "no rule allows this principal to use it"},
       {"not among what is granted",
        {{"principal", "agent:other"}, {"target", "up/nothing"}, {"virtual_server", "granting"}},

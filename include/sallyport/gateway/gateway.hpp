@@ -77,8 +77,8 @@ class Gateway {
   virtual std::string status() const = 0;
   virtual std::vector<BreakerView> breakers() const = 0;  ///< of all servers in use; threads: any
   virtual std::vector<PinView> pins() const = 0;          ///< of all servers in use; threads: any
-  /// JSON [{name, tool, hash}] by name: the tools that a path ("/mcp", "/mcp/payments") exports now, with the
-  /// hashes of their definitions. Threads: any. Errors: not_found.
+  /// JSON [{name, tool, hash, bytes}] by name: the tools that a path ("/mcp", "/mcp/payments") exports now,
+  /// with the hashes of their definitions. Threads: any. Errors: not_found.
   virtual Result<std::string> exported_tools(const std::string& path) const = 0;
   /// Writes a record of the program's own into the journal: `members` are those of a JSON object, without
   /// braces. Threads: any.

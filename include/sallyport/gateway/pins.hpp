@@ -24,13 +24,14 @@ class Pins {
  public:
   Pins() = default;
   explicit Pins(const std::vector<store::StoredDefinition>& rows);
-  /// A version that was approved; and under `trust: follow` every version that nobody rejected and that no
-  /// person must look at first.
+  /// A version that was approved; and under `trust: follow` every version that no person must look at first,
+  /// as long as none of that definition was rejected.
   bool serve(Sort sort, const Definition& definition, store::Trust trust) const;
 
  private:
   struct Versions {
-    std::string approved, rejected;
+    std::string approved;
+    bool rejections = false;  ///< a person rejected some version: nothing else is taken up unseen
   };
   std::map<std::pair<std::string, std::string>, Versions, std::less<>> by_name_;  // (sort, name)
 };

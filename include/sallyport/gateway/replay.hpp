@@ -30,9 +30,9 @@ struct Redecision {
   enum class What : std::uint8_t {
     allowed,
     denied,
-    undetermined  ///< it depends on arguments that nobody knows
+    undetermined  ///< it depends on what nobody knows
   } what = What::denied;
-  std::string rule{};  ///< that decides it; empty: undetermined
+  std::string rule{};  ///< that decides it, or why nothing does
 };
 
 class Access;

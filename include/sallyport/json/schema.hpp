@@ -24,6 +24,8 @@ struct FitVerdict {
 /// nothing. `pattern`, other references and everything else is undetermined, and so is what takes more than
 /// limits::kSchemaSteps.
 FitVerdict check(const Value& schema, const Value& value);
+/// The same within what is left of `steps`, which many checks share; what they took is taken off.
+FitVerdict check(const Value& schema, const Value& value, std::int64_t& steps);
 
 /// What a change of a schema means.
 enum class SchemaChange : std::uint8_t {

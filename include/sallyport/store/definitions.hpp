@@ -2,9 +2,11 @@
 /// What is remembered of the definitions that servers offer: which version of each is approved, which one is
 /// offered now, and who decided.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sallyport::store {
 
@@ -26,12 +28,16 @@ struct StoredDefinition {
   DefinitionKey key;
   DefinitionVersion approved{};
   DefinitionVersion current{};  ///< what the server offers; empty: nothing of that name now
-  std::string rejected{};       ///< hash of the version that was rejected last
+  /// Hashes of versions that a person rejected, the newest last, at most limits::kRejections. From the first
+  /// one on nothing of this definition is taken up unseen, whatever its server's `trust` says.
+  std::vector<std::string> rejected{};
   std::int64_t first_seen = 0;  ///< Unix milliseconds, like the next two
   std::int64_t changed = 0;     ///< when `current` became what it is
   std::int64_t decided = 0;
   std::int64_t changes = 0;  ///< how often `current` became another version
-  std::string decided_by{};  ///< kAtFirstContact, kFollowing, "uid:1000", "agent:ops"; empty: nobody yet
+  /// Who approved `approved`: kAtFirstContact, kFollowing, "uid:1000", "agent:ops"; empty: nobody yet.
+  std::string decided_by{};
+  std::string rejected_by{};  ///< who rejected last
 };
 
 /// Who decided where no person did.
@@ -42,7 +48,8 @@ enum class DefinitionState : std::uint8_t { approved, waiting, rejected, gone };
 inline DefinitionState state_of(const StoredDefinition& definition) {
   const std::string& now = definition.current.hash;
   if (now.empty()) return DefinitionState::gone;
-  if (now == definition.rejected) return DefinitionState::rejected;
+  if (std::ranges::find(definition.rejected, now) != definition.rejected.end())
+    return DefinitionState::rejected;
   return now == definition.approved.hash ? DefinitionState::approved : DefinitionState::waiting;
 }
 
