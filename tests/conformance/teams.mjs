@@ -213,6 +213,15 @@ async function checkCalls(environment, clients, place) {
   });
 }
 
+/** The same documents must decide every recorded call as it was decided. */
+async function checkReplay(place) {
+  await check('prod', 'policy replay of the same documents decides no recorded call otherwise', async () => {
+    const said = JSON.parse(await place.said('policy', 'replay', '--draft', 'registry', '-o', 'json'));
+    assert.ok(said.calls >= table.CALLS.length / 2, `only ${said.calls} calls`);
+    assert.deepEqual([said.denied, said.allowed], [0, 0], JSON.stringify(said.changes));
+  });
+}
+
 /** Why somebody does not even find a virtual server. */
 async function checkDoors(environment, place) {
   for (const { who, at, tool, rule, in: only } of table.DOORS) {
@@ -270,6 +279,7 @@ async function runEnvironment(environment, place, keys) {
   await checkLists(environment, clients);
   await checkCalls(environment, clients, place);
   await checkDoors(environment, place);
+  if (environment === 'prod') await checkReplay(place);
   await checkWhole(environment, place, gateway.admin, keys.admin);
   await clients.close();
   if (environment === 'prod') await checkChange({ check, place, base: gateway.base, key: keys.desk });
