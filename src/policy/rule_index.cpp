@@ -4,6 +4,12 @@
 
 namespace sallyport::policy {
 
+std::uint64_t RuleIndex::letters_of(std::string_view text) {
+  std::uint64_t out = 0;
+  for (const char c : text) out |= std::uint64_t{1} << (static_cast<unsigned char>(c) & 63U);
+  return out;
+}
+
 void RuleIndex::add(Effect effect, std::string_view pattern, std::uint32_t rule) {
   Patterns& patterns = by_effect_[static_cast<std::size_t>(effect)];
   const auto wildcard = pattern.find_first_of("*?");
@@ -11,7 +17,10 @@ void RuleIndex::add(Effect effect, std::string_view pattern, std::uint32_t rule)
     patterns.literals[pattern].push_back(rule);
     return;
   }
-  const Glob glob{.prefix = pattern.substr(0, wildcard), .rest = pattern.substr(wildcard), .rule = rule};
+  Glob glob{
+      .prefix = pattern.substr(0, wildcard), .rest = pattern.substr(wildcard), .letters = 0, .rule = rule};
+  for (const char c : pattern)
+    if (c != '*' && c != '?') glob.letters |= letters_of({&c, 1});
   if (const auto slash = glob.prefix.find('/'); slash != std::string_view::npos)
     patterns.globs_by_server[pattern.substr(0, slash)].push_back(glob);
   else
@@ -19,9 +28,11 @@ void RuleIndex::add(Effect effect, std::string_view pattern, std::uint32_t rule)
 }
 
 std::uint32_t RuleIndex::first(const std::vector<Glob>& globs, std::string_view target, std::uint32_t below) {
+  if (globs.empty()) return below;
+  const std::uint64_t has = letters_of(target);
   for (const Glob& glob : globs) {
     if (glob.rule >= below) break;
-    if (glob.matches(target)) return glob.rule;
+    if (glob.matches(target, has)) return glob.rule;
   }
   return below;
 }
@@ -44,9 +55,10 @@ std::uint32_t RuleIndex::first(Effect effect, std::string_view target) const {
 }
 
 void RuleIndex::collect(const std::vector<Glob>& globs, std::string_view target, Rules& into) {
-  for (const Glob& glob : globs) {
-    if (glob.matches(target)) into.push_back(glob.rule);
-  }
+  if (globs.empty()) return;
+  const std::uint64_t has = letters_of(target);
+  for (const Glob& glob : globs)
+    if (glob.matches(target, has)) into.push_back(glob.rule);
 }
 
 std::vector<std::uint32_t> RuleIndex::all(Effect effect, std::string_view target) const {

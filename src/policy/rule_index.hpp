@@ -30,9 +30,12 @@ class RuleIndex {
   struct Glob {
     std::string_view prefix;  ///< up to the first wildcard
     std::string_view rest;
+    std::uint64_t letters;  ///< letters_of what is literal in it
     std::uint32_t rule;
-    bool matches(std::string_view target) const {
-      return target.starts_with(prefix) && (rest == "*" || glob_match(rest, target.substr(prefix.size())));
+    /// `has`: letters_of(target).
+    bool matches(std::string_view target, std::uint64_t has) const {
+      if ((letters & ~has) != 0 || !target.starts_with(prefix)) return false;
+      return rest == "*" || glob_match(rest, target.substr(prefix.size()));
     }
   };
   using Rules = std::vector<std::uint32_t>;
@@ -42,6 +45,9 @@ class RuleIndex {
         globs_by_server;  ///< no wildcard up to the first '/'
     std::vector<Glob> other_globs;
   };
+  /// One bit for each byte that occurs, four bytes to a bit: what a pattern needs and a name lacks is seen at
+  /// once.
+  static std::uint64_t letters_of(std::string_view text);
   static std::uint32_t first(const std::vector<Glob>& globs, std::string_view target, std::uint32_t below);
   static void collect(const std::vector<Glob>& globs, std::string_view target, Rules& into);
   static const std::vector<Glob>* of_server(const Patterns& patterns, std::string_view target);

@@ -98,6 +98,7 @@ int main() {
       {"10,000 rules of 1,000 subjects, 10 the caller's", 1000, 10, 1},
       {"10,000 rules of 100 subjects, 5,000 the caller's", 100, 100, 50},
       {"10,000 rules, all the caller's", 100, 100, 100},
+      {"1 rule with a condition", 0, 0, 0, true},
       {"10,000 rules, all the caller's, and a condition", 100, 100, 100, true},
   };
   bool reached = true;
