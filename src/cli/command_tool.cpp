@@ -228,10 +228,17 @@ int decide(Invocation& invocation, const DecideOptions& options, bool approve) {
     auto [tool, hash] = named(text);
     if (hash.empty()) hash = offered(rows, tool, options.sort);
     if (hash.empty()) {
+      const auto plain = tool.substr(0, tool.rfind('@'));
+      const bool is_short = plain != tool && !offered(rows, plain, options.sort).empty();
       return invocation.failed(
-          client_error(Code::not_found,
-                       fmt::format("no server offers {} {} now; `sallyport tool list` shows what is known",
-                                   options.sort, tool))
+          (is_short ? client_error(Code::bad_request,
+                                   fmt::format("{} names no version: that takes {} digits of its hash, as "
+                                               "`sallyport tool diff {}` prints them",
+                                               tool, limits::kPinDigits, plain))
+                    : client_error(
+                          Code::not_found,
+                          fmt::format("no server offers {} {} now; `sallyport tool list` shows what is known",
+                                      options.sort, tool)))
               .error());
     }
     tools.push_back({{"tool", tool}, {"sort", options.sort}, {"hash", hash}});

@@ -116,6 +116,9 @@ TEST_CASE("everything of a server that waits is approved at once, and wrong word
   CHECK(place({"tool", "approve", "up/echo", "--server", "up"}).code == 2);
   CHECK(place({"tool", "approve", "up/nosuch"}).code == 1);
   CHECK(place({"tool", "approve", "up/echo@00000000000000000000000000000000"}).code == 1);
+  // As many digits as tables show.
+  CHECK(has(place({"tool", "approve", "up/echo@000000000000"}).err,
+            "32 digits of its hash, as `sallyport tool diff up/echo`"));
   CHECK(place({"tool", "list", "--server", "nosuch"}).code == 1);
   CHECK(place({"tool", "diff", "nosuch"}).code == 1);
 }
