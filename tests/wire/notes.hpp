@@ -13,7 +13,8 @@ inline const Json kNotesOffers = {{"tools", {{"listChanged", true}}},
 /// An upstream with two notes, that says what the test wants said.
 class Notes {
  public:
-  explicit Notes(ScriptedMcp::Era era) : mcp(era, kNotesOffers), tap_(mcp.tap()) {
+  explicit Notes(ScriptedMcp::Era era) : mcp(era, kNotesOffers) {
+    tap_ = mcp.tap();
     list("tools/list", "tools", Json::array({{{"name", "echo"}, {"inputSchema", {{"type", "object"}}}}}));
     list("prompts/list", "prompts", Json::array());
     list("resources/templates/list", "resourceTemplates", Json::array());
@@ -63,8 +64,6 @@ class Notes {
     return opened_;
   }
 
-  ScriptedMcp mcp;
-
  private:
   /// Each listen has a tap of its own: the one before has ended or will.
   std::shared_ptr<Tap> newest() {
@@ -75,6 +74,9 @@ class Notes {
   std::atomic<int> opened_{0};
   std::mutex mutex_;
   std::shared_ptr<Tap> tap_;
+
+ public:
+  ScriptedMcp mcp;  ///< last: its threads use the members above until it has ended
 };
 
 }  // namespace sallyport::testing
