@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "executor_trip.hpp"
+#include "operation.hpp"
 #include "sallyport/admin/metrics.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
@@ -233,10 +234,8 @@ Task<net::Reply> Api::Impl::operate(net::Exchange& exchange, std::string operati
                                          [this, operation, caller, input = std::move(arguments)] {
                                            return operations.run(operation, input, caller);
                                          });
-  const bool changes = operation != "status" && operation != "get" && operation != "checkpoint" &&
-                       operation != "server.test" && operation != "tool.diff" &&
-                       !operation.ends_with(".list") && operation != "why" && operation != "policy.basis";
-  if (changes && options.record) options.record(exchange.shard(), operation, caller, result.has_value());
+  if (options.record && changes_something(operation))
+    options.record(exchange.shard(), operation, caller, result.has_value());
   if (!result) co_return error_reply(result.error());
   co_return json_reply(200, *result);
 }

@@ -35,7 +35,6 @@ json to_json(const DecisionBasis& basis) {
                            {"sort", one.key.sort},
                            {"name", one.key.name},
                            {"approved", one.approved.hash},
-                           {"current", one.current.hash},
                            {"rejected", one.rejected}});
   }
   return {{"environment", basis.environment},
@@ -65,7 +64,6 @@ Result<DecisionBasis> basis_from(const json& from) {
       out.definitions.push_back(
           {.key = {.server = one.at("server"), .sort = one.at("sort"), .name = one.at("name")},
            .approved = {.hash = one.at("approved"), .object = {}},
-           .current = {.hash = one.at("current"), .object = {}},
            .rejected = one.at("rejected").get<std::vector<std::string>>()});
     }
   } catch (const json::exception& wrong) {

@@ -73,7 +73,7 @@ Description describe(const std::string& operation) {
                    {"properties",
                     {{"tool", text("SERVER/NAME")},
                      {"sort", sort},
-                     {"hash", text("of the version that was looked at; at least 12 hex digits")}}},
+                     {"hash", text("of the version that was looked at; at least 32 hex digits")}}},
                    {"required", {"tool", "hash"}}};
     return {operation == "tool.approve" ? "Serves the named versions of definitions, all or none"
                                         : "Withholds the named versions of definitions, all or none",

@@ -50,6 +50,10 @@ Error problems_error(Code code, const std::vector<std::string>& problems);
 /// Makes a committed change take effect where a server runs.
 Result<void> reload(const Context& context);
 
+/// False for operations that only look, and for checkpoints: those leave no record of an administrator. True
+/// for what is no operation.
+bool changes_something(std::string_view op);
+
 using Operation = Result<nlohmann::json> (*)(Context&, const nlohmann::json&);
 Result<nlohmann::json> apply_documents(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> get_documents(Context& context, const nlohmann::json& arguments);

@@ -1,5 +1,6 @@
 #include "sallyport/admin/operations.hpp"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <string_view>
@@ -11,16 +12,35 @@
 namespace sallyport::admin {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Operation>, 22> kOperations{{
-    {"apply", apply_documents},       {"get", get_documents},         {"server.add", add_server},
-    {"server.list", list_servers},    {"server.test", test_server},   {"server.remove", remove_server},
-    {"tool.list", list_tools},        {"tool.diff", diff_tool},       {"tool.approve", approve_tools},
-    {"tool.reject", reject_tools},    {"export.list", list_exports},  {"key.create", create_key},
-    {"key.list", list_keys},          {"key.revoke", revoke_key},     {"agent.list", list_agents},
-    {"team.list", list_teams},        {"vault.rotate", rotate_vault}, {"backup", write_backup},
-    {"checkpoint", write_checkpoint}, {"why", explain_access},        {"policy.basis", show_basis},
-    {"status", show_status},
-}};
+struct Named {
+  std::string_view name;
+  Operation run;
+  bool changes = true;  ///< something that an administrator answers for
+};
+constexpr auto kOperations = std::to_array<Named>({
+    {"apply", apply_documents},
+    {"get", get_documents, false},
+    {"server.add", add_server},
+    {"server.list", list_servers, false},
+    {"server.test", test_server, false},
+    {"server.remove", remove_server},
+    {"tool.list", list_tools, false},
+    {"tool.diff", diff_tool, false},
+    {"tool.approve", approve_tools},
+    {"tool.reject", reject_tools},
+    {"export.list", list_exports, false},
+    {"key.create", create_key},
+    {"key.list", list_keys, false},
+    {"key.revoke", revoke_key},
+    {"agent.list", list_agents, false},
+    {"team.list", list_teams, false},
+    {"vault.rotate", rotate_vault},
+    {"backup", write_backup},
+    {"checkpoint", write_checkpoint, false},
+    {"why", explain_access, false},
+    {"policy.basis", show_basis, false},
+    {"status", show_status, false},
+});
 
 }  // namespace
 
@@ -31,17 +51,22 @@ Operations::Operations(store::Database& database, store::Vault& vault, store::Re
 
 std::vector<std::string> Operations::names() {
   std::vector<std::string> out;
-  for (const auto& [name, operation] : kOperations) out.emplace_back(name);
+  for (const Named& one : kOperations) out.emplace_back(one.name);
   return out;
+}
+
+bool changes_something(std::string_view op) {
+  const auto it = std::ranges::find(kOperations, op, &Named::name);
+  return it == kOperations.end() || it->changes;
 }
 
 Result<nlohmann::json> Operations::run(const std::string& op, const nlohmann::json& arguments,
                                        const std::string& by) {
-  for (const auto& [name, operation] : kOperations) {
-    if (name != op) continue;
+  for (const Named& one : kOperations) {
+    if (one.name != op) continue;
     Context context{database_, vault_, registry_, live_, by};
     try {
-      return operation(context, arguments);
+      return one.run(context, arguments);
     } catch (const std::exception& e) {
       // nlohmann/json and the file system throw; an operation has no other exceptions.
       return fail(Code::internal, Blame::us, op + ": " + e.what());

@@ -11,6 +11,7 @@
 #include "sallyport/json/document.hpp"
 #include "sallyport/json/schema.hpp"
 #include "sallyport/mcp/suspicion.hpp"
+#include "sallyport/store/definition_hash.hpp"
 
 namespace sallyport::admin {
 namespace {
@@ -70,9 +71,7 @@ Result<store::DefinitionDecision> decision_of(const Context& context, const json
   const auto sort = input.text_or("sort", "tool");
   const auto hash = input.text("hash");
   if (const auto ok = input.check("an entry of \"tools\""); !ok) return std::unexpected(ok.error());
-  const bool is_hash = hash.size() >= limits::kPinDigits && hash.size() <= 64 &&
-                       hash.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!is_hash) {
+  if (!store::names_version(hash)) {
     return client_error(
         Code::bad_request,
         fmt::format("\"hash\" of {} must be {} to 64 hex digits: it names the version that was looked at",

@@ -33,10 +33,10 @@ struct ReplayOptions {
 /// The documents of the draft in the place of those that the registry has.
 Result<void> lay_over(std::vector<store::AnyDocument>& documents, std::vector<store::AnyDocument> draft,
                       bool prune) {
-  std::map<std::pair<std::string, std::string>, bool> given;
+  std::set<std::pair<std::string, std::string>> given;
   for (const auto& document : draft) {
     const std::pair key(std::string(store::kind_of(document)), store::name_of(document));
-    if (!given.emplace(key, true).second)
+    if (!given.insert(key).second)
       return client_error(Code::bad_request, fmt::format("the draft has {} {} twice", key.first, key.second));
   }
   std::erase_if(documents, [&](const store::AnyDocument& document) {

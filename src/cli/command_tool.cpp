@@ -13,6 +13,7 @@
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/store/definition_hash.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -192,9 +193,8 @@ Named named(const std::string& text) {
   const auto at = text.rfind('@');
   if (at == std::string::npos) return {.tool = text, .hash = {}};
   const auto hash = text.substr(at + 1);
-  const bool is_hash =
-      hash.size() >= limits::kPinDigits && hash.find_first_not_of("0123456789abcdef") == std::string::npos;
-  return is_hash ? Named{.tool = text.substr(0, at), .hash = hash} : Named{.tool = text, .hash = {}};
+  return store::names_version(hash) ? Named{.tool = text.substr(0, at), .hash = hash}
+                                    : Named{.tool = text, .hash = {}};
 }
 
 /// The version that a tool has now, or "".

@@ -8,19 +8,13 @@
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/names.hpp"
+#include "settling.hpp"
 
 namespace sallyport::gateway {
 namespace {
 
 /// A failed contact is tried again after a second, then two, four ... at most every 30 s.
 constexpr auto kRetryMax = std::chrono::seconds(30);
-/// From one fetch to the next when an upstream says that a list changed: the first is fetched at once. Some
-/// servers say so after every list; each time nothing had changed doubles it.
-constexpr auto kSettle = std::chrono::milliseconds(500);
-constexpr auto kSettleMax = std::chrono::seconds(8);
-// A server that says again and again that its lists changed is looked at less often.
-constexpr int kRestless = 10;
-constexpr auto kSettleRestless = std::chrono::minutes(1);
 /// How long a replaced upstream may finish the calls of older snapshots.
 constexpr auto kRetireGrace = std::chrono::seconds(60);
 
@@ -305,11 +299,10 @@ void Control::no_longer_awaited(const std::shared_ptr<Managed>& managed) {
 Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   net::Shard& shard = *managed->shard;
   Duration retry = std::chrono::seconds(1);
-  Duration settle = kSettle;
+  Settling settling;
   SteadyTime asked_at{};
   std::string last;
   bool known = false, said = false;
-  int restless = 0;  // looks in a row that the server asked for
   // The first list waits for a first contact, but not for ever.
   net::Deadline patience(shard);
   patience.set(limits::kFirstList, [self, managed] {
@@ -318,7 +311,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
   while (!managed->retired && !self->stopping_) {
     const bool poked = std::exchange(managed->poked, false);
     const bool sleeping = managed->config->is_stdio() && managed->upstream->health().state == "idle";
-    if (!poked) restless = 0;
+    if (!poked) settling.quiet();
     const bool told = known && !poked && managed->upstream->notifies();
     Duration wait = limits::kRefresh;
     if (!sleeping && !told) {
@@ -334,10 +327,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
         said = false;
         std::string now =
             sha256_hex(fetched->tools + fetched->prompts + fetched->resources + fetched->templates);
-        restless = poked ? restless + 1 : 0;
-        const bool slower = poked && (now == last || restless > kRestless);
-        const Duration most = restless > kRestless ? kSettleRestless : kSettleMax;
-        settle = slower ? std::min<Duration>(settle * 2, most) : kSettle;
+        settling.looked(poked, now == last);
         last = std::move(now);
         (void)self->database_.run([self, managed, stored = std::move(*fetched)]() mutable {
           if (self->stopping_) return;
@@ -362,7 +352,7 @@ Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {
       co_await *wake;
       managed->wake.reset();
     }
-    const auto quiet = asked_at + settle - std::chrono::steady_clock::now();
+    const auto quiet = asked_at + settling.time() - std::chrono::steady_clock::now();
     if (managed->poked && quiet > Duration::zero() && !managed->retired && !self->stopping_)
       co_await rest(shard, quiet, managed->end);
   }

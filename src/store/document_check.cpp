@@ -5,6 +5,7 @@
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/store/definition_hash.hpp"
 
 namespace sallyport::store::check {
 namespace {
@@ -288,9 +289,7 @@ std::string prefix(std::string_view text) {
 }
 
 std::string hash_prefix(std::string_view text) {
-  const bool is_hash = text.size() >= limits::kPinDigits && text.size() <= 64 &&
-                       text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  return is_hash ? "" : "must be 32 to 64 hex digits, as `sallyport lock -` shows them";
+  return names_version(text) ? "" : "must be 32 to 64 hex digits, as `sallyport lock -` shows them";
 }
 
 }  // namespace sallyport::store::check

@@ -27,12 +27,12 @@ struct RecordedFit {
 Result<RecordedFit> check_recorded_calls(const std::string& directory, const std::string& tool,
                                          const std::string& before, const std::string& after);
 
-/// Calls, and refusals by a policy, from that time on (Unix milliseconds) in their order. `took_arguments`:
-/// whether some came with the call; of a refusal nobody knows. Errors: storage.
+/// A call, or a refusal by a policy. `arguments`: whether some came with it; of a refusal nobody knows.
 struct RecordedDecision {
   gateway::RecordedCall call;
   enum class Arguments : std::uint8_t { none, some, unknown } arguments = Arguments::unknown;
 };
+/// Those from that time on (Unix milliseconds), in their order. Errors: storage.
 Result<void> read_decisions(const std::string& directory, std::int64_t from_millis,
                             const std::function<void(const RecordedDecision&)>& sink);
 

@@ -2,7 +2,6 @@
 /// Recorded calls, decided again by other policies.
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
