@@ -99,6 +99,9 @@ constexpr std::size_t kLookBack = 1024 * MiB;  ///< of records, searched for whe
 constexpr std::size_t kUndecided = 1'000'000;  ///< recorded calls whose arguments one replay looks for
 constexpr std::size_t kLockFile = 16 * MiB;    ///< an mcp.lock that is read
 
+// Tokens.
+constexpr std::size_t kToken = 16 * KiB;  ///< a bearer token as text
+
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
 constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped
