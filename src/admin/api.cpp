@@ -257,7 +257,7 @@ Result<void> Api::reload() {
   if (!keys) return std::unexpected(keys.error());
   const auto documents = impl_->registry.documents();
   if (!documents) return std::unexpected(documents.error());
-  auto table = identity::KeyTable::build(*keys, *documents);
+  auto table = identity::KeyTable::build(*keys, identity::Directory(*documents));
   const std::lock_guard lock(impl_->mutex);
   impl_->keys = std::move(table);
   return {};

@@ -61,6 +61,28 @@ void check_exports(const store::VirtualServer& server, std::vector<std::string>&
   once("prompts", server.prompts);
 }
 
+void check_issuer(const store::Issuer& issuer, std::vector<std::string>& problems) {
+  const auto check = [&](const char* key, const std::string& text) {
+    if (text.empty()) return;
+    const auto url = net::parse_url(text);
+    if (!url) {
+      problems.push_back(fmt::format("{}: {}", key, text_of(url.error())));
+    } else if (url->scheme != "https" && !issuer.allow_private) {
+      problems.push_back(
+          fmt::format("{}: must be https; for an issuer on this machine or network, set "
+                      "allow_private: true",
+                      key));
+    } else if (const auto allowed = net::check_egress(*url, issuer.allow_private); !allowed) {
+      problems.push_back(
+          fmt::format("{}: {}{}", key, text_of(allowed.error()),
+                      issuer.allow_private ? "" : "; if you mean it, set allow_private: true"));
+    }
+  };
+  check("issuer", issuer.issuer);
+  check("jwks_url", issuer.jwks_url);
+  check("introspection.url", issuer.introspection.url);
+}
+
 void check_policy(const store::PolicyDocument& document, std::vector<std::string>& problems) {
   std::vector<policy::Policy> one;
   one.push_back(gateway::policy_of(document));
@@ -76,6 +98,7 @@ Result<void> check_document(const store::AnyDocument& document) {
   if (const auto* server = std::get_if<store::Server>(&document)) check_server(*server, problems);
   if (const auto* exports = std::get_if<store::VirtualServer>(&document)) check_exports(*exports, problems);
   if (const auto* policy = std::get_if<store::PolicyDocument>(&document)) check_policy(*policy, problems);
+  if (const auto* issuer = std::get_if<store::Issuer>(&document)) check_issuer(*issuer, problems);
   if (problems.empty()) return {};
   return client_error(Code::bad_request, fmt::format("{}", fmt::join(problems, "; ")));
 }

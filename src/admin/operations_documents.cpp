@@ -11,7 +11,7 @@
 namespace sallyport::admin {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKinds{"Agent",  "Credential", "Policy",
+constexpr std::array<std::string_view, 7> kKinds{"Agent",  "Credential", "Issuer",       "Policy",
                                                  "Server", "Team",       "VirtualServer"};
 
 std::string_view word_of(store::Change::What what) {

@@ -48,7 +48,7 @@ Result<nlohmann::json> explain_access(Context& context, const nlohmann::json& ar
 
   auto documents = context.registry.documents();
   if (!documents) return std::unexpected(documents.error());
-  auto principal = identity::principal_of(name, *documents);
+  auto principal = identity::Directory(*documents).named(name);
   if (!principal) return std::unexpected(principal.error());
   auto snapshot = context.live.snapshot ? context.live.snapshot() : nullptr;
   if (!snapshot) {

@@ -122,6 +122,13 @@ View view_of(const std::string& kind) {
                                               text(d, "description")};
             }};
   }
+  if (kind == "Issuer") {
+    return {{"NAME", "ISSUER", "USERS"}, [](const Json& d) {
+              return std::vector{
+                  text(d, "name"), text(d, "issuer"),
+                  std::string(d.value("default", false) ? "user:NAME" : "user:" + text(d, "name") + "/NAME")};
+            }};
+  }
   if (kind == "Policy") {
     return {{"NAME", "SUBJECTS", "RULES"}, [](const Json& d) {
               return std::vector{text(d, "name"), joined(d.value("subjects", Json::array())),
@@ -177,7 +184,7 @@ void add_apply(CLI::App& app, Invocation& invocation) {
 
 void add_get(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand(
-      "get", "Show documents: servers, virtual-servers, credentials, teams, agents, policies, keys");
+      "get", "Show documents: servers, virtual-servers, credentials, teams, agents, policies, issuers, keys");
   auto kind = std::make_shared<std::string>();
   auto name = std::make_shared<std::string>();
   command->add_option("KIND", *kind, "What to show; everything when absent");

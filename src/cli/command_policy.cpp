@@ -79,7 +79,7 @@ Result<std::shared_ptr<const gateway::Catalogue>> catalogue_for(const store::Pol
 
 Result<gateway::WhyAnswer> decide(const store::PolicyCase& one, const std::string& environment,
                                   std::vector<store::AnyDocument> documents) {
-  auto principal = identity::principal_of(one.principal, documents);
+  auto principal = identity::Directory(documents).named(one.principal);
   if (!principal) return std::unexpected(principal.error());
   principal->teams.insert(principal->teams.end(), one.teams.begin(), one.teams.end());
   principal->roles.insert(principal->roles.end(), one.roles.begin(), one.roles.end());

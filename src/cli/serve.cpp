@@ -66,12 +66,13 @@ std::string public_url_of(const Settings& settings, const std::string& address) 
 }
 
 struct Server::Impl {
-  explicit Impl(Settings given) : settings(std::move(given)) {}
+  Impl(Settings given, const Clock& c) : settings(std::move(given)), clock(c) {}
 
   // In the order in which they need each other: what is last goes first.
   const Settings settings;
+  const Clock& clock;
   std::string public_url{}, admin_url{};
-  SteadyTime started = system_clock().steady();
+  SteadyTime started = clock.steady();
   std::unique_ptr<store::Database> database{};
   std::unique_ptr<store::Vault> vault{};
   std::unique_ptr<store::Registry> registry{};
@@ -108,7 +109,7 @@ Result<void> Server::Impl::open_stores() {
   auto unlocked = store::Vault::open(*database);
   if (!unlocked) return std::unexpected(std::move(unlocked.error()));
   vault = std::move(*unlocked);
-  registry = std::make_unique<store::Registry>(*database, *vault, system_clock());
+  registry = std::make_unique<store::Registry>(*database, *vault, clock);
   return {};
 }
 
@@ -122,7 +123,7 @@ Result<void> Server::Impl::open_journal() {
   options.post = [this](int shard, std::move_only_function<void()> work) {
     return (*shards)[shard].post(std::move(work));
   };
-  auto opened = store::Journal::open(std::move(options), *key, system_clock());
+  auto opened = store::Journal::open(std::move(options), *key, clock);
   if (!opened) return std::unexpected(std::move(opened.error()));
   journal = std::move(*opened);
   return {};
@@ -154,8 +155,8 @@ Result<void> Server::Impl::open_gateway() {
   options.allowed_origins = settings.allowed_origins;
   options.public_url = public_url;
   if (settings.log.access) options.access_log = admin::log_access;
-  auto made = gateway::Gateway::create(*shards, *registry, *vault, *journal, *executor, system_clock(),
-                                       std::move(options));
+  auto made =
+      gateway::Gateway::create(*shards, *registry, *vault, *journal, *executor, clock, std::move(options));
   if (!made) return std::unexpected(std::move(made.error()));
   gateway = std::move(*made);
   return {};
@@ -172,7 +173,7 @@ std::string Server::Impl::status() const {
   auto out = nlohmann::json::parse(gateway->status(), nullptr, false);
   if (!out.is_object()) out = nlohmann::json::object();
   const auto state = journal->state();
-  const auto up = std::chrono::duration_cast<std::chrono::seconds>(system_clock().steady() - started);
+  const auto up = std::chrono::duration_cast<std::chrono::seconds>(clock.steady() - started);
   out["public_url"] = public_url;
   out["admin_url"] = admin_url;
   out["environment"] = settings.environment;
@@ -307,8 +308,8 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Server::~Server() { static_cast<void>(stop()); }
 
-Result<std::unique_ptr<Server>> Server::start(Settings settings) {
-  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(std::move(settings))));
+Result<std::unique_ptr<Server>> Server::start(Settings settings, const Clock& clock) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(std::move(settings), clock)));
   auto& impl = *server->impl_;
   auto inherited = net::inherited_sockets();
   if (auto ok = impl.open_stores(); !ok) return std::unexpected(std::move(ok.error()));

@@ -32,6 +32,8 @@ std::string_view name_of(Code code) {
       return "unauthenticated";
     case Code::forbidden:
       return "forbidden";
+    case Code::insufficient_scope:
+      return "insufficient_scope";
     case Code::denied:
       return "denied";
     case Code::conflict:

@@ -1,5 +1,6 @@
 #include "call.hpp"
 #include "feed.hpp"
+#include "metadata.hpp"
 #include "sallyport/mcp/compose.hpp"
 #include "sallyport/mcp/sse.hpp"
 
@@ -109,7 +110,12 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     const Shown shown = show(answer.error(), call);
     reply.status = shown.http;
     reply.body = mcp::error_message(call.rpc_id, shown.code, shown.message, shown.data);
-    if (shown.http == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"sallyport\"");
+    if (shown.http == 401)
+      reply.headers.emplace_back("WWW-Authenticate", challenge(*call.snapshot, call.endpoint_path,
+                                                               call.showed ? "invalid_token" : ""));
+    if (answer.error().code == Code::insufficient_scope)
+      reply.headers.emplace_back("WWW-Authenticate",
+                                 challenge(*call.snapshot, call.endpoint_path, "insufficient_scope"));
     if (shown.http == 405) reply.headers.emplace_back("Allow", "GET, POST, DELETE");
     if (shown.http == 429 || shown.http == 503)
       reply.headers.emplace_back(

@@ -14,6 +14,7 @@
 #include "sallyport/net/server.hpp"
 #include "session.hpp"
 #include "shard_state.hpp"
+#include "tokens.hpp"
 
 namespace sallyport::gateway {
 
@@ -47,7 +48,8 @@ struct Call {
 
   const Endpoint* endpoint = nullptr;
   std::shared_ptr<const policy::Principal> principal;
-  std::string key_id;
+  std::string key_id;                      ///< of the key, or a name for the token, in records
+  std::shared_ptr<const GoodToken> token;  ///< null: a key, or nothing was needed
 
   std::shared_ptr<const json::Document> body;  ///< what the message looks into
   std::size_t bytes_in = 0;
@@ -65,6 +67,7 @@ struct Call {
   std::string endpoint_path, method, target, rule, refusal;
   std::string dialogue;  ///< the parked call that this one began or went on with
   int capture = 1;
+  bool showed = false;      ///< a credential, good or not
   bool dispatched = false;  ///< the envelope was sound: what is wrong from here on is no HTTP error
   bool intent_written = false;
   bool unrecorded = false;  ///< it ran, but its outcome could not be written

@@ -18,16 +18,6 @@ constexpr auto kRetryMax = std::chrono::seconds(30);
 /// How long a replaced upstream may finish the calls of older snapshots.
 constexpr auto kRetireGrace = std::chrono::seconds(60);
 
-const store::Credential* find_credential(const std::vector<store::AnyDocument>& documents,
-                                         const std::string& name) {
-  for (const auto& document : documents) {
-    if (const auto* credential = std::get_if<store::Credential>(&document);
-        credential && credential->name == name)
-      return credential;
-  }
-  return nullptr;
-}
-
 Task<> rest(net::Shard& shard, Duration time, Cancel& end) {
   const auto slot = std::make_shared<Slot<bool>>();
   net::Deadline timer(shard);
@@ -39,14 +29,16 @@ Task<> rest(net::Shard& shard, Duration time, Cancel& end) {
 }  // namespace
 
 Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
-                 store::Registry& registry, Executor& database, Counters& counters, std::string environment)
+                 store::Registry& registry, Executor& database, Counters& counters, const Clock& clock,
+                 Place place)
     : shards_(shards),
       states_(states),
       clients_(clients),
       registry_(registry),
       database_(database),
       counters_(counters),
-      environment_(std::move(environment)) {}
+      clock_(clock),
+      place_(std::move(place)) {}
 
 Result<void> Control::reload() {
   auto documents = registry_.documents();
@@ -91,13 +83,16 @@ Result<void> Control::reload() {
   auto pins = load_pins();
   if (!pins) return Failure(pins.error());
 
+  auto next_issuers = resolve_issuers(*documents);
   auto previous = std::exchange(managed_, std::move(next));
+  auto old_issuers = std::exchange(issuers_, std::move(next_issuers));
   auto old_pins = std::exchange(pins_, std::move(*pins));
   auto old_documents = std::exchange(documents_, std::move(*documents));
   auto old_keys = std::exchange(keys_, std::move(*keys));
   const auto old_generation = std::exchange(generation_, *generation);
   if (auto published = publish(); !published) {
     managed_ = std::move(previous);
+    issuers_ = std::move(old_issuers);
     pins_ = std::move(old_pins);
     documents_ = std::move(old_documents);
     keys_ = std::move(old_keys);
@@ -108,6 +103,12 @@ Result<void> Control::reload() {
     const auto it = managed_.find(name);
     if (it == managed_.end() || it->second != managed) end(managed);
   }
+  for (const auto& [name, parts] : old_issuers) {
+    const auto it = issuers_.find(name);
+    if (it == issuers_.end() || it->second.keys != parts.keys) end(parts.keys);
+  }
+  // A wrong URL is in the log before the first user comes.
+  for (const auto& [name, parts] : issuers_) parts.keys->renew();
   for (const auto& managed : fresh) {
     (void)managed->shard->post([this, managed] {
       managed->refreshing = true;
@@ -117,17 +118,30 @@ Result<void> Control::reload() {
   return {};
 }
 
+const store::Credential* Control::find_credential(const std::string& name,
+                                                  const std::vector<store::AnyDocument>& documents) {
+  for (const auto& document : documents) {
+    if (const auto* credential = std::get_if<store::Credential>(&document);
+        credential && credential->name == name)
+      return credential;
+  }
+  return nullptr;
+}
+
+Result<Secret> Control::credential_value(const std::string& name,
+                                         const std::vector<store::AnyDocument>& documents) const {
+  const store::Credential* const credential = find_credential(name, documents);
+  if (!credential) return fail(Code::not_found, Blame::admin, "credential '" + name + "' does not exist");
+  return registry_.credential_value(*credential);
+}
+
 Result<std::shared_ptr<const ServerConfig>> Control::resolve(
     const store::Server& server, const std::vector<store::AnyDocument>& documents) {
   auto config = std::make_shared<ServerConfig>();
   config->document = server;
   std::string secrets;
   const auto value_of = [&](const std::string& name) -> Secret {
-    const store::Credential* credential = find_credential(documents, name);
-    auto value =
-        credential
-            ? registry_.credential_value(*credential)
-            : Result<Secret>(fail(Code::not_found, Blame::admin, "credential '" + name + "' does not exist"));
+    auto value = credential_value(name, documents);
     if (!value) {
       config->problem = value.error().what;
       return Secret();
@@ -148,7 +162,7 @@ Result<std::shared_ptr<const ServerConfig>> Control::resolve(
     }
     if (!server.credential.empty()) {
       const Secret value = value_of(server.credential);
-      const store::Credential* credential = find_credential(documents, server.credential);
+      const store::Credential* credential = find_credential(server.credential, documents);
       if (!value.empty() && credential) {
         std::string line;
         const std::string text =
@@ -212,10 +226,12 @@ Task<> Control::close(Control* self, std::shared_ptr<Managed> managed, net::Shar
 
 Result<void> Control::publish() {
   SnapshotParts parts{.generation = generation_,
-                      .environment = environment_,
+                      .environment = place_.environment,
+                      .public_url = place_.public_url,
                       .documents = documents_,
                       .keys = keys_,
-                      .servers = {}};
+                      .servers = {},
+                      .issuers = issuers_};
   for (const auto& [name, managed] : managed_) {
     const auto pins = pins_.find(name);
     parts.servers.push_back({.config = managed->config,
@@ -232,6 +248,7 @@ Result<void> Control::publish() {
   {
     const std::lock_guard lock(status_mutex_);
     visible_ = managed_;
+    visible_issuers_ = issuers_;
     published_ = *snapshot;
   }
   net::on_all_shards(shards_, [&](net::Shard& shard) {
@@ -385,6 +402,7 @@ void Control::stop() {
     servers = visible_;
   }
   for (const auto& [name, managed] : servers) end(managed);
+  end_issuers();
   // Those that were replaced a moment ago are still ending.
   const std::lock_guard lock(ending_mutex_);
   for (auto& one : ending_) one.wait_for(std::chrono::seconds(5));

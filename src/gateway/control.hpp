@@ -34,12 +34,18 @@ struct Managed {
   Slot<bool> refreshed;  ///< the refresh has come to its end
 };
 
+/// Where this instance stands.
+struct Place {
+  std::string environment{};
+  std::string public_url{};  ///< without a path
+};
+
 /// Threads: the database executor's, except where said otherwise. What other threads see are snapshots and
 /// the status copy.
 class Control {
  public:
   Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
-          store::Registry& registry, Executor& database, Counters& counters, std::string environment);
+          store::Registry& registry, Executor& database, Counters& counters, const Clock& clock, Place place);
 
   /// Builds from the registry and publishes. Errors: nothing changed.
   Result<void> reload();
@@ -58,10 +64,20 @@ class Control {
 
  private:
   std::shared_ptr<Managed> manage(std::shared_ptr<const ServerConfig> config);
+  static const store::Credential* find_credential(const std::string& name,
+                                                  const std::vector<store::AnyDocument>& documents);
+  Result<Secret> credential_value(const std::string& name,
+                                  const std::vector<store::AnyDocument>& documents) const;
   Result<std::shared_ptr<const ServerConfig>> resolve(const store::Server& server,
                                                       const std::vector<store::AnyDocument>& documents);
   /// Ends a server on every shard: when the calls of older snapshots have finished, or at once where we stop.
   void end(const std::shared_ptr<Managed>& managed);
+  /// What these documents' issuers need; the sources of keys that there are, where nothing has changed.
+  std::map<std::string, identity::IssuerParts> resolve_issuers(
+      const std::vector<store::AnyDocument>& documents);
+  void end(const std::shared_ptr<identity::KeySource>& source);
+  /// Requires: no request is under way. Comes back when nothing is fetched any more.
+  void end_issuers();
   static Task<> close(Control* self, std::shared_ptr<Managed> managed, net::Shard* here,
                       std::shared_ptr<std::promise<void>> done);
   Result<void> publish();
@@ -84,21 +100,25 @@ class Control {
   store::Registry& registry_;
   Executor& database_;
   Counters& counters_;
-  const std::string environment_;
+  const Clock& clock_;
+  const Place place_;
 
   std::vector<store::AnyDocument> documents_;
   std::vector<store::ApiKey> keys_;
   std::int64_t generation_ = 0;
   std::map<std::string, std::shared_ptr<Managed>> managed_;
   std::map<std::string, std::shared_ptr<const Pins>> pins_;  // by server
+  std::map<std::string, identity::IssuerParts> issuers_;     // by document
   std::atomic<bool> stopping_{false};
 
   std::mutex ending_mutex_;
   std::vector<std::future<void>> ending_;  // one for each server and shard that is being ended
+  std::vector<std::shared_ptr<identity::KeySource>> ended_keys_;  // that may still have a fetch under way
 
   mutable std::mutex
       status_mutex_;  // copied at each publication, read by the admin side and by notifications
   std::map<std::string, std::shared_ptr<Managed>> visible_;
+  std::map<std::string, identity::IssuerParts> visible_issuers_;
   std::shared_ptr<const Snapshot> published_;
   std::map<std::string, std::uint64_t> quarantines_;  // by server, since the start
 };

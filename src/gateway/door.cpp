@@ -157,14 +157,14 @@ Result<void> Door::check_stream(Call& call) {
   return client_error(Code::not_acceptable, "Accept must include text/event-stream.");
 }
 
-Result<void> Door::authenticate(Call& call, SystemTime now) {
+Result<std::optional<std::string_view>> Door::token_of(Call& call, SystemTime now) {
   const net::Request& request = call.exchange.request();
   static const auto anonymous = std::make_shared<const policy::Principal>();
   if (call.endpoint->anonymous) {
     if (!from_this_machine(call.exchange))
       return client_error(Code::forbidden, "This endpoint is open on the loopback interface only.");
     call.principal = anonymous;
-    return {};
+    return std::nullopt;
   }
   if (request.headers.count("authorization") > 1)
     return client_error(Code::bad_request, "More than one Authorization header.");
@@ -173,13 +173,17 @@ Result<void> Door::authenticate(Call& call, SystemTime now) {
                         "A token does not belong in the URL. Send it as Authorization: Bearer.");
   }
   auto token = identity::bearer_token(request.headers.find("authorization"));
+  call.showed = !token || *token;
   if (!token) return Failure(token.error());
   if (!*token)
-    return client_error(
-        Code::unauthenticated,
-        "Send your key as Authorization: Bearer sp_... (make one with: sallyport key create --agent NAME).");
+    return client_error(Code::unauthenticated, call.snapshot->issuers->empty()
+                                                   ? "Send your key as Authorization: Bearer sp_... (make "
+                                                     "one with: sallyport key create --agent NAME)."
+                                                   : "Send a token or a key as Authorization: Bearer; "
+                                                     "WWW-Authenticate says where tokens come from.");
   if (request.headers.find("cookie"))
     return client_error(Code::bad_request, "Send either a cookie or a bearer token, not both.");
+  if (!identity::is_api_key(**token) && !call.snapshot->issuers->empty()) return *token;
   auto entry = call.snapshot->keys->check(**token, now);
   if (!entry) return Failure(entry.error());
   if ((*entry)->key.admin) {
@@ -189,7 +193,14 @@ Result<void> Door::authenticate(Call& call, SystemTime now) {
   }
   call.principal = (*entry)->principal;
   call.key_id = (*entry)->key.id;
-  return {};
+  return std::nullopt;
+}
+
+Task<Result<void>> Door::authenticate(Call& call, const Clock& clock) {
+  const auto token = token_of(call, clock.now());
+  if (!token) co_return Failure(token.error());
+  if (!*token) co_return Result<void>();
+  co_return co_await authenticate_token(call, **token, clock);
 }
 
 net::Reply Door::preflight(const net::Request& request) {

@@ -28,10 +28,14 @@ class Door {
   static Result<void> check_legacy(const net::Request& request);
   /// Media type of a GET. Errors: not_acceptable.
   static Result<void> check_stream(Call& call);
-  /// Principal of the request. Errors: unauthenticated, forbidden, bad_request (two kinds of credential).
-  static Result<void> authenticate(Call& call, SystemTime now);
+  /// Principal of the request. Waits where a token's issuer has to be asked first. Errors: unauthenticated,
+  /// insufficient_scope, forbidden, bad_request (two kinds of credential), unavailable (the keys of a token's
+  /// issuer cannot be had).
+  static Task<Result<void>> authenticate(Call& call, const Clock& clock);
 
  private:
+  /// Sets the principal where a key or nothing at all tells it; else the token that has to be looked at.
+  static Result<std::optional<std::string_view>> token_of(Call& call, SystemTime now);
   bool host_allowed(std::string_view host) const;
   std::vector<std::string> hosts_, origins_;
 };

@@ -95,6 +95,13 @@ void Feed::leave(Follower& follower) {
   if (follower.view_) take_out(follower);
 }
 
+/// Whom its credential stands for now; null when it no longer holds.
+std::shared_ptr<const policy::Principal> Feed::principal_of(const Caller& caller) const {
+  if (caller.token) return gateway::principal_of(*here_.snapshot, *caller.token, clock_.now());
+  const auto* entry = here_.snapshot->keys->find(caller.key_id, clock_.now());
+  return entry ? entry->principal : nullptr;
+}
+
 /// What the caller sees, in short; none when it may not look any more.
 std::optional<Feed::Digests> Feed::look(View& view) const {
   if (!here_.snapshot) return std::nullopt;
@@ -104,9 +111,9 @@ std::optional<Feed::Digests> Feed::look(View& view) const {
   if (endpoint->anonymous) {
     view.principal = anonymous;
   } else {
-    const auto* entry = here_.snapshot->keys->find(view.caller.key_id, clock_.now());
-    if (!entry) return std::nullopt;
-    view.principal = entry->principal;
+    auto principal = principal_of(view.caller);
+    if (!principal) return std::nullopt;
+    view.principal = std::move(principal);
   }
   Access& access = here_.access(view.principal);
   if (!access.enters(*endpoint).allowed()) return std::nullopt;
@@ -246,9 +253,7 @@ void Feed::sweep_later() {
 void Feed::sweep() {
   const SystemTime now = clock_.now();
   for (const auto& [key, view] : views_) {
-    if (!view->caller.key_id.empty() && here_.snapshot &&
-        !here_.snapshot->keys->find(view->caller.key_id, now))
-      queue(view);
+    if (!view->caller.key_id.empty() && here_.snapshot && !principal_of(view->caller)) queue(view);
   }
   const bool left = sessions_.sweep(std::chrono::steady_clock::now(), unix_millis(now) / 1000);
   if (left || !views_.empty()) sweep_later();

@@ -16,12 +16,14 @@
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/net/fine_timer.hpp"
 #include "sallyport/net/shard.hpp"
+#include "sallyport/policy/rules.hpp"
 #include "session_streams.hpp"
 #include "shares.hpp"
 
 namespace sallyport::gateway {
 
 class ShardState;
+struct GoodToken;
 struct View;
 
 /// What a stream's caller subscribed to at an upstream.
@@ -56,9 +58,10 @@ class Follower {
 
 /// Who listens, and where: all that see the same.
 struct Caller {
-  std::string key_id;       ///< empty: anonymous
-  std::string path;         ///< of the endpoint
-  std::string principal{};  ///< whose share of what is bounded it uses
+  std::string key_id;                        ///< empty: anonymous
+  std::string path;                          ///< of the endpoint
+  std::string principal{};                   ///< whose share of what is bounded it uses
+  std::shared_ptr<const GoodToken> token{};  ///< null: a key
 };
 
 /// Threads: its shard's, but for hear().
@@ -99,6 +102,7 @@ class Feed {
   friend class SessionStreams;
   using Digests = std::array<std::size_t, 3>;
   std::optional<Digests> look(View& view) const;
+  std::shared_ptr<const policy::Principal> principal_of(const Caller& caller) const;
   Result<std::shared_ptr<View>> view_of(const Caller& caller);
   void put(const std::shared_ptr<Follower>& follower, const std::shared_ptr<View>& view);
   void take_out(Follower& follower);

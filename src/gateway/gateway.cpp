@@ -7,6 +7,7 @@
 #include "door.hpp"
 #include "feed.hpp"
 #include "mcp_service.hpp"
+#include "metadata.hpp"
 #include "record.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
@@ -30,7 +31,8 @@ class GatewayImpl final : public Gateway {
         counters_(shards.size()),
         door_(options_),
         sealer_(std::move(session_keys)),
-        control_(shards, states_, clients_, registry, database, counters_, options_.environment),
+        control_(shards, states_, clients_, registry, database, counters_, clock,
+                 {.environment = options_.environment, .public_url = options_.public_url}),
         mcp_(shards, states_, sealer_, clock, start) {
     const auto watches = std::make_shared<WatchShares>();
     for (int i = 0; i < shards.size(); ++i) {
@@ -42,6 +44,7 @@ class GatewayImpl final : public Gateway {
     net::on_all_shards(shards, [this, &watches](net::Shard& shard) {
       clients_[static_cast<std::size_t>(shard.index())] = std::make_unique<net::Client>(shard);
       ShardState& state = *states_[static_cast<std::size_t>(shard.index())];
+      state.client = clients_[static_cast<std::size_t>(shard.index())].get();
       state.feed = std::make_shared<Feed>(state, clock_, watches);
     });
   }
@@ -189,6 +192,7 @@ class GatewayImpl final : public Gateway {
   /// The pipeline (docs/life-of-a-request.md); may stop anywhere.
   Task<Result<Answer>> serve(Call& call) {
     const net::Request& request = call.exchange.request();
+    if (auto metadata = metadata_reply(request, *call.snapshot)) co_return std::move(*metadata);
     if (auto allowed = door_.check_origin(request); !allowed) co_return Failure(allowed.error());
     call.cors = door_.cors(request);
 
@@ -201,7 +205,7 @@ class GatewayImpl final : public Gateway {
     const Endpoint* endpoint = call.snapshot->endpoint(request.path);
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
-    if (auto known = Door::authenticate(call, clock_.now()); !known) co_return Failure(known.error());
+    if (auto known = co_await Door::authenticate(call, clock_); !known) co_return Failure(known.error());
     if (!endpoint || !may_enter(call, clock_.now()))
       co_return client_error(Code::not_found, "There is no virtual server of this name.");
 
@@ -299,6 +303,7 @@ class GatewayImpl final : public Gateway {
       part.endpoint_path = call.endpoint_path;
       part.principal = call.principal;
       part.key_id = call.key_id;
+      part.token = call.token;
       part.takes_stream = false;
       const auto gone = call.cancel.on_request([&part] { part.cancel.request(); });
       Result<Answer> answer = co_await message(part, item, session);

@@ -94,7 +94,9 @@ Task<Result<Answer>> McpService::listen(Call& call) {
   const auto listener = std::make_shared<Listener>(outlet, call.rpc_id);
   // It hears from now on, so that nothing is missed while upstreams confirm; the acknowledgement still comes
   // first.
-  if (auto joined = feed.join(listener, {.key_id = call.key_id, .path = call.endpoint_path}, wants); !joined)
+  if (auto joined = feed.join(
+          listener, {.key_id = call.key_id, .path = call.endpoint_path, .token = call.token}, wants);
+      !joined)
     co_return Failure(joined.error());
 
   const auto deadline = std::chrono::steady_clock::now() + limits::kSubscribeDeadline;

@@ -44,7 +44,7 @@ Task<Result<void>> McpService::first_contact(Call& call) const {
     if (!call.endpoint) co_return client_error(Code::not_found, "This endpoint no longer exists.");
   }
   // The key may have been revoked while we waited.
-  if (call.snapshot->generation != generation) co_return Door::authenticate(call, clock_.now());
+  if (call.snapshot->generation != generation) co_return co_await Door::authenticate(call, clock_);
   co_return Result<void>{};
 }
 

@@ -52,7 +52,7 @@ Access* Replay::access_of(const std::string& principal) {
   const auto known = callers_.find(principal);
   if (known != callers_.end()) return known->second.get();
   std::unique_ptr<Access> access;
-  if (auto found = identity::principal_of(principal, documents_))
+  if (auto found = identity::Directory(documents_).named(principal))
     access =
         std::make_unique<Access>(snapshot_, std::make_shared<const policy::Principal>(std::move(*found)));
   return callers_.emplace(principal, std::move(access)).first->second.get();

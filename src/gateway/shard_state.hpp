@@ -10,12 +10,14 @@
 #include "access.hpp"
 #include "dialogue.hpp"
 #include "sallyport/core/cancel.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/gateway/counters.hpp"
 #include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/net/shard.hpp"
 #include "sallyport/store/journal.hpp"
 #include "session.hpp"
+#include "tokens.hpp"
 
 namespace sallyport::gateway {
 
@@ -29,10 +31,12 @@ class ShardState {
   net::Shard& shard;
   store::JournalWriter& journal;
   ShardCounters& counters;
+  net::Client* client = nullptr;  ///< the shard's; there from the start
   std::shared_ptr<const Snapshot> snapshot;
   SessionTable sessions;
   Questions questions;  ///< to legacy clients
-  Dialogues parked;     ///< calls that wait for their modern clients
+  TokenCache tokens;
+  Dialogues parked;  ///< calls that wait for their modern clients
   /// Legacy calls under way, by session and request id, so that notifications/cancelled finds them.
   std::unordered_multimap<std::string, Cancel*> calls;
   /// Legacy calls whose clients have gone: they run on until we stop.
@@ -47,6 +51,7 @@ class ShardState {
   Access& access(const std::shared_ptr<const policy::Principal>& principal) {
     const auto it = access_.find(principal.get());
     if (it != access_.end()) return it->second;
+    if (access_.size() >= limits::kPrincipals) access_.clear();
     return access_.emplace(principal.get(), Access(snapshot, principal)).first->second;
   }
 

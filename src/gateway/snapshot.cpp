@@ -317,7 +317,11 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = parts.generation;
   snapshot->environment = std::move(parts.environment);
-  snapshot->keys = identity::KeyTable::build(parts.keys, parts.documents);
+  snapshot->public_url = std::move(parts.public_url);
+  const auto directory = std::make_shared<const identity::Directory>(parts.documents);
+  snapshot->keys = identity::KeyTable::build(parts.keys, *directory);
+  snapshot->issuers =
+      std::make_shared<const identity::IssuerTable>(parts.documents, parts.issuers, directory);
 
   std::vector<policy::Policy> policies;
   for (const auto& document : parts.documents) {

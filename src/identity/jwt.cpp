@@ -22,13 +22,6 @@ Failure refused(std::string hint) {
                        .hint = std::move(hint)});
 }
 
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 /// One part of the compact form as a JSON object.
 Result<json::Document> object_of(std::string_view part, const char* what) {
   auto text = unbase64url(part);
@@ -39,7 +32,8 @@ Result<json::Document> object_of(std::string_view part, const char* what) {
   return std::move(*document);
 }
 
-/// NumericDate (RFC 7519 §2): seconds, with a fraction allowed.
+}  // namespace
+
 std::optional<SystemTime> date_of(const json::Value& value) {
   const auto seconds = value.number();
   constexpr double kMost = 253402300800.0;  // the year 10000
@@ -47,16 +41,20 @@ std::optional<SystemTime> date_of(const json::Value& value) {
   return SystemTime(std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000)));
 }
 
-bool is_for(const json::Value& audience, const std::vector<std::string>& ours) {
-  const auto named = [&](const json::Value& one) {
-    const auto text = one.string();
-    return text && std::ranges::find(ours, *text) != ours.end();
+std::vector<std::string> audiences_of(const json::Value& claims) {
+  const auto value = claims.find("aud");
+  std::vector<std::string> out;
+  const auto take = [&](const json::Value& one) {
+    if (auto text = one.string()) out.push_back(std::move(*text));
   };
-  if (audience.is(json::Kind::array)) return std::ranges::any_of(audience.elements(), named);
-  return named(audience);
+  if (!value) return out;
+  if (!value->is(json::Kind::array)) {
+    take(*value);
+  } else {
+    for (const auto& one : value->elements()) take(one);
+  }
+  return out;
 }
-
-}  // namespace
 
 std::optional<Algorithm> algorithm_of(std::string_view name) {
   const auto it = std::ranges::find(kNames, name);
@@ -91,7 +89,7 @@ Result<Jws> read_jws(std::string_view token) {
   }
   std::string type;
   if (const auto given = head.find("typ")) {
-    type = lowered(given->string().value_or("?"));
+    type = lower(given->string().value_or("?"));
     if (type.starts_with("application/")) type.erase(0, std::string_view("application/").size());
   }
   return Jws{.header = std::move(*header),
@@ -116,9 +114,6 @@ Result<VerifiedToken> verify_token(Jws token, const KeySet& keys, const TokenRul
     return refused(fmt::format("its issuer does not sign with {}", name_of(token.algorithm)));
   if (std::ranges::find(rules.types, token.type) == rules.types.end())
     return refused("it is a token of another type");
-  const auto audience = claims.find("aud");
-  if (!audience || !is_for(*audience, rules.audiences)) return refused("it is for somebody else");
-
   const auto expiry = claims.find("exp");
   const auto expires = expiry ? date_of(*expiry) : std::nullopt;
   if (!expires) return refused("it says no time at which it expires");
@@ -127,21 +122,30 @@ Result<VerifiedToken> verify_token(Jws token, const KeySet& keys, const TokenRul
     const auto from = date_of(*begin);
     if (!from || now + rules.leeway < *from) return refused("it is not valid yet");
   }
-  const auto subject = claims.find("sub");
-  auto name = subject ? subject->string() : std::nullopt;
-  if (!name || name->empty()) return refused("it names no subject");
 
   if (token.kid && !keys.has(*token.kid)) {
     say(TokenFault::unknown_key);
     return refused("its key is none of its issuer's");
   }
-  if (!keys.verifies(token.algorithm, token.kid, token.signed_bytes, token.signature)) {
+  const auto signer = keys.signer(token.algorithm, token.kid, token.signed_bytes, token.signature);
+  if (!signer) {
     // Without a key id a new key of the issuer cannot be told from a wrong signature.
     if (!token.kid) say(TokenFault::unknown_key);
     return refused("its signature does not fit");
   }
   say(TokenFault::none);
-  return VerifiedToken{.claims = std::move(token.payload), .subject = std::move(*name), .expires = *expires};
+  auto audiences = audiences_of(claims);
+  return VerifiedToken{.claims = std::move(token.payload),
+                       .issuer = rules.issuer,
+                       .expires = *expires + rules.leeway,
+                       .key = *signer,
+                       .audiences = std::move(audiences)};
+}
+
+bool VerifiedToken::is_for(std::string_view resource, std::span<const std::string> others) const {
+  return std::ranges::any_of(audiences, [&](const std::string& one) {
+    return one == resource || std::ranges::find(others, one) != others.end();
+  });
 }
 
 }  // namespace sallyport::identity

@@ -1,5 +1,6 @@
 #include "sallyport/identity/key_cache.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sallyport::identity {
@@ -12,6 +13,12 @@ bool KeyCache::wants(SteadyTime now, bool unknown_key) const {
   if (fetching_) return false;
   if (ever_attempted_ && now - attempted_ < times_.cool_down) return false;
   return !keys_ || unknown_key || now - fetched_ >= times_.refresh;
+}
+
+SteadyTime KeyCache::next(SteadyTime now) const {
+  if (fetching_) return SteadyTime::max();
+  const SteadyTime rested = ever_attempted_ ? attempted_ + times_.cool_down : now;
+  return keys_ ? std::max(rested, fetched_ + times_.refresh) : rested;
 }
 
 void KeyCache::begin(SteadyTime now) {

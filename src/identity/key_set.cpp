@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 
@@ -169,6 +170,15 @@ bool verified(EVP_PKEY* key, Algorithm algorithm, std::string_view text, std::st
                           text.size()) == 1;
 }
 
+Digest print_of(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  if (size <= 0) return sha256(random_bytes(32));  // like no other
+  const Digest out = sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return out;
+}
+
 }  // namespace
 
 struct KeySet::Key {
@@ -176,6 +186,7 @@ struct KeySet::Key {
   std::optional<Algorithm> only;  ///< its own `alg`, which narrows what its issuer signs with
   PublicKey key;
   const Curve* curve = nullptr;  ///< null: RSA
+  Digest print{};                ///< of its public half as DER
 
   bool fits(Algorithm algorithm) const {
     if (only && *only != algorithm) return false;
@@ -215,7 +226,9 @@ Result<KeySet> KeySet::parse(std::string_view json) {
     } else {
       why = "a key is neither RSA nor EC";
     }
-    if (key.key && (!key.only || key.fits(*key.only))) keys.push_back(std::move(key));
+    if (!key.key || (key.only && !key.fits(*key.only))) continue;
+    key.print = print_of(key.key.get());
+    keys.push_back(std::move(key));
   }
   if (keys.empty()) return client_error(Code::bad_request, "the JWK Set has no key that can be used: " + why);
   return KeySet(std::move(keys));
@@ -227,16 +240,20 @@ bool KeySet::has(std::string_view kid) const {
   return std::ranges::any_of(keys_, [&](const Key& key) { return key.kid == kid; });
 }
 
-bool KeySet::verifies(Algorithm algorithm, std::optional<std::string_view> kid, std::string_view signed_bytes,
-                      std::string_view signature) const {
+bool KeySet::has(const Digest& print) const {
+  return std::ranges::any_of(keys_, [&](const Key& key) { return key.print == print; });
+}
+
+std::optional<Digest> KeySet::signer(Algorithm algorithm, std::optional<std::string_view> kid,
+                                     std::string_view signed_bytes, std::string_view signature) const {
   std::size_t tried = 0;
   for (const Key& key : keys_) {
     if ((kid && key.kid != *kid) || !key.fits(algorithm)) continue;
-    if (tried++ == kTried) return false;
+    if (tried++ == kTried) return std::nullopt;
     const std::string der = key.curve ? der_of(signature, key.curve->bytes) : std::string(signature);
-    if (!der.empty() && verified(key.key.get(), algorithm, signed_bytes, der)) return true;
+    if (!der.empty() && verified(key.key.get(), algorithm, signed_bytes, der)) return key.print;
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace sallyport::identity

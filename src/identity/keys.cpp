@@ -1,7 +1,6 @@
 #include "sallyport/identity/keys.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "sallyport/core/bytes.hpp"
 
@@ -30,52 +29,16 @@ std::optional<Digest> digest_of(const store::ApiKey& key) {
   return digest;
 }
 
-/// What documents say of principals. Borrows them.
-class Directory {
- public:
-  explicit Directory(const std::vector<store::AnyDocument>& documents) {
-    for (const auto& document : documents) {
-      if (const auto* agent = std::get_if<store::Agent>(&document)) agents_.emplace(agent->name, agent);
-      if (const auto* team = std::get_if<store::Team>(&document))
-        for (const auto& member : team->members) teams_of_[member].push_back(team->name);
-    }
-  }
-  bool disabled(std::string_view agent) const {
-    const auto found = agents_.find(agent);
-    return found != agents_.end() && found->second->disabled;
-  }
-  policy::Principal principal(policy::Principal::Kind kind, std::string_view subject) const {
-    policy::Principal out{.kind = kind, .issuer = "", .subject = std::string(subject)};
-    const auto agent = agents_.find(subject);
-    if (kind == policy::Principal::Kind::agent && agent != agents_.end()) {
-      out.roles = agent->second->roles;
-      out.claims = agent->second->claims;
-    }
-    if (const auto teams = teams_of_.find(out.name()); teams != teams_of_.end()) {
-      out.teams = teams->second;
-      std::ranges::sort(out.teams);
-      const auto repeated = std::ranges::unique(out.teams);
-      out.teams.erase(repeated.begin(), repeated.end());
-    }
-    return out;
-  }
-
- private:
-  std::map<std::string_view, const store::Agent*> agents_;
-  std::map<std::string, std::vector<std::string>, std::less<>> teams_of_;  // by member
-};
-
 }  // namespace
 
 std::shared_ptr<const KeyTable> KeyTable::build(const std::vector<store::ApiKey>& keys,
-                                                const std::vector<store::AnyDocument>& documents) {
-  const Directory directory(documents);
+                                                const Directory& directory) {
   auto table = std::make_shared<KeyTable>();
   for (const auto& key : keys) {
     const auto digest = digest_of(key);
     if (key.revoked || key.id.empty() || !digest || directory.disabled(key.agent)) continue;
     auto principal =
-        std::make_shared<policy::Principal>(directory.principal(policy::Principal::Kind::agent, key.agent));
+        std::make_shared<policy::Principal>(directory.own(policy::Principal::Kind::agent, key.agent));
     principal->key_id = key.id;
     table->by_id_.try_emplace(key.id,
                               Entry{.key = key, .principal = std::move(principal), .digest = *digest});
@@ -104,6 +67,8 @@ const KeyTable::Entry* KeyTable::find(std::string_view id, SystemTime now) const
   return entry.key.expires && unix_millis(now) >= *entry.key.expires ? nullptr : &entry;
 }
 
+bool is_api_key(std::string_view text) { return text.starts_with(kPrefix); }
+
 Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_view> authorization) {
   constexpr std::string_view kScheme = "bearer";
   if (!authorization) return std::nullopt;
@@ -120,17 +85,6 @@ Result<std::optional<std::string_view>> bearer_token(std::optional<std::string_v
   if (padding == token.begin() || std::any_of(padding, token.end(), [](char c) { return c != '='; }))
     return client_error(Code::unauthenticated, "The bearer token has characters that no token has.");
   return token;
-}
-
-Result<policy::Principal> principal_of(std::string_view name,
-                                       const std::vector<store::AnyDocument>& documents) {
-  if (name == "anonymous") return policy::Principal();
-  const bool agent = name.starts_with("agent:");
-  if ((!agent && !name.starts_with("user:")) || name.find(':') + 1 == name.size())
-    return client_error(Code::bad_request, "a principal is agent:NAME, user:NAME or anonymous");
-  return Directory(documents).principal(
-      agent ? policy::Principal::Kind::agent : policy::Principal::Kind::user,
-      name.substr(name.find(':') + 1));
 }
 
 }  // namespace sallyport::identity

@@ -62,6 +62,8 @@ WireError wire_error(Code code, bool modern, Phase phase) {
       return {401, 1008, "Authentication required"};
     case Code::forbidden:
       return {403, 1009, "Forbidden"};
+    case Code::insufficient_scope:
+      return {403, 1010, "Insufficient scope"};
     case Code::not_implemented:
       return {unless_dispatched(501), -32603, "Not implemented"};
     case Code::internal:

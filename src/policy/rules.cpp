@@ -71,15 +71,13 @@ Result<CompiledRule> compile_rule(const Policy& policy, std::size_t i) {
 }  // namespace
 
 std::string Principal::name() const {
-  switch (kind) {
-    case Kind::user:
-      return "user:" + subject;
-    case Kind::agent:
-      return "agent:" + subject;
-    case Kind::anonymous:
-      break;
-  }
-  return "anonymous";
+  if (kind == Kind::anonymous) return "anonymous";
+  const std::string_view word = kind == Kind::user ? "user:" : "agent:";
+  // A slash in a name of the default issuer must not make it another issuer's.
+  const bool plain = home && (issuer.empty() || subject.find('/') == std::string::npos);
+  std::string out(word);
+  if (!plain) out.append(issuer).append("/");
+  return out.append(subject);
 }
 
 Facts facts_of(const Principal& principal) {

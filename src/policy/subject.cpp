@@ -28,6 +28,18 @@ std::optional<Subject> Subject::parse(std::string_view text) {
   return Subject{.form = found->second, .glob = rest};
 }
 
+namespace {
+
+/// "x" means a principal at home, "issuer/x" one of that issuer.
+bool names(std::string_view glob, const Principal& principal) {
+  const auto slash = glob.find('/');
+  if (slash == std::string_view::npos) return principal.home && glob_match(glob, principal.subject);
+  return !principal.issuer.empty() && glob_match(glob.substr(0, slash), principal.issuer) &&
+         glob_match(glob.substr(slash + 1), principal.subject);
+}
+
+}  // namespace
+
 bool Subject::covers(const Principal& principal, std::string_view environment) const {
   const auto matches = [this](const auto& text) { return glob_match(glob, text); };
   switch (form) {
@@ -40,9 +52,9 @@ bool Subject::covers(const Principal& principal, std::string_view environment) c
     case Form::role:
       return std::ranges::any_of(principal.roles, matches);
     case Form::agent:
-      return principal.kind == Principal::Kind::agent && matches(principal.subject);
+      return principal.kind == Principal::Kind::agent && names(glob, principal);
     case Form::user:
-      return principal.kind == Principal::Kind::user && matches(principal.subject);
+      return principal.kind == Principal::Kind::user && names(glob, principal);
     case Form::claim: {
       const auto found = principal.claims.find(std::string(claim));
       return found != principal.claims.end() && matches(found->second);

@@ -1,10 +1,14 @@
 #include "document_check.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/store/claim_path.hpp"
 #include "sallyport/store/definition_hash.hpp"
 
 namespace sallyport::store::check {
@@ -262,6 +266,29 @@ std::string principal_path(std::string_view text) {
   constexpr std::string_view kClaims = "principal.claims.";
   if (text.starts_with(kClaims) && claim(text.substr(kClaims.size())).empty()) return "";
   return "must be principal.name, principal.subject, principal.issuer or principal.claims.NAME";
+}
+
+std::string claim_path(std::string_view text) {
+  return claim_steps(text).empty() ? "must be claims.NAME, claims.NAME.NAME or claims[\"NAME\"]" : "";
+}
+
+std::string scope(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
+    return c > 0x20 && c < 0x7f && c != '"' && c != '\\';
+  });
+  return good ? "" : "must be one word of visible ASCII, without \" and \\";
+}
+
+std::string algorithm(std::string_view text) {
+  constexpr std::array<std::string_view, 9> kAlgorithms = {"RS256", "RS384", "RS512", "PS256", "PS384",
+                                                           "PS512", "ES256", "ES384", "ES512"};
+  if (std::ranges::find(kAlgorithms, text) != kAlgorithms.end()) return "";
+  return fmt::format("must be one of {}", fmt::join(kAlgorithms, ", "));
+}
+
+std::string issuer_url(std::string_view text) {
+  if (std::string wrong = url(text); !wrong.empty()) return wrong;
+  return text.find('?') == std::string_view::npos ? "" : "must not have a query (?...)";
 }
 
 std::string argument_name(std::string_view text) {

@@ -29,6 +29,10 @@ std::string owner(std::string_view text);    ///< team:x, user:x, agent:x
 std::string role(std::string_view text);
 std::string claim(std::string_view text);           ///< a claim's name
 std::string principal_path(std::string_view text);  ///< principal.name, principal.claims.x ...
+std::string claim_path(std::string_view text);      ///< claims.x, claims.x.y, claims["https://x"].y
+std::string scope(std::string_view text);           ///< RFC 6749 section 3.3
+std::string algorithm(std::string_view text);       ///< RS256 ... ES512
+std::string issuer_url(std::string_view text);      ///< as `url`, without a query
 std::string argument_name(std::string_view text);   ///< of a tool
 std::string expression(std::string_view text);      ///< its length; what it says is the policy layer's matter
 std::string member(std::string_view text);          ///< user:x, agent:x

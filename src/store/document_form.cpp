@@ -163,6 +163,34 @@ void describe(Form& form, const PolicyDocument& d) {
   form.always("subjects", d.subjects).optional("environments", d.environments).always("rules", rules);
 }
 
+void describe(Form& form, const Issuer& d) {
+  const Issuer standard;
+  form.always("issuer", d.issuer)
+      .optional("jwks_url", d.jwks_url)
+      .optional("audiences", d.audiences)
+      .add("algorithms", d.algorithms, standard.algorithms)
+      .optional("scopes", d.scopes)
+      .add("default", d.is_default, false)
+      .add("user", d.user, standard.user)
+      .optional("agent", d.agent)
+      .optional("teams", d.teams)
+      .optional("roles", d.roles)
+      .optional("claims", d.claims);
+  if (!d.introspection.url.empty())
+    form.always("introspection", Form(form.complete())
+                                     .always("url", d.introspection.url)
+                                     .optional("client_id", d.introspection.client_id)
+                                     .optional("credential", d.introspection.credential)
+                                     .take());
+  form.add("allow_private", d.allow_private, false).optional("ca_file", d.ca_file);
+  form.add("leeway", duration_text(d.leeway), duration_text(standard.leeway));
+  form.optional("keys", Form(form.complete())
+                            .add("refresh", duration_text(d.refresh), duration_text(standard.refresh))
+                            .add("cool_down", duration_text(d.cool_down), duration_text(standard.cool_down))
+                            .add("expiry", duration_text(d.expiry), duration_text(standard.expiry))
+                            .take());
+}
+
 }  // namespace
 
 Json form_of(const AnyDocument& document, bool complete) {

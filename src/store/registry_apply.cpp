@@ -86,8 +86,31 @@ class Application {
                         key.first, key.second, kind, name));
       }
     }
+    check_issuers(result, problems);
     if (!problems.empty()) return refused(problems);
     return {};
+  }
+
+  /// What of several issuers only one may be.
+  static void check_issuers(const auto& documents, std::vector<std::string>& problems) {
+    std::map<std::string_view, std::string_view> by_url;
+    std::string_view standard, introspecting;
+    for (const auto& [key, document] : documents) {
+      const auto* issuer = std::get_if<Issuer>(document);
+      if (!issuer) continue;
+      const auto only = [&](std::string_view& first, std::string_view what) {
+        if (first.empty()) {
+          first = issuer->name;
+        } else {
+          problems.push_back(
+              fmt::format("Issuer {} {}, and so does Issuer {}: only one can", issuer->name, what, first));
+        }
+      };
+      only(by_url[issuer->issuer], "has this \"issuer\"");
+      if (issuer->is_default) only(standard, "is the default");
+      if (!issuer->introspection.url.empty())
+        only(introspecting, "has \"introspection\", where tokens that name nobody are sent");
+    }
   }
 
   /// `value: (sealed)` needs something to keep.

@@ -78,6 +78,9 @@ std::vector<DocumentKey> references_of(const AnyDocument& document) {
     if (const auto* stdio = std::get_if<StdioTransport>(&server->transport)) {
       for (const auto& [variable, credential] : stdio->credentials) out.emplace("Credential", credential);
     }
+  } else if (const auto* issuer = std::get_if<Issuer>(&document)) {
+    if (!issuer->introspection.credential.empty())
+      out.emplace("Credential", issuer->introspection.credential);
   } else if (const auto* virtual_server = std::get_if<VirtualServer>(&document)) {
     for (const auto* sources :
          {&virtual_server->tools, &virtual_server->prompts, &virtual_server->resources}) {

@@ -26,7 +26,7 @@ std::shared_ptr<const KeyTable> table_of(std::vector<store::ApiKey> keys,
   more.emplace_back(store::Agent{.name = "bot"});
   more.emplace_back(store::Agent{.name = "other"});
   more.emplace_back(store::Agent{.name = "gone", .disabled = true});
-  return KeyTable::build(keys, more);
+  return KeyTable::build(keys, Directory(more));
 }
 
 std::string refusal(const KeyTable& table, std::string_view text, SystemTime now = kNow) {
@@ -130,7 +130,7 @@ TEST_CASE("an admin key says so, and stays an agent's") {
 }
 
 TEST_CASE("an empty table refuses everything") {
-  const auto table = KeyTable::build({}, {});
+  const auto table = KeyTable::build({}, Directory({}));
   CHECK(table->size() == 0);
   CHECK(refusal(*table, text_of("id1")) != "accepted");
 }

@@ -69,7 +69,9 @@ class GatewayFixture {
  public:
   /// Applies `documents`, makes a key for agent:bot and agent:other, starts the server on free ports and
   /// waits until `servers` lists are there.
-  explicit GatewayFixture(const std::string& documents, cli::Settings settings = {}) {
+  explicit GatewayFixture(const std::string& documents, cli::Settings settings = {},
+                          const Clock& clock = system_clock())
+      : clock_(clock) {
     {
       auto database = store::Database::open(directory.path, store::Database::Open::offline);
       REQUIRE(database.has_value());
@@ -92,7 +94,7 @@ class GatewayFixture {
   }
 
   void start() {
-    auto started = cli::Server::start(settings_);
+    auto started = cli::Server::start(settings_, clock_);
     if (!started) FAIL(started.error().what);
     server = std::move(*started);
     port = static_cast<std::uint16_t>(
@@ -241,6 +243,7 @@ class GatewayFixture {
     return std::string(made->text.reveal());
   }
   cli::Settings settings_;
+  const Clock& clock_;
 };
 
 }  // namespace sallyport::testing

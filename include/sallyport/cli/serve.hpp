@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sallyport/cli/settings.hpp"
+#include "sallyport/core/clock.hpp"
 #include "sallyport/core/error.hpp"
 
 namespace sallyport::cli {
@@ -14,7 +15,8 @@ class Server {
  public:
   /// Opens the data directory (one server holds it), the journal and the listeners. When it returns, requests
   /// are served. Errors: conflict (another server), unavailable (address, vault, certificate), storage.
-  static Result<std::unique_ptr<Server>> start(Settings settings);
+  /// `clock` outlives the server.
+  static Result<std::unique_ptr<Server>> start(Settings settings, const Clock& clock = system_clock());
   /// stop(), where that was not called.
   ~Server();
   Server(const Server&) = delete;

@@ -31,6 +31,7 @@ enum class Code : std::uint8_t {
   not_found,            ///< path, session or object
   unauthenticated,      ///< no credential, or one that is not valid
   forbidden,            ///< Host, Origin or admin rights
+  insufficient_scope,   ///< a good token without the scope that is needed (RFC 6750 section 3.1)
   denied,               ///< policy
   conflict,             ///< the state of the registry forbids it
   too_large,            ///< body or message over its bound

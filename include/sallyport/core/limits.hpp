@@ -100,7 +100,19 @@ constexpr std::size_t kUndecided = 1'000'000;  ///< recorded calls whose argumen
 constexpr std::size_t kLockFile = 16 * MiB;    ///< an mcp.lock that is read
 
 // Tokens.
-constexpr std::size_t kToken = 16 * KiB;  ///< a bearer token as text
+constexpr std::size_t kToken = 16 * KiB;         ///< a bearer token as text
+constexpr std::size_t kTokensKept = 10000;       ///< verified tokens that one shard remembers
+constexpr std::size_t kIssuerReply = 512 * KiB;  ///< what an issuer answers: metadata, keys, a verdict
+constexpr auto kIssuerDeadline = 5s;             ///< for all requests that one fetch of keys takes
+constexpr std::size_t kKeyWaiters = 1024;        ///< requests that wait for the keys of one issuer
+constexpr auto kVerdictKept = 60s;               ///< what an issuer said of a token when it was asked
+constexpr auto kUnsaidExpiry =
+    std::chrono::hours(1);                    ///< of a token whose issuer names none: streams end then
+constexpr auto kRefusalKept = 10s;            ///< the same where it said no
+constexpr std::size_t kIntrospections = 64;   ///< questions about tokens under way on one shard
+constexpr std::size_t kClaimTexts = 1000;     ///< teams, or roles, of one token; what is beyond refuses it
+constexpr std::size_t kClaimBytes = 1 * KiB;  ///< a name or value taken from a token
+constexpr std::size_t kPrincipals = 20000;    ///< whose rules one shard remembers
 
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake

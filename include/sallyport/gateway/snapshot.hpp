@@ -15,6 +15,7 @@
 #include "sallyport/core/secret.hpp"
 #include "sallyport/gateway/catalogue.hpp"
 #include "sallyport/gateway/pins.hpp"
+#include "sallyport/identity/issuers.hpp"
 #include "sallyport/identity/keys.hpp"
 #include "sallyport/net/client.hpp"
 #include "sallyport/policy/rules.hpp"
@@ -115,7 +116,9 @@ struct Endpoint {
 struct Snapshot {
   std::int64_t generation = 0;
   std::string environment{};  ///< of this instance; empty: none was named
+  std::string public_url{};   ///< without a path
   std::shared_ptr<const identity::KeyTable> keys;
+  std::shared_ptr<const identity::IssuerTable> issuers;
   std::shared_ptr<const policy::RuleSet> rules;
   std::vector<std::unique_ptr<ServerEntry>> servers;
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints;  ///< by path
@@ -127,9 +130,11 @@ struct Snapshot {
 struct SnapshotParts {
   std::int64_t generation = 0;
   std::string environment{};  ///< of this instance
+  std::string public_url{};
   std::vector<store::AnyDocument> documents;
   std::vector<store::ApiKey> keys;
   std::vector<ServerEntry> servers;
+  std::map<std::string, identity::IssuerParts> issuers{};  ///< by document
 };
 
 /// A Policy document as the policy layer reads it.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sallyport/core/clock.hpp"
+#include "sallyport/core/crypto.hpp"
 #include "sallyport/core/error.hpp"
 #include "sallyport/json/document.hpp"
 
@@ -38,10 +39,12 @@ class KeySet {
 
   std::size_t size() const;
   bool has(std::string_view kid) const;
-  /// Whether a key of this set made that signature (for EC: r and s side by side). Without a `kid` every key
-  /// that fits the algorithm is tried, at most kTried.
-  bool verifies(Algorithm algorithm, std::optional<std::string_view> kid, std::string_view signed_bytes,
-                std::string_view signature) const;
+  /// Whether a key with this print is in it, whatever it is called.
+  bool has(const Digest& print) const;
+  /// The print of the key of this set that made that signature (for EC: r and s side by side); nullopt where
+  /// none did. Without a `kid` every key that fits the algorithm is tried, at most kTried.
+  std::optional<Digest> signer(Algorithm algorithm, std::optional<std::string_view> kid,
+                               std::string_view signed_bytes, std::string_view signature) const;
 
   static constexpr std::size_t kKeys = 64;  ///< taken from one set
   static constexpr std::size_t kTried = 8;
@@ -68,20 +71,29 @@ struct Jws {
 /// `jku`, `jwk`, `x5u` and `x5c` are never looked at.
 Result<Jws> read_jws(std::string_view token);
 
+/// NumericDate (RFC 7519 section 2): seconds, with a fraction allowed. nullopt for anything else.
+std::optional<SystemTime> date_of(const json::Value& value);
+/// The texts of `aud`: one, or a list of them.
+std::vector<std::string> audiences_of(const json::Value& claims);
+
 /// What a token of an issuer must hold to.
 struct TokenRules {
   std::string issuer;                                   ///< exact bytes of `iss`
-  std::vector<std::string> audiences;                   ///< `aud` must name one of them, exactly
   std::vector<Algorithm> algorithms;                    ///< those that this issuer signs with
   std::vector<std::string> types{"", "jwt", "at+jwt"};  ///< of `typ`
   std::chrono::seconds leeway{30};                      ///< for `exp` and `nbf`; at most a minute
 };
 
-/// A token whose signature, issuer, audience and times were found good.
+/// A token whose signature, issuer and times were found good. Whom it is for is asked with every use.
 struct VerifiedToken {
   json::Document claims;
-  std::string subject;
-  SystemTime expires{};
+  std::string issuer;
+  SystemTime expires{};                       ///< leeway included
+  SystemTime asks_again = SystemTime::max();  ///< when its issuer is to be asked about it again
+  std::optional<Digest> key{};                ///< print of the key that signed it; none: its issuer was asked
+  std::vector<std::string> audiences{};
+  /// `aud` names one of them, exactly.
+  bool is_for(std::string_view resource, std::span<const std::string> others) const;
 };
 
 /// Why a token is refused: `unknown_key` may be cured by fetching the issuer's keys again, nothing else is.

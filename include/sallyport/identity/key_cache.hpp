@@ -24,6 +24,10 @@ class KeyCache {
   std::shared_ptr<const KeySet> keys(SteadyTime now) const;
   /// Whether to fetch now. `unknown_key`: a token that is good otherwise names a key that is not in the set.
   bool wants(SteadyTime now, bool unknown_key) const;
+  /// When the next fetch is due although nobody misses a key. SteadyTime::max() while one is under way.
+  SteadyTime next(SteadyTime now) const;
+  /// Until when the keys may be used; the past where there are none.
+  SteadyTime expires() const { return keys_ ? fetched_ + times_.expiry : SteadyTime::min(); }
   /// A fetch begins: nothing else is wanted until it ends.
   void begin(SteadyTime now);
   void succeeded(KeySet keys, SteadyTime now);

@@ -12,6 +12,7 @@
 #include "sallyport/core/clock.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/error.hpp"
+#include "sallyport/identity/directory.hpp"
 #include "sallyport/policy/rules.hpp"
 #include "sallyport/store/registry.hpp"
 
@@ -25,10 +26,9 @@ class KeyTable {
     std::shared_ptr<const policy::Principal> principal;
     Digest digest{};  ///< of the key's whole text
   };
-  /// Keys of disabled agents and revoked keys are left out; teams are resolved from the documents, whose
-  /// members are exact names.
+  /// Keys of disabled agents and revoked keys are left out.
   static std::shared_ptr<const KeyTable> build(const std::vector<store::ApiKey>& keys,
-                                               const std::vector<store::AnyDocument>& documents);
+                                               const Directory& directory);
   /// The entry lives as long as this table. Whether `key.admin` fits what is asked is the caller's to judge.
   /// Errors: unauthenticated (one text for every reason: unknown, revoked, expired, malformed).
   Result<const Entry*> check(std::string_view text, SystemTime now) const;
@@ -43,10 +43,8 @@ class KeyTable {
   std::unordered_map<std::string, Entry, Hash, std::equal_to<>> by_id_;
 };
 
-/// "agent:release-bot", "user:alice@example.com" or "anonymous" with the teams, roles and claims that
-/// documents give it. Errors: bad_request for another form.
-Result<policy::Principal> principal_of(std::string_view name,
-                                       const std::vector<store::AnyDocument>& documents);
+/// What begins as our keys do is a key, and no token.
+bool is_api_key(std::string_view text);
 
 /// The token of `Authorization: Bearer x` (scheme case-insensitive, RFC 6750 §2.1); nullopt when absent.
 /// Errors: unauthenticated, for another scheme and for what is not a token.

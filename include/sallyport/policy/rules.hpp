@@ -17,15 +17,16 @@ namespace sallyport::policy {
 struct Principal {
   enum class Kind : std::uint8_t { anonymous, user, agent };
   Kind kind = Kind::anonymous;
-  std::string issuer{};   ///< "" for what this gateway itself issued
+  std::string issuer{};   ///< name of its Issuer document; "" for what this gateway itself issued
   std::string subject{};  ///< name within the issuer
+  bool home = true;       ///< documents name it without its issuer: that one is the default, or our own
   std::string actor{};    ///< who acts for the subject; empty: itself
   std::string key_id{};   ///< of the API key that was shown
   std::vector<std::string> teams{};
   std::vector<std::string> roles{};
   std::map<std::string, std::string> claims{};
-  /// "agent:release-bot", "user:alice@example.com", "anonymous"; what subjects in documents match and what
-  /// the journal shows.
+  /// "agent:release-bot", "user:alice@example.com", "anonymous", and with the issuer where documents need it
+  /// too: "user:partner/alice@example.com". No two principals share a name. What the journal shows.
   std::string name() const;
 };
 
@@ -46,7 +47,8 @@ struct Rule {
 struct Policy {
   std::string name;
   /// "team:x", "agent:x", "user:x", "role:x" (globs allowed after the colon), "claim:name=glob",
-  /// "environment:x" (everyone there), "anonymous", or "*": everyone, anonymous included.
+  /// "environment:x" (everyone there), "anonymous", or "*": everyone, anonymous included. "user:x" means
+  /// those of the default issuer, "user:issuer/x" those of that one (globs on both sides of the first slash).
   std::vector<std::string> subjects{};
   std::vector<std::string> environments{};  ///< in which it holds; empty: all
   std::vector<Rule> rules{};

@@ -130,7 +130,36 @@ struct PolicyDocument {
   std::vector<Rule> rules{};
 };
 
-using AnyDocument = std::variant<Credential, Server, VirtualServer, Team, Agent, PolicyDocument>;
+/// `kind: Issuer`: who signs the bearer tokens that open the door, and what their claims mean.
+struct Issuer {
+  /// RFC 7662, for tokens that are no JWT.
+  struct Introspection {
+    std::string url{};
+    std::string client_id{};
+    std::string credential{};  ///< name of a Credential: the client's secret
+    bool operator==(const Introspection&) const = default;
+  };
+  std::string name;
+  std::string issuer{};                  ///< exact bytes of `iss`
+  std::string jwks_url{};                ///< where its keys are; empty: what discovery says
+  std::vector<std::string> audiences{};  ///< of `aud`, besides the URL of the endpoint itself
+  std::vector<std::string> algorithms{"RS256", "PS256", "ES256"};
+  std::vector<std::string> scopes{};  ///< that every token needs, and that clients are told to ask for
+  bool is_default = false;            ///< `default`: "user:x" in documents is its x
+  std::string user{"claims.sub"};     ///< the claim that names a person; empty: it knows no people
+  std::string agent{};                ///< the claim that names a program, for tokens that name no person
+  std::string teams{}, roles{};       ///< claims with a name or a list of names; empty: none
+  std::map<std::string, std::string> claims{};  ///< name in rules -> claim
+  Introspection introspection{};                ///< url empty: none
+  bool allow_private = false;
+  std::string ca_file{};
+  std::chrono::milliseconds leeway{30'000};      ///< for clocks that differ
+  std::chrono::milliseconds refresh{600'000};    ///< keys older than this are fetched again
+  std::chrono::milliseconds cool_down{30'000};   ///< between two fetches
+  std::chrono::milliseconds expiry{86'400'000};  ///< keys older than this are not used
+};
+
+using AnyDocument = std::variant<Credential, Server, VirtualServer, Team, Agent, PolicyDocument, Issuer>;
 
 std::string_view kind_of(const AnyDocument& document);
 const std::string& name_of(const AnyDocument& document);

@@ -49,6 +49,31 @@ export async function runHeadless(negotiation, target, tools, plan) {
   }
 }
 
+/** Lets Claude Code look at a server that it has no credential for; resolves to what it says of it. */
+export async function claudeStatus(url, modules = join(import.meta.dirname, '../node_modules')) {
+  const home = await mkdtemp(join(tmpdir(), 'claude-'));
+  const model = await fakeAnthropic(() => ({ say: 'FINAL: nothing to do' }));
+  try {
+    await writeFile(join(home, 'mcp.json'), JSON.stringify({ mcpServers: { gw: { type: 'http', url } } }));
+    const ended = await run(
+      join(modules, '.bin/claude'),
+      ['-p', 'hello', '--mcp-config', join(home, 'mcp.json'), '--strict-mcp-config', '--output-format', 'stream-json', '--verbose',
+        '--debug-file', join(home, 'debug.log')],
+      {
+        cwd: home,
+        env: { HOME: home, PATH: process.env.PATH, TERM: 'dumb', ANTHROPIC_BASE_URL: model.url, ANTHROPIC_AUTH_TOKEN: 'fake', ...QUIET },
+      },
+    );
+    const log = await readFile(join(home, 'debug.log'), 'utf8').catch(() => '');
+    const first = ended.stdout.split('\n').find((line) => line.includes('"mcp_servers"'));
+    const status = first && JSON.parse(first).mcp_servers.find((one) => one.name === 'gw')?.status;
+    return { status, log: `${ended.stderr}\n${log}` };
+  } finally {
+    await model.close();
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
 function converse(negotiation, target, server, tool, input) {
   const name = `mcp__gw__${target.name(server, tool)}`;
   return runHeadless(negotiation, target, [name], callOnce(name, input));

@@ -1,0 +1,65 @@
+#pragma once
+/// Which issuers' tokens open the door, and which principal a token stands for.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/identity/directory.hpp"
+#include "sallyport/identity/jwt.hpp"
+#include "sallyport/identity/key_source.hpp"
+#include "sallyport/policy/rules.hpp"
+#include "sallyport/store/documents.hpp"
+
+namespace sallyport::identity {
+
+/// An issuer as configured.
+struct Issuer {
+  store::Issuer document;
+  TokenRules rules;
+  std::string fingerprint;  ///< of the document: what was verified under another one is verified again
+  std::shared_ptr<KeySource> keys;
+  std::shared_ptr<const Secret> client_secret;  ///< for introspection; null: none
+};
+
+/// What belongs to an issuer beside its document.
+struct IssuerParts {
+  std::shared_ptr<KeySource> keys;
+  std::shared_ptr<const Secret> client_secret{};
+};
+
+/// Immutable.
+class IssuerTable {
+ public:
+  IssuerTable(const std::vector<store::AnyDocument>& documents,
+              const std::map<std::string, IssuerParts>& parts, std::shared_ptr<const Directory> directory);
+
+  bool empty() const { return by_url_.empty(); }
+  /// By the exact bytes of `iss`; null for a stranger.
+  const Issuer* find(std::string_view url) const;
+  /// The one that is asked about tokens that are no JWT; null where none is.
+  const Issuer* introspecting() const { return introspecting_; }
+  /// Of a document; what verify_token has to be told.
+  static TokenRules rules_of(const store::Issuer& document);
+
+  /// Who shows a token of that issuer. Errors: unauthenticated (no claim names anybody, an address that
+  /// nobody has verified, names that no document could hold, or more of them than limits::kClaimTexts); the
+  /// hint says which.
+  Result<policy::Principal> principal(const Issuer& issuer, const VerifiedToken& token) const;
+
+  /// The scopes of a token (`scope` as text, `scp` as text or list) hold all that its issuer demands.
+  static bool has_scopes(const Issuer& issuer, const VerifiedToken& token);
+  /// For metadata: the `issuer` of each, by document name.
+  std::vector<std::string> urls() const;
+  /// For metadata and challenges: what all of them demand together, in order.
+  std::vector<std::string> scopes() const;
+
+ private:
+  std::map<std::string, Issuer, std::less<>> by_url_;
+  const Issuer* introspecting_ = nullptr;
+  std::shared_ptr<const Directory> directory_;
+};
+
+}  // namespace sallyport::identity

@@ -1,0 +1,83 @@
+#pragma once
+/// Where the keys of one issuer come from: its metadata and its key set, fetched when somebody needs them.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sallyport/core/cancel.hpp"
+#include "sallyport/core/clock.hpp"
+#include "sallyport/core/task.hpp"
+#include "sallyport/identity/key_cache.hpp"
+#include "sallyport/net/client.hpp"
+#include "sallyport/net/shard.hpp"
+#include "sallyport/store/documents.hpp"
+
+namespace sallyport::identity {
+
+/// Fetches on its home shard, for all. What fails leaves the keys that were there, until they expire.
+class KeySource : public std::enable_shared_from_this<KeySource> {
+ public:
+  /// `client` is the home shard's, and outlives what end() waits for.
+  KeySource(store::Issuer issuer, net::Shard& home, std::function<net::Client*()> client, const Clock& clock);
+
+  const store::Issuer& issuer() const { return issuer_; }
+
+  /// What tokens are verified with; null where there is nothing that may be trusted. Threads: any.
+  std::shared_ptr<const KeySet> keys() const;
+  /// Changes with every set that keys() gives out. Threads: any, without a lock.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  /// keys() may still be used. Threads: any, without a lock.
+  bool trusted() const {
+    return clock_.steady().time_since_epoch().count() < expires_.load(std::memory_order_acquire);
+  }
+  /// Starts a fetch where one is due, and waits for nothing. Threads: any, without a lock.
+  void renew();
+  /// Fetches where that is wanted, or waits for a fetch that is under way; comes back after
+  /// limits::kIssuerDeadline at the latest. Threads: a shard's.
+  Task<> fetched(net::Shard& here, bool unknown_key);
+
+  struct State {
+    std::size_t keys = 0;
+    std::string problem;  ///< of the last attempt; empty: it succeeded, or there was none
+    bool stale = false;   ///< the keys are older than they should be
+    bool trusted = false;
+  };
+  State state() const;  ///< threads: any
+
+  /// Fetches no more, and breaks off what is under way. Threads: any.
+  void end();
+  /// A fetch is under way. Threads: any.
+  bool busy() const { return busy_.load(std::memory_order_acquire); }
+
+ private:
+  using Waiter = std::function<void()>;  ///< runs on the home shard
+  void want(bool unknown_key, Waiter waiter);
+  static Task<> fetch(std::shared_ptr<KeySource> self);
+  Task<Result<KeySet>> fetch_keys();
+  Task<Result<std::string>> find_keys(SteadyTime deadline);
+  Task<Result<std::string>> get(const std::string& url, SteadyTime deadline);
+  void publish();
+
+  const store::Issuer issuer_;
+  net::Shard& home_;
+  const std::function<net::Client*()> client_;
+  const Clock& clock_;
+
+  // On the home shard:
+  KeyCache cache_;
+  std::vector<Waiter> waiters_;
+  Cancel cancel_;
+
+  std::atomic<bool> ended_{false}, busy_{false}, asked_{false};
+  std::atomic<std::uint64_t> version_{0};
+  std::atomic<SteadyTime::rep> due_{0}, expires_{0};
+  mutable std::mutex mutex_;
+  std::shared_ptr<const KeySet> keys_;
+  State state_;
+};
+
+}  // namespace sallyport::identity

@@ -1,0 +1,61 @@
+// The keys of issuers: which sources there are, and their end.
+#include <spdlog/spdlog.h>
+#include <thread>
+
+#include "control.hpp"
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::gateway {
+
+std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
+    const std::vector<store::AnyDocument>& documents) {
+  std::map<std::string, identity::IssuerParts> out;
+  for (const auto& document : documents) {
+    const auto* issuer = std::get_if<store::Issuer>(&document);
+    if (!issuer) continue;
+    identity::IssuerParts parts;
+    if (const std::string& credential = issuer->introspection.credential; !credential.empty()) {
+      auto secret = credential_value(credential, documents);
+      if (secret) {
+        parts.client_secret = std::make_shared<const Secret>(std::move(*secret));
+      } else {
+        spdlog::warn("issuer {}: tokens that are no JWT cannot be asked about: {}", issuer->name,
+                     secret.error().what);
+      }
+    }
+    const auto known = issuers_.find(issuer->name);
+    if (known != issuers_.end() && store::to_json(known->second.keys->issuer()) == store::to_json(document)) {
+      parts.keys = known->second.keys;
+    } else {
+      const std::size_t home = out.size() % static_cast<std::size_t>(shards_.size());
+      parts.keys = std::make_shared<identity::KeySource>(
+          *issuer, shards_[static_cast<int>(home)], [this, home] { return clients_[home].get(); }, clock_);
+    }
+    out.emplace(issuer->name, std::move(parts));
+  }
+  return out;
+}
+
+void Control::end(const std::shared_ptr<identity::KeySource>& source) {
+  source->end();
+  const std::lock_guard lock(ending_mutex_);
+  std::erase_if(ended_keys_, [](const auto& one) { return !one->busy(); });
+  ended_keys_.push_back(source);
+}
+
+void Control::end_issuers() {
+  std::map<std::string, identity::IssuerParts> issuers;
+  {
+    const std::lock_guard lock(status_mutex_);
+    issuers = visible_issuers_;
+  }
+  for (const auto& [name, parts] : issuers) end(parts.keys);
+  const std::lock_guard lock(ending_mutex_);
+  const auto until = std::chrono::steady_clock::now() + limits::kIssuerDeadline;
+  for (const auto& source : ended_keys_) {
+    while (source->busy() && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+}  // namespace sallyport::gateway

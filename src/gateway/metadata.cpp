@@ -1,0 +1,98 @@
+#include "metadata.hpp"
+
+#include <algorithm>
+
+#include "sallyport/json/document.hpp"
+
+namespace sallyport::gateway {
+namespace {
+
+constexpr std::string_view kWellKnown = "/.well-known/oauth-protected-resource";
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+}
+
+bool is_endpoint(std::string_view path) {
+  constexpr std::string_view kPrefix = "/mcp/";
+  return path == "/mcp" || (path.starts_with(kPrefix) && is_name(path.substr(kPrefix.size())));
+}
+
+/// The endpoint whose metadata a path asks for: between host and path as RFC 9728 has it, behind the path as
+/// some clients try it, or none, which means everything.
+std::optional<std::string_view> resource_of(std::string_view path) {
+  std::optional<std::string_view> out;
+  if (path.starts_with(kWellKnown)) out = path.substr(kWellKnown.size());
+  if (path.ends_with(kWellKnown) && path.size() > kWellKnown.size())
+    out = path.substr(0, path.size() - kWellKnown.size());
+  if (out && (out->empty() || *out == "/")) out = "/mcp";
+  return out && is_endpoint(*out) ? out : std::nullopt;
+}
+
+std::string list_of(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const auto& text : texts) out += (out.size() > 1 ? "," : "") + json::quote(text);
+  return out + "]";
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const auto& text : texts) out += (out.empty() ? "" : " ") + text;
+  return out;
+}
+
+}  // namespace
+
+std::optional<net::Reply> metadata_reply(const net::Request& request, const Snapshot& snapshot) {
+  if (request.path.find("/.well-known/") == std::string_view::npos) return std::nullopt;
+  net::Reply reply{.status = 200, .content_type = "application/json"};
+  // Public, and the same for everybody: a page may read it wherever it comes from.
+  reply.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  if (request.method == net::Method::options) {
+    reply.status = 204;
+    reply.content_type.clear();
+    reply.headers.emplace_back("Access-Control-Allow-Methods", "GET");
+    reply.headers.emplace_back("Access-Control-Allow-Headers", "MCP-Protocol-Version");
+    return reply;
+  }
+  const auto resource = resource_of(request.path);
+  if (!resource || snapshot.issuers->empty()) {
+    reply.status = 404;
+    reply.body =
+        R"({"error":"not_found","error_description":"There is no metadata here. )"
+        R"(Where no Issuer is configured, API keys open the door: sallyport key create --agent NAME."})";
+    return reply;
+  }
+  if (request.method != net::Method::get) {
+    reply.status = 405;
+    reply.headers.emplace_back("Allow", "GET");
+    reply.body = R"({"error":"invalid_request","error_description":"Metadata is read with GET."})";
+    return reply;
+  }
+  reply.headers.emplace_back("Cache-Control", "max-age=60");
+  const auto scopes = snapshot.issuers->scopes();
+  reply.body = "{\"resource\":" + json::quote(snapshot.public_url + std::string(*resource)) +
+               ",\"authorization_servers\":" + list_of(snapshot.issuers->urls()) +
+               (scopes.empty() ? "" : ",\"scopes_supported\":" + list_of(scopes)) +
+               ",\"bearer_methods_supported\":[\"header\"],\"resource_name\":\"Sallyport\"}";
+  return reply;
+}
+
+std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path, std::string_view error) {
+  std::string out = "Bearer realm=\"sallyport\"";
+  if (!error.empty()) out.append(", error=\"").append(error).append("\"");
+  if (snapshot.issuers->empty()) return out;
+  const std::string_view path = is_endpoint(endpoint_path) ? std::string_view(endpoint_path) : "/mcp";
+  out.append(", resource_metadata=\"")
+      .append(snapshot.public_url)
+      .append(kWellKnown)
+      .append(path)
+      .append("\"");
+  if (const auto scopes = joined(snapshot.issuers->scopes()); !scopes.empty())
+    out.append(", scope=\"").append(scopes).append("\"");
+  return out;
+}
+
+}  // namespace sallyport::gateway

@@ -1,0 +1,90 @@
+#include "sallyport/identity/introspection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/limits.hpp"
+
+namespace sallyport::identity {
+namespace {
+
+/// application/x-www-form-urlencoded, every byte that is not surely harmless.
+std::string form_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+Failure unavailable(const store::Issuer& issuer, const std::string& why) {
+  Failure out = fail(Code::unavailable, Blame::upstream,
+                     fmt::format("issuer {}: introspection: {}", issuer.name, why), true);
+  out.error().hint = "The issuer of this token cannot be asked about it now.";
+  return out;
+}
+
+/// RFC 7662 section 2.2.
+std::optional<VerifiedToken> verdict(json::Document answer, const store::Issuer& issuer, SystemTime now) {
+  const auto root = answer.root();
+  const auto active = root.find("active");
+  if (!active || active->boolean() != true) return std::nullopt;
+  // Where it says whose it is, that must be the issuer who was asked.
+  if (const auto said = root.find("iss"); said && said->string() != issuer.issuer) return std::nullopt;
+  SystemTime expires = now + limits::kUnsaidExpiry;
+  if (const auto exp = root.find("exp")) {
+    const auto given = date_of(*exp);
+    if (!given || now >= *given) return std::nullopt;
+    expires = *given;
+  }
+  if (const auto nbf = root.find("nbf")) {
+    const auto from = date_of(*nbf);
+    if (!from || now + issuer.leeway < *from) return std::nullopt;
+  }
+  auto audiences = audiences_of(root);
+  return VerifiedToken{.claims = std::move(answer),
+                       .issuer = issuer.issuer,
+                       .expires = expires,
+                       .asks_again = std::min(expires, now + limits::kVerdictKept),
+                       .audiences = std::move(audiences)};
+}
+
+}  // namespace
+
+Task<Result<std::optional<VerifiedToken>>> introspect(net::Client& client, const store::Issuer& issuer,
+                                                      const Secret& client_secret, std::string_view token,
+                                                      SystemTime now, Cancel* cancel) {
+  auto url = net::parse_url(issuer.introspection.url);
+  if (!url) co_return unavailable(issuer, url.error().what);
+  const net::Origin origin{
+      .url = std::move(*url), .allow_private = issuer.allow_private, .ca_file = issuer.ca_file};
+  const std::string body = fmt::format("token={}&token_type_hint=access_token", form_encoded(token));
+  net::ClientRequest request{
+      .method = "POST",
+      .path = origin.url.path,
+      .headers = "Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+      .body = {body}};
+  if (!issuer.introspection.client_id.empty()) {
+    // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+    const std::string pair =
+        form_encoded(issuer.introspection.client_id) + ":" + form_encoded(client_secret.reveal());
+    request.headers += "Authorization: Basic " + base64(pair) + "\r\n";
+  }
+  auto response = co_await client.send(origin, std::move(request),
+                                       std::chrono::steady_clock::now() + limits::kIssuerDeadline, cancel);
+  if (!response) co_return unavailable(issuer, response.error().what);
+  if (response->status() != 200)
+    co_return unavailable(issuer, fmt::format("it answered {}", response->status()));
+  auto text = co_await response->whole(limits::kIssuerReply);
+  if (!text) co_return unavailable(issuer, text.error().what);
+  auto answer = json::Document::parse(std::move(*text));
+  if (!answer || !answer->root().is(json::Kind::object))
+    co_return unavailable(issuer, "it answered with something other than a JSON object");
+  co_return verdict(std::move(*answer), issuer, now);
+}
+
+}  // namespace sallyport::identity

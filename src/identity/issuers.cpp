@@ -1,0 +1,223 @@
+#include "sallyport/identity/issuers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sallyport/core/characters.hpp"
+#include "sallyport/core/limits.hpp"
+#include "sallyport/store/claim_path.hpp"
+
+namespace sallyport::identity {
+namespace {
+
+using Kind = policy::Principal::Kind;
+
+Failure refused(std::string hint) {
+  return Failure(Error{.code = Code::unauthenticated,
+                       .blame = Blame::client,
+                       .what = "the token is not accepted",
+                       .hint = std::move(hint)});
+}
+
+std::optional<json::Value> claim_at(json::Value claims, const std::vector<std::string>& steps) {
+  std::optional<json::Value> at = claims;
+  for (const auto& step : steps) {
+    if (!at) break;
+    at = at->find(step);
+  }
+  return at;
+}
+
+/// A name that documents, records and terminals can hold.
+bool is_name(std::string_view text) {
+  if (text.empty() || text.size() > limits::kClaimBytes) return false;
+  while (!text.empty()) {
+    const Letter letter = letter_at(text);
+    if (letter.bytes == 0 || !hidden_character(letter.code).empty()) return false;
+    text.remove_prefix(letter.bytes);
+  }
+  return true;
+}
+
+/// A claim as rules read it: text, or how a number or a truth value is written.
+std::optional<std::string> text_of(const json::Value& value) {
+  std::optional<std::string> out;
+  if (value.is(json::Kind::string)) out = value.string();
+  if (value.is(json::Kind::number) || value.is(json::Kind::boolean)) out = std::string(value.raw());
+  if (out && !is_name(*out)) out.reset();
+  return out;
+}
+
+/// Entra ID and others leave a claim out that would be too long, and say so (OpenID Connect Core 5.6.2).
+bool is_elsewhere(json::Value claims, const std::vector<std::string>& steps) {
+  const auto names = claims.find("_claim_names");
+  return names && names->find(steps.front());
+}
+
+/// The names in a claim: one, or a list of them.
+Result<std::vector<std::string>> names_in(json::Value claims, const std::string& path,
+                                          std::string_view what) {
+  std::vector<std::string> out;
+  if (path.empty()) return out;
+  const auto steps = store::claim_steps(path);
+  const auto claim = claim_at(claims, steps);
+  if (!claim) {
+    if (is_elsewhere(claims, steps))
+      return refused(fmt::format("its {} are too many to stand in it: have the issuer send fewer", what));
+    return out;
+  }
+  const auto take = [&](const json::Value& one) {
+    auto text = one.string();
+    if (!text || !is_name(*text) || out.size() == limits::kClaimTexts) return false;
+    out.push_back(std::move(*text));
+    return true;
+  };
+  const bool taken =
+      claim->is(json::Kind::array) ? std::ranges::all_of(claim->elements(), take) : take(*claim);
+  if (!taken)
+    return refused(fmt::format("its {} are no list of at most {} names of at most {} bytes", what,
+                               limits::kClaimTexts, limits::kClaimBytes));
+  return out;
+}
+
+/// The name that a claim gives; nullopt where the token has no such claim.
+Result<std::optional<std::string>> name_in(json::Value claims, const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  auto steps = store::claim_steps(path);
+  const auto claim = claim_at(claims, steps);
+  if (!claim) return std::nullopt;
+  auto text = claim->string();
+  if (!text || !is_name(*text)) return refused(fmt::format("{} is no name", path));
+  if (steps.back() != "email") return text;
+  // An address that anybody could have typed in names nobody.
+  steps.back() = "email_verified";
+  const auto verified = claim_at(claims, steps);
+  const bool sure = verified && (verified->boolean() == true || verified->string() == "true");
+  if (!sure) return refused("its email is not verified: email_verified must be true");
+  return text;
+}
+
+std::vector<std::string> words_in(const std::optional<json::Value>& value) {
+  std::vector<std::string> out;
+  if (!value) return out;
+  if (value->is(json::Kind::array)) {
+    for (const auto& one : value->elements())
+      if (auto text = one.string()) out.push_back(std::move(*text));
+    return out;
+  }
+  const std::string text = value->string().value_or("");
+  for (std::string_view rest = text; !rest.empty();) {
+    const auto word = rest.substr(0, rest.find(' '));
+    if (!word.empty()) out.emplace_back(word);
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+  }
+  return out;
+}
+
+}  // namespace
+
+TokenRules IssuerTable::rules_of(const store::Issuer& document) {
+  TokenRules out{.issuer = document.issuer,
+                 .algorithms = {},
+                 .leeway = std::chrono::duration_cast<std::chrono::seconds>(document.leeway)};
+  for (const auto& name : document.algorithms)
+    if (const auto algorithm = algorithm_of(name)) out.algorithms.push_back(*algorithm);
+  return out;
+}
+
+IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
+                         const std::map<std::string, IssuerParts>& parts,
+                         std::shared_ptr<const Directory> directory)
+    : directory_(std::move(directory)) {
+  for (const auto& document : documents) {
+    const auto* issuer = std::get_if<store::Issuer>(&document);
+    if (!issuer) continue;
+    const auto part = parts.find(issuer->name);
+    const Issuer& entry =
+        by_url_
+            .emplace(issuer->issuer,
+                     Issuer{.document = *issuer,
+                            .rules = rules_of(*issuer),
+                            .fingerprint = sha256_hex(store::to_json(document)),
+                            .keys = part == parts.end() ? nullptr : part->second.keys,
+                            .client_secret = part == parts.end() ? nullptr : part->second.client_secret})
+            .first->second;
+    if (!issuer->introspection.url.empty()) introspecting_ = &entry;
+  }
+}
+
+const Issuer* IssuerTable::find(std::string_view url) const {
+  const auto found = by_url_.find(url);
+  return found == by_url_.end() || !found->second.keys ? nullptr : &found->second;
+}
+
+Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const VerifiedToken& token) const {
+  const store::Issuer& document = issuer.document;
+  const auto claims = token.claims.root();
+  auto user = name_in(claims, document.user);
+  if (!user) return Failure(user.error());
+  auto agent = *user ? Result<std::optional<std::string>>(std::nullopt) : name_in(claims, document.agent);
+  if (!agent) return Failure(agent.error());
+  if (!*user && !*agent)
+    return refused(fmt::format("it names nobody: it has no {}{}{}", document.user,
+                               document.user.empty() || document.agent.empty() ? "" : " and no ",
+                               document.agent));
+  auto out =
+      directory_->vouched(document, *user ? Kind::user : Kind::agent, std::move(*user ? **user : **agent));
+
+  auto teams = names_in(claims, document.teams, "teams");
+  if (!teams) return Failure(teams.error());
+  auto roles = names_in(claims, document.roles, "roles");
+  if (!roles) return Failure(roles.error());
+  out.teams.insert(out.teams.end(), teams->begin(), teams->end());
+  std::ranges::sort(out.teams);
+  const auto repeated = std::ranges::unique(out.teams);
+  out.teams.erase(repeated.begin(), repeated.end());
+  out.roles = std::move(*roles);
+
+  for (const std::string_view client : {"azp", "client_id"}) {
+    const auto claim = claims.find(client);
+    if (auto text = claim ? text_of(*claim) : std::nullopt) out.claims["client_id"] = std::move(*text);
+  }
+  for (const auto& [name, path] : document.claims) {
+    const auto claim = claim_at(claims, store::claim_steps(path));
+    if (auto text = claim ? text_of(*claim) : std::nullopt) out.claims[name] = std::move(*text);
+  }
+  // RFC 8693 section 4.1: somebody acts for the subject.
+  const auto actor = claim_at(claims, {"act", "sub"});
+  if (actor) {
+    const auto name = actor->string();
+    if (!name || !is_name(*name)) return refused("its actor is no name");
+    out.actor = *name;
+  }
+  return out;
+}
+
+bool IssuerTable::has_scopes(const Issuer& issuer, const VerifiedToken& token) {
+  const auto& wanted = issuer.document.scopes;
+  if (wanted.empty()) return true;
+  const auto claims = token.claims.root();
+  auto held = words_in(claims.find("scope"));
+  for (auto& more : words_in(claims.find("scp"))) held.push_back(std::move(more));
+  return std::ranges::all_of(wanted,
+                             [&](const auto& one) { return std::ranges::find(held, one) != held.end(); });
+}
+
+std::vector<std::string> IssuerTable::urls() const {
+  std::map<std::string, std::string> by_name;
+  for (const auto& [url, issuer] : by_url_) by_name.emplace(issuer.document.name, url);
+  std::vector<std::string> out;
+  for (const auto& [name, url] : by_name) out.push_back(url);
+  return out;
+}
+
+std::vector<std::string> IssuerTable::scopes() const {
+  std::vector<std::string> out;
+  for (const auto& [url, issuer] : by_url_)
+    for (const auto& scope : issuer.document.scopes)
+      if (std::ranges::find(out, scope) == out.end()) out.push_back(scope);
+  return out;
+}
+
+}  // namespace sallyport::identity
