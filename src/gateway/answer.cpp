@@ -112,10 +112,11 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     reply.body = mcp::error_message(call.rpc_id, shown.code, shown.message, shown.data);
     if (shown.http == 401)
       reply.headers.emplace_back("WWW-Authenticate", challenge(*call.snapshot, call.endpoint_path,
-                                                               call.showed ? "invalid_token" : ""));
+                                                               call.showed ? "invalid_token" : "",
+                                                               call.snapshot->issuers->scopes()));
     if (answer.error().code == Code::insufficient_scope)
-      reply.headers.emplace_back("WWW-Authenticate",
-                                 challenge(*call.snapshot, call.endpoint_path, "insufficient_scope"));
+      reply.headers.emplace_back("WWW-Authenticate", challenge(*call.snapshot, call.endpoint_path,
+                                                               "insufficient_scope", call.scopes_wanted));
     if (shown.http == 405) reply.headers.emplace_back("Allow", "GET, POST, DELETE");
     if (shown.http == 429 || shown.http == 503)
       reply.headers.emplace_back(

@@ -67,7 +67,8 @@ struct Call {
   std::string endpoint_path, method, target, rule, refusal;
   std::string dialogue;  ///< the parked call that this one began or went on with
   int capture = 1;
-  bool showed = false;      ///< a credential, good or not
+  std::vector<std::string> scopes_wanted;  ///< by the issuer of a token that lacks one
+  bool showed = false;                     ///< a credential, good or not
   bool dispatched = false;  ///< the envelope was sound: what is wrong from here on is no HTTP error
   bool intent_written = false;
   bool unrecorded = false;  ///< it ran, but its outcome could not be written

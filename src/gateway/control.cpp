@@ -108,7 +108,8 @@ Result<void> Control::reload() {
     if (it == issuers_.end() || it->second.keys != parts.keys) end(parts.keys);
   }
   // A wrong URL is in the log before the first user comes.
-  for (const auto& [name, parts] : issuers_) parts.keys->renew();
+  if (!stopping_)
+    for (const auto& [name, parts] : issuers_) parts.keys->renew();
   for (const auto& managed : fresh) {
     (void)managed->shard->post([this, managed] {
       managed->refreshing = true;

@@ -24,7 +24,7 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
       }
     }
     const auto known = issuers_.find(issuer->name);
-    if (known != issuers_.end() && store::to_json(known->second.keys->issuer()) == store::to_json(document)) {
+    if (known != issuers_.end() && known->second.keys->fits(*issuer)) {
       parts.keys = known->second.keys;
     } else {
       const std::size_t home = out.size() % static_cast<std::size_t>(shards_.size());

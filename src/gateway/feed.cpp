@@ -52,7 +52,13 @@ Result<void> Feed::join(const std::shared_ptr<Follower>& follower, const Caller&
 
 Result<std::shared_ptr<View>> Feed::view_of(const Caller& caller) {
   std::string key = caller.key_id + "\n" + caller.path;
-  if (const auto it = views_.find(key); it != views_.end()) return it->second;
+  if (const auto it = views_.find(key); it != views_.end()) {
+    // The same token may meanwhile have been said to be good for longer.
+    auto& token = it->second->caller.token;
+    if (token && caller.token && caller.token->verified.expires > token->verified.expires)
+      token = caller.token;
+    return it->second;
+  }
   auto view = std::make_shared<View>(here_.shard);
   view->key = key;
   view->caller = caller;
@@ -97,9 +103,18 @@ void Feed::leave(Follower& follower) {
 
 /// Whom its credential stands for now; null when it no longer holds.
 std::shared_ptr<const policy::Principal> Feed::principal_of(const Caller& caller) const {
-  if (caller.token) return gateway::principal_of(*here_.snapshot, *caller.token, clock_.now());
+  if (caller.token) return gateway::principal_of(here_, *caller.token, clock_.now());
   const auto* entry = here_.snapshot->keys->find(caller.key_id, clock_.now());
   return entry ? entry->principal : nullptr;
+}
+
+/// Its credential is still good.
+bool Feed::holds(const Caller& caller, SystemTime now) const {
+  if (!caller.token) return here_.snapshot->keys->find(caller.key_id, now) != nullptr;
+  const Standing standing = standing_of(*here_.snapshot, *caller.token, now);
+  // Nobody else looks after the keys while only streams are open.
+  if (standing.issuer && caller.token->verified.key) standing.issuer->keys->renew();
+  return standing.issuer != nullptr;
 }
 
 /// What the caller sees, in short; none when it may not look any more.
@@ -253,7 +268,7 @@ void Feed::sweep_later() {
 void Feed::sweep() {
   const SystemTime now = clock_.now();
   for (const auto& [key, view] : views_) {
-    if (!view->caller.key_id.empty() && here_.snapshot && !principal_of(view->caller)) queue(view);
+    if (!view->caller.key_id.empty() && here_.snapshot && !holds(view->caller, now)) queue(view);
   }
   const bool left = sessions_.sweep(std::chrono::steady_clock::now(), unix_millis(now) / 1000);
   if (left || !views_.empty()) sweep_later();

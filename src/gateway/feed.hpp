@@ -103,6 +103,7 @@ class Feed {
   using Digests = std::array<std::size_t, 3>;
   std::optional<Digests> look(View& view) const;
   std::shared_ptr<const policy::Principal> principal_of(const Caller& caller) const;
+  bool holds(const Caller& caller, SystemTime now) const;
   Result<std::shared_ptr<View>> view_of(const Caller& caller);
   void put(const std::shared_ptr<Follower>& follower, const std::shared_ptr<View>& view);
   void take_out(Follower& follower);

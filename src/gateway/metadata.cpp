@@ -80,7 +80,8 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
   return reply;
 }
 
-std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path, std::string_view error) {
+std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path, std::string_view error,
+                      const std::vector<std::string>& scopes) {
   std::string out = "Bearer realm=\"sallyport\"";
   if (!error.empty()) out.append(", error=\"").append(error).append("\"");
   if (snapshot.issuers->empty()) return out;
@@ -90,8 +91,7 @@ std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path
       .append(kWellKnown)
       .append(path)
       .append("\"");
-  if (const auto scopes = joined(snapshot.issuers->scopes()); !scopes.empty())
-    out.append(", scope=\"").append(scopes).append("\"");
+  if (!scopes.empty()) out.append(", scope=\"").append(joined(scopes)).append("\"");
   return out;
 }
 

@@ -15,6 +15,8 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
 
 /// WWW-Authenticate of a 401, and of a 403 for want of a scope (RFC 6750 section 3, RFC 9728 section 5.1).
 /// `error` as RFC 6750 names it; empty: no credential came.
-std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path, std::string_view error);
+/// `scopes`: those to ask for.
+std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path, std::string_view error,
+                      const std::vector<std::string>& scopes);
 
 }  // namespace sallyport::gateway

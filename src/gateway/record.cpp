@@ -72,6 +72,11 @@ void record(const Call& call, const Result<Answer>& answer) {
   } else {
     return;
   }
+  // Strangers do not write the log; what ails the keys of an issuer is there already.
+  if (!call.principal && call.method.empty()) {
+    call.here.commit_soon();
+    return;
+  }
   // The breaker has said once that it holds calls back.
   if (!answer && answer.error().blame != Blame::client && answer.error().code != Code::circuit_open)
     spdlog::warn("call {}: {} {}: {} ({})", call.id, call.method, call.target, answer.error().what,

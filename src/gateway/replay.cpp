@@ -41,7 +41,7 @@ std::vector<const Export*> exports_of(const Endpoint& endpoint, policy::Object o
 }  // namespace
 
 Replay::Replay(std::shared_ptr<const Snapshot> snapshot, std::vector<store::AnyDocument> documents)
-    : snapshot_(std::move(snapshot)), documents_(std::move(documents)) {}
+    : snapshot_(std::move(snapshot)), documents_(std::move(documents)), directory_(documents_) {}
 Replay::~Replay() = default;
 
 bool Replay::concerns(std::string_view method, std::string_view target) {
@@ -52,7 +52,7 @@ Access* Replay::access_of(const std::string& principal) {
   const auto known = callers_.find(principal);
   if (known != callers_.end()) return known->second.get();
   std::unique_ptr<Access> access;
-  if (auto found = identity::Directory(documents_).named(principal))
+  if (auto found = directory_.named(principal))
     access =
         std::make_unique<Access>(snapshot_, std::make_shared<const policy::Principal>(std::move(*found)));
   return callers_.emplace(principal, std::move(access)).first->second.get();

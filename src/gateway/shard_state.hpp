@@ -48,6 +48,14 @@ class ShardState {
     access_.clear();
   }
 
+  /// The one object that stands for all principals like this: what is known of it is known of all its tokens.
+  std::shared_ptr<const policy::Principal> shared(policy::Principal principal) {
+    if (principals_.size() >= limits::kPrincipals) principals_.clear();
+    auto& one = principals_[everything_of(principal)];
+    if (!one) one = std::make_shared<const policy::Principal>(std::move(principal));
+    return one;
+  }
+
   Access& access(const std::shared_ptr<const policy::Principal>& principal) {
     const auto it = access_.find(principal.get());
     if (it != access_.end()) return it->second;
@@ -97,6 +105,7 @@ class ShardState {
   std::uint64_t calls_made_ = 0;
   bool commit_scheduled_ = false;
   std::unordered_map<const policy::Principal*, Access> access_;
+  std::unordered_map<std::string, std::shared_ptr<const policy::Principal>> principals_;
   static constexpr std::size_t kCapabilities = 256;
   std::unordered_map<std::string, std::string> carried_;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <spdlog/spdlog.h>
+
 #include "call.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
@@ -28,31 +30,65 @@ Failure no_keys(const identity::Issuer& issuer) {
   return out;
 }
 
+/// A token that has just been found good, by which set of keys.
+struct Verified {
+  std::shared_ptr<const GoodToken> token;
+  std::uint64_t version = 0;
+};
+
+/// Asks the issuer, once for all who show the token now; what it says is then in the cache. Errors:
+/// unavailable, limited.
+Task<Result<void>> ask(Call& call, const identity::Issuer& issuer, std::string_view text,
+                       const Digest& digest, bool known, const Clock& clock) {
+  TokenCache& cache = call.here.tokens;
+  if (!cache.begin_question(digest, known))
+    co_return fail(Code::limited, Blame::us, "too many questions about tokens are under way", true);
+  static const Secret kNone;
+  auto verdict = co_await identity::introspect(*call.here.client, issuer.document,
+                                               issuer.client_secret ? *issuer.client_secret : kNone, text,
+                                               clock.now(), nullptr);
+  if (!verdict) {
+    if (cache.may_tell(clock.steady())) spdlog::warn("{}", verdict.error().what);
+    cache.end_question(digest);
+    co_return Failure(verdict.error());
+  }
+  if (*verdict) {
+    cache.keep(digest, std::make_shared<const GoodToken>(std::move(**verdict), issuer.fingerprint), 0);
+  } else {
+    cache.keep(digest, nullptr, 0).refused_until = clock.now() + limits::kRefusalKept;
+  }
+  cache.end_question(digest);
+  co_return Result<void>();
+}
+
 /// Of a token that says nothing itself.
-Task<Result<std::shared_ptr<const GoodToken>>> ask(Call& call, std::string_view text, const Clock& clock) {
+Task<Result<Verified>> asked(Call& call, std::string_view text, const Digest& digest, bool known,
+                             const Clock& clock) {
   const auto table = call.snapshot->issuers;
   const identity::Issuer* const issuer = table->introspecting();
   if (!issuer)
     co_return client_error(Code::unauthenticated,
                            "The token is not accepted: it is neither a JWT nor a key.");
-  std::size_t& asking = call.here.tokens.asking;
-  if (asking >= limits::kIntrospections)
-    co_return fail(Code::limited, Blame::us, "too many questions about tokens are under way", true);
-  static const Secret kNone;
-  ++asking;
-  auto verdict = co_await identity::introspect(*call.here.client, issuer->document,
-                                               issuer->client_secret ? *issuer->client_secret : kNone, text,
-                                               clock.now(), &call.cancel);
-  --asking;
-  if (!verdict) co_return Failure(verdict.error());
-  if (*verdict) co_return std::make_shared<const GoodToken>(std::move(**verdict), issuer->fingerprint);
-  call.here.tokens.keep(sha256(text), nullptr).refused_until = clock.now() + limits::kRefusalKept;
-  co_return client_error(Code::unauthenticated, std::string(kInactive));
+  TokenCache& cache = call.here.tokens;
+  if (cache.is_asked(digest)) {
+    co_await cache.answered(digest);
+  } else if (auto done = co_await ask(call, *issuer, text, digest, known, clock); !done) {
+    co_return Failure(done.error());
+  }
+  const TokenCache::Entry* const entry = cache.find(digest);
+  if (entry && entry->token) co_return Verified{.token = entry->token};
+  if (entry && clock.now() < entry->refused_until)
+    co_return client_error(Code::unauthenticated, std::string(kInactive));
+  Failure out = fail(Code::unavailable, Blame::upstream, "nobody was told what the issuer says", true);
+  out.error().hint = "The issuer of this token cannot be asked about it now.";
+  co_return out;
 }
 
-/// Verified from scratch, with the newest keys where the token names one that is not known.
-Task<Result<std::shared_ptr<const GoodToken>>> verify(Call& call, std::string_view text, const Clock& clock) {
-  if (std::ranges::count(text, '.') != 2) co_return co_await ask(call, text, clock);
+/// Verified from scratch, with the newest keys where the token names one that is not known, or where nobody
+/// has looked at them for long.
+Task<Result<Verified>> verify(Call& call, std::string_view text, const Digest& digest, bool known,
+                              const Clock& clock) {
+  if (std::ranges::count(text, '.') != 2) co_return co_await asked(call, text, digest, known, clock);
   auto first = identity::read_jws(text);
   if (!first) co_return refused(first.error());
   const auto iss = first->payload.root().find("iss");
@@ -60,40 +96,69 @@ Task<Result<std::shared_ptr<const GoodToken>>> verify(Call& call, std::string_vi
   const identity::Issuer* const issuer = table->find(iss ? iss->string().value_or("") : "");
   if (!issuer)
     co_return client_error(Code::unauthenticated, "The token is not accepted: its issuer is not known here.");
+  if (issuer->keys->neglected()) co_await issuer->keys->fetched(call.here.shard, false);
   std::optional<identity::Jws> jws = std::move(*first);
   for (const bool last : {false, true}) {
     const auto keys = issuer->keys->keys();
-    if (keys) {
+    if (keys.set) {
       auto fault = TokenFault::none;
-      auto verified = identity::verify_token(std::move(*jws), *keys, issuer->rules, clock.now(), &fault);
-      if (verified) co_return std::make_shared<const GoodToken>(std::move(*verified), issuer->fingerprint);
+      auto verified = identity::verify_token(std::move(*jws), *keys.set, issuer->rules, clock.now(), &fault);
+      if (verified)
+        co_return Verified{
+            .token = std::make_shared<const GoodToken>(std::move(*verified), issuer->fingerprint),
+            .version = keys.version};
       if (fault != TokenFault::unknown_key || last) co_return refused(verified.error());
       jws = *identity::read_jws(text);
     } else if (last) {
       co_return no_keys(*issuer);
     }
-    co_await issuer->keys->fetched(call.here.shard, keys != nullptr);
+    co_await issuer->keys->fetched(call.here.shard, keys.set != nullptr);
   }
   co_return fail(Code::internal, Blame::us, "a token was neither accepted nor refused");
 }
 
 }  // namespace
 
-const identity::Issuer* issuer_of(const Snapshot& snapshot, const GoodToken& token, SystemTime now) {
-  if (now >= token.verified.expires) return nullptr;
+Standing standing_of(const Snapshot& snapshot, const GoodToken& token, SystemTime now) {
+  if (now >= token.verified.expires) return {};
   const identity::Issuer* const issuer = snapshot.issuers->find(token.verified.issuer);
-  if (!issuer || issuer->fingerprint != token.fingerprint) return nullptr;
-  if (!token.verified.key) return issuer;
+  if (!issuer || issuer->fingerprint != token.fingerprint) return {};
+  if (!token.verified.key) return {.issuer = issuer};
   const auto keys = issuer->keys->keys();
-  return keys && keys->has(*token.verified.key) ? issuer : nullptr;
+  if (!keys.set || !keys.set->has(*token.verified.key)) return {};
+  return {.issuer = issuer, .version = keys.version};
 }
 
-std::shared_ptr<const policy::Principal> principal_of(const Snapshot& snapshot, const GoodToken& token,
+std::shared_ptr<const policy::Principal> principal_of(ShardState& here, const GoodToken& token,
                                                       SystemTime now) {
-  const identity::Issuer* const issuer = issuer_of(snapshot, token, now);
-  if (!issuer) return nullptr;
-  auto principal = snapshot.issuers->principal(*issuer, token.verified);
-  return principal ? std::make_shared<const policy::Principal>(std::move(*principal)) : nullptr;
+  const Standing standing = standing_of(*here.snapshot, token, now);
+  if (!standing.issuer) return nullptr;
+  auto principal = here.snapshot->issuers->principal(*standing.issuer, token.verified);
+  return principal ? here.shared(std::move(*principal)) : nullptr;
+}
+
+std::string everything_of(const policy::Principal& principal) {
+  std::string out;
+  const auto add = [&](std::string_view text) {
+    out.append(std::to_string(text.size())).append(":").append(text);
+  };
+  const auto all = [&](const std::vector<std::string>& texts) {
+    out.append(std::to_string(texts.size())).append(";");
+    for (const auto& text : texts) add(text);
+  };
+  out += static_cast<char>('0' + static_cast<int>(principal.kind));
+  out += principal.home ? 'h' : 'a';
+  add(principal.issuer);
+  add(principal.subject);
+  add(principal.actor);
+  add(principal.key_id);
+  all(principal.teams);
+  all(principal.roles);
+  for (const auto& [name, value] : principal.claims) {
+    add(name);
+    add(value);
+  }
+  return out;
 }
 
 std::size_t TokenCache::Hash::operator()(const Digest& digest) const {
@@ -108,16 +173,49 @@ TokenCache::Entry* TokenCache::find(const Digest& digest) {
   if (found == old_.end()) return nullptr;
   Entry kept = std::move(found->second);
   old_.erase(found);
-  Entry& entry = keep(digest, nullptr);
+  Entry& entry = keep(digest, nullptr, 0);
   entry = std::move(kept);
   return &entry;
 }
 
-TokenCache::Entry& TokenCache::keep(const Digest& digest, std::shared_ptr<const GoodToken> token) {
+TokenCache::Entry& TokenCache::keep(const Digest& digest, std::shared_ptr<const GoodToken> token,
+                                    std::uint64_t version) {
   if (young_.size() >= limits::kTokensKept / 2) old_ = std::exchange(young_, {});
   Entry& entry = young_[digest];
-  entry = {.token = std::move(token), .table = nullptr, .principal = nullptr};
+  entry = {.token = std::move(token), .version = version, .principal = nullptr};
   return entry;
+}
+
+void TokenCache::forget(const Digest& digest) {
+  young_.erase(digest);
+  old_.erase(digest);
+}
+
+bool TokenCache::begin_question(const Digest& digest, bool known) {
+  if (asked_.size() >= (known ? limits::kIntrospections : limits::kIntrospections / 2)) return false;
+  asked_.try_emplace(digest);
+  return true;
+}
+
+Task<> TokenCache::answered(const Digest& digest) {
+  auto slot = std::make_shared<Slot<bool>>();
+  asked_[digest].push_back(slot);
+  co_await *slot;
+}
+
+void TokenCache::end_question(const Digest& digest) {
+  const auto found = asked_.find(digest);
+  if (found == asked_.end()) return;
+  const auto waiters = std::move(found->second);
+  asked_.erase(found);
+  for (const auto& waiter : waiters) waiter->deliver(true);
+}
+
+bool TokenCache::may_tell(SteadyTime now) {
+  if (ever_told_ && now - told_ < limits::kRefusalKept) return false;
+  ever_told_ = true;
+  told_ = now;
+  return true;
 }
 
 Task<Result<void>> authenticate_token(Call& call, std::string_view text, const Clock& clock) {
@@ -129,35 +227,52 @@ Task<Result<void>> authenticate_token(Call& call, std::string_view text, const C
   const SystemTime now = clock.now();
   if (entry && !token && now < entry->refused_until)
     co_return client_error(Code::unauthenticated, std::string(kInactive));
+  const bool known = token != nullptr;
   const identity::Issuer* issuer = nullptr;
   if (token) {
     issuer = table->find(token->verified.issuer);
     const bool compared = issuer && entry->version == issuer->keys->version() && issuer->keys->trusted() &&
-                          issuer->fingerprint == token->fingerprint && now < token->verified.expires;
-    if (!compared) issuer = issuer_of(*call.snapshot, *token, now);
+                          !issuer->keys->neglected() && issuer->fingerprint == token->fingerprint &&
+                          now < token->verified.expires;
+    if (!compared && issuer && issuer->keys->neglected()) {
+      issuer = nullptr;
+    } else if (!compared) {
+      const Standing standing = standing_of(*call.snapshot, *token, now);
+      issuer = standing.issuer;
+      entry->version = standing.version;
+    }
     if (!issuer || now >= token->verified.asks_again) token = nullptr;
   }
   if (!token) {
-    auto verified = co_await verify(call, text, clock);
-    if (!verified) co_return Failure(verified.error());
-    token = std::move(*verified);
+    auto verified = co_await verify(call, text, digest, known, clock);
+    if (!verified) {
+      // What was good once must not come back when numbers fit again; a refusal that is remembered stays.
+      if (known && verified.error().code == Code::unauthenticated && std::ranges::count(text, '.') == 2)
+        call.here.tokens.forget(digest);
+      co_return Failure(verified.error());
+    }
+    token = std::move(verified->token);
     issuer = table->find(token->verified.issuer);
-    entry = &call.here.tokens.keep(digest, token);
+    if (!issuer)
+      co_return client_error(Code::unauthenticated,
+                             "The token is not accepted: its issuer is not known here.");
+    entry = &call.here.tokens.keep(digest, token, verified->version);
   }
-  issuer->keys->renew();
-  entry->version = issuer->keys->version();
+  if (token->verified.key) issuer->keys->renew();
 
   if (!token->verified.is_for(call.snapshot->public_url + call.endpoint_path, issuer->document.audiences))
     co_return client_error(Code::unauthenticated, "The token is not accepted: it is for somebody else than " +
                                                       call.snapshot->public_url + call.endpoint_path + ".");
-  if (!identity::IssuerTable::has_scopes(*issuer, token->verified))
+  if (!identity::IssuerTable::has_scopes(*issuer, token->verified)) {
+    call.scopes_wanted = issuer->document.scopes;
     co_return client_error(Code::insufficient_scope,
                            "The token lacks a scope that its issuer's document demands.");
-  if (entry->table != table) {
+  }
+  if (entry->table != table->serial()) {
     auto principal = table->principal(*issuer, token->verified);
     if (!principal) co_return refused(principal.error());
-    entry->principal = std::make_shared<const policy::Principal>(std::move(*principal));
-    entry->table = table;
+    entry->principal = call.here.shared(std::move(*principal));
+    entry->table = table->serial();
   }
   call.principal = entry->principal;
   call.token = std::move(token);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "issuer_url.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 
@@ -38,8 +39,8 @@ std::optional<VerifiedToken> verdict(json::Document answer, const store::Issuer&
   SystemTime expires = now + limits::kUnsaidExpiry;
   if (const auto exp = root.find("exp")) {
     const auto given = date_of(*exp);
-    if (!given || now >= *given) return std::nullopt;
-    expires = *given;
+    if (!given || now >= *given + issuer.leeway) return std::nullopt;
+    expires = *given + issuer.leeway;
   }
   if (const auto nbf = root.find("nbf")) {
     const auto from = date_of(*nbf);
@@ -58,7 +59,9 @@ std::optional<VerifiedToken> verdict(json::Document answer, const store::Issuer&
 Task<Result<std::optional<VerifiedToken>>> introspect(net::Client& client, const store::Issuer& issuer,
                                                       const Secret& client_secret, std::string_view token,
                                                       SystemTime now, Cancel* cancel) {
-  auto url = net::parse_url(issuer.introspection.url);
+  if (!issuer.introspection.client_id.empty() && client_secret.empty())
+    co_return unavailable(issuer, "its credential cannot be read");
+  auto url = issuer_url(issuer.introspection.url, issuer.allow_private);
   if (!url) co_return unavailable(issuer, url.error().what);
   const net::Origin origin{
       .url = std::move(*url), .allow_private = issuer.allow_private, .ca_file = issuer.ca_file};

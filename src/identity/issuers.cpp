@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "sallyport/core/characters.hpp"
 #include "sallyport/core/limits.hpp"
@@ -52,7 +53,9 @@ std::optional<std::string> text_of(const json::Value& value) {
 /// Entra ID and others leave a claim out that would be too long, and say so (OpenID Connect Core 5.6.2).
 bool is_elsewhere(json::Value claims, const std::vector<std::string>& steps) {
   const auto names = claims.find("_claim_names");
-  return names && names->find(steps.front());
+  if (names && names->find(steps.front())) return true;
+  const auto groups = claims.find("hasgroups");  // of Entra ID, where a token is short
+  return groups && steps.front() == "groups";
 }
 
 /// The names in a claim: one, or a list of them.
@@ -115,6 +118,8 @@ std::vector<std::string> words_in(const std::optional<json::Value>& value) {
   return out;
 }
 
+std::atomic<std::uint64_t> tables{0};
+
 }  // namespace
 
 TokenRules IssuerTable::rules_of(const store::Issuer& document) {
@@ -129,7 +134,7 @@ TokenRules IssuerTable::rules_of(const store::Issuer& document) {
 IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
                          const std::map<std::string, IssuerParts>& parts,
                          std::shared_ptr<const Directory> directory)
-    : directory_(std::move(directory)) {
+    : serial_(++tables), directory_(std::move(directory)) {
   for (const auto& document : documents) {
     const auto* issuer = std::get_if<store::Issuer>(&document);
     if (!issuer) continue;
@@ -182,7 +187,11 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
   }
   for (const auto& [name, path] : document.claims) {
     const auto claim = claim_at(claims, store::claim_steps(path));
-    if (auto text = claim ? text_of(*claim) : std::nullopt) out.claims[name] = std::move(*text);
+    if (!claim) continue;
+    auto text = text_of(*claim);
+    // A denial that reads it must not be missed.
+    if (!text) return refused(fmt::format("{} is no text of at most {} bytes", path, limits::kClaimBytes));
+    out.claims[name] = std::move(*text);
   }
   // RFC 8693 section 4.1: somebody acts for the subject.
   const auto actor = claim_at(claims, {"act", "sub"});
@@ -205,19 +214,26 @@ bool IssuerTable::has_scopes(const Issuer& issuer, const VerifiedToken& token) {
 }
 
 std::vector<std::string> IssuerTable::urls() const {
-  std::map<std::string, std::string> by_name;
-  for (const auto& [url, issuer] : by_url_) by_name.emplace(issuer.document.name, url);
+  std::map<std::pair<bool, std::string>, std::string> in_order;
+  for (const auto& [url, issuer] : by_url_)
+    in_order.emplace(std::pair(!issuer.document.is_default, issuer.document.name), url);
   std::vector<std::string> out;
-  for (const auto& [name, url] : by_name) out.push_back(url);
+  for (const auto& [place, url] : in_order) out.push_back(url);
   return out;
 }
 
 std::vector<std::string> IssuerTable::scopes() const {
-  std::vector<std::string> out;
-  for (const auto& [url, issuer] : by_url_)
-    for (const auto& scope : issuer.document.scopes)
-      if (std::ranges::find(out, scope) == out.end()) out.push_back(scope);
-  return out;
+  std::optional<std::vector<std::string>> common;
+  for (const auto& [url, issuer] : by_url_) {
+    const auto& wanted = issuer.document.scopes;
+    if (issuer.document.is_default) return wanted;
+    if (!common) {
+      common = wanted;
+    } else {
+      std::erase_if(*common, [&](const auto& one) { return std::ranges::find(wanted, one) == wanted.end(); });
+    }
+  }
+  return common.value_or(std::vector<std::string>());
 }
 
 }  // namespace sallyport::identity

@@ -36,9 +36,11 @@ Result<json::Document> object_of(std::string_view part, const char* what) {
 
 std::optional<SystemTime> date_of(const json::Value& value) {
   const auto seconds = value.number();
-  constexpr double kMost = 253402300800.0;  // the year 10000
+  constexpr double kMost = 253402300800.0;   // the year 10000
+  constexpr double kCounted = 7258118400.0;  // the year 2200: nanoseconds of 64 bits end in 2262
   if (!seconds || !(*seconds >= 0 && *seconds < kMost)) return std::nullopt;
-  return SystemTime(std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000)));
+  return SystemTime(
+      std::chrono::milliseconds(static_cast<std::int64_t>(std::min(*seconds, kCounted) * 1000)));
 }
 
 std::vector<std::string> audiences_of(const json::Value& claims) {
@@ -138,7 +140,7 @@ Result<VerifiedToken> verify_token(Jws token, const KeySet& keys, const TokenRul
   return VerifiedToken{.claims = std::move(token.payload),
                        .issuer = rules.issuer,
                        .expires = *expires + rules.leeway,
-                       .key = *signer,
+                       .key = signer,
                        .audiences = std::move(audiences)};
 }
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <tuple>
 #include <utility>
 
+#include "issuer_url.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/net/egress.hpp"
@@ -15,20 +17,15 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::seconds;
 
-const std::string& words_of(const Error& error) { return error.what.empty() ? error.hint : error.what; }
+/// A URL that a stranger may have written.
+std::string shown(std::string_view url) { return json::quote(url.substr(0, 200)); }
 
-/// A URL that came from configuration or from the issuer: tokens stand and fall with what is fetched there.
-Result<net::Url> key_url(std::string_view text, bool allow_private) {
-  auto url = net::parse_url(text);
-  if (!url) return Failure(url.error());
-  if (url->scheme != "https" && !allow_private) return client_error(Code::forbidden, "it is not https");
-  if (auto allowed = net::check_egress(*url, allow_private); !allowed) return Failure(allowed.error());
-  return url;
-}
+const std::string& words_of(const Error& error) { return error.what.empty() ? error.hint : error.what; }
 
 /// RFC 8414 section 3.1: the well-known part stands between host and path.
 std::string inserted(const net::Url& issuer, std::string_view name) {
-  const std::string path = issuer.path == "/" ? "" : issuer.path;
+  std::string path = issuer.path;
+  if (path.ends_with('/')) path.pop_back();
   return fmt::format("{}/.well-known/{}{}", issuer.origin(), name, path);
 }
 
@@ -65,10 +62,16 @@ KeySource::KeySource(store::Issuer issuer, net::Shard& home, std::function<net::
               .cool_down = duration_cast<seconds>(issuer_.cool_down),
               .expiry = duration_cast<seconds>(issuer_.expiry)}) {}
 
-std::shared_ptr<const KeySet> KeySource::keys() const {
-  if (!trusted()) return nullptr;
+KeySource::Keys KeySource::keys() const {
   const std::lock_guard lock(mutex_);
-  return keys_;
+  return {.set = trusted() ? keys_ : nullptr, .version = version()};
+}
+
+bool KeySource::fits(const store::Issuer& issuer) const {
+  const auto what = [](const store::Issuer& d) {
+    return std::tie(d.issuer, d.jwks_url, d.allow_private, d.ca_file, d.refresh, d.cool_down, d.expiry);
+  };
+  return what(issuer_) == what(issuer);
 }
 
 KeySource::State KeySource::state() const {
@@ -79,7 +82,7 @@ KeySource::State KeySource::state() const {
 }
 
 void KeySource::renew() {
-  if (clock_.steady().time_since_epoch().count() < due_.load(std::memory_order_acquire)) return;
+  if (passed() < due_.load(std::memory_order_acquire)) return;
   if (ended_ || asked_.exchange(true)) return;
   if (!home_.post([self = shared_from_this()] { self->want(false, {}); })) asked_ = false;
 }
@@ -95,16 +98,18 @@ Task<> KeySource::fetched(net::Shard& here, bool unknown_key) {
 }
 
 void KeySource::want(bool unknown_key, Waiter waiter) {
+  // Busy before looking whether it is over: who ends it waits for what is busy.
+  const bool was_busy = busy_.exchange(true);
   const bool begins = !ended_ && cache_.wants(clock_.steady(), unknown_key);
   if (begins) cache_.begin(clock_.steady());
-  const bool waits = waiter && (begins || busy_) && waiters_.size() < limits::kKeyWaiters;
+  const bool waits = waiter && (begins || was_busy) && waiters_.size() < limits::kKeyWaiters;
   if (waiter && !waits) waiter();
   if (waits) waiters_.push_back(std::move(waiter));
   if (!begins) {
     publish();
+    busy_ = was_busy;
     return;
   }
-  busy_ = true;
   spawn(fetch(shared_from_this()));
 }
 
@@ -129,21 +134,26 @@ void KeySource::publish() {
   const SteadyTime now = clock_.steady();
   auto keys = cache_.keys(now);
   const std::lock_guard lock(mutex_);
-  if (keys != keys_) version_.fetch_add(1, std::memory_order_acq_rel);
+  static std::atomic<std::uint64_t> numbers{0};
+  if (keys != keys_) version_.store(++numbers, std::memory_order_release);
   keys_ = std::move(keys);
   state_ = {.keys = keys_ ? keys_->size() : 0,
             .problem = cache_.problem(),
             .stale = cache_.is_stale(now),
             .trusted = keys_ != nullptr};
   due_.store(cache_.next(now).time_since_epoch().count(), std::memory_order_release);
+  const auto neglected =
+      keys_ && cache_.problem().empty() ? cache_.fetched() + 2 * issuer_.refresh : SteadyTime::max();
+  neglected_.store(neglected.time_since_epoch().count(), std::memory_order_release);
   expires_.store(cache_.expires().time_since_epoch().count(), std::memory_order_release);
   asked_ = false;
 }
 
 Task<Result<std::string>> KeySource::get(const std::string& url, SteadyTime deadline) {
-  auto target = key_url(url, issuer_.allow_private);
+  auto target = issuer_url(url, issuer_.allow_private);
   if (!target)
-    co_return fail(Code::forbidden, Blame::upstream, fmt::format("{}: {}", url, words_of(target.error())));
+    co_return fail(Code::forbidden, Blame::upstream,
+                   fmt::format("{}: {}", shown(url), words_of(target.error())));
   net::Client* const client = client_();
   if (!client) co_return fail(Code::unavailable, Blame::us, "stopping");
   const net::Origin origin{
@@ -153,14 +163,15 @@ Task<Result<std::string>> KeySource::get(const std::string& url, SteadyTime dead
   auto response = co_await client->send(origin, std::move(request), deadline, &cancel_);
   if (!response)
     co_return fail(response.error().code, Blame::upstream,
-                   fmt::format("{}: {}", url, words_of(response.error())));
+                   fmt::format("{}: {}", shown(url), words_of(response.error())));
   // A redirect is an answer like any other that is not 200: what vouches for tokens says itself where it is.
   if (response->status() != 200)
     co_return fail(Code::upstream_broken, Blame::upstream,
-                   fmt::format("{}: answered {}", url, response->status()));
+                   fmt::format("{}: answered {}", shown(url), response->status()));
   auto body = co_await response->whole(limits::kIssuerReply);
   if (!body)
-    co_return fail(body.error().code, Blame::upstream, fmt::format("{}: {}", url, words_of(body.error())));
+    co_return fail(body.error().code, Blame::upstream,
+                   fmt::format("{}: {}", shown(url), words_of(body.error())));
   co_return std::move(*body);
 }
 
@@ -169,12 +180,17 @@ Task<Result<std::string>> KeySource::find_keys(SteadyTime deadline) {
   const auto url = net::parse_url(issuer_.issuer);
   if (!url) co_return Failure(url.error());
   // OpenID Connect Discovery section 4, then RFC 8414 section 3.
-  auto found = co_await get(appended(issuer_.issuer, "openid-configuration"), deadline);
-  if (!found && found.error().code == Code::upstream_broken)
-    if (auto other = co_await get(inserted(*url, "oauth-authorization-server"), deadline))
-      found = std::move(other);
-  if (!found) co_return Failure(found.error());
-  co_return keys_in(std::move(*found), issuer_.issuer);
+  Result<std::string> first = fail(Code::upstream_broken, Blame::upstream, "no metadata");
+  for (const std::string& place :
+       {appended(issuer_.issuer, "openid-configuration"), inserted(*url, "oauth-authorization-server")}) {
+    auto text = co_await get(place, deadline);
+    auto keys = text ? keys_in(std::move(*text), issuer_.issuer) : Result<std::string>(Failure(text.error()));
+    if (keys) co_return std::move(*keys);
+    // What is said of the first place is what its administrator can mend.
+    if (first.error().what == "no metadata") first = Failure(keys.error());
+    if (keys.error().code != Code::upstream_broken) break;
+  }
+  co_return Failure(first.error());
 }
 
 Task<Result<KeySet>> KeySource::fetch_keys() {
@@ -186,7 +202,7 @@ Task<Result<KeySet>> KeySource::fetch_keys() {
   auto keys = KeySet::parse(*text);
   if (!keys)
     co_return fail(Code::upstream_broken, Blame::upstream,
-                   fmt::format("{}: {}", *url, words_of(keys.error())));
+                   fmt::format("{}: {}", shown(*url), words_of(keys.error())));
   co_return std::move(*keys);
 }
 

@@ -30,8 +30,9 @@ std::optional<Subject> Subject::parse(std::string_view text) {
 
 namespace {
 
-/// "x" means a principal at home, "issuer/x" one of that issuer.
+/// "x" means a principal at home, "issuer/x" one of that issuer, and "*" everybody of that kind.
 bool names(std::string_view glob, const Principal& principal) {
+  if (glob == "*") return true;
   const auto slash = glob.find('/');
   if (slash == std::string_view::npos) return principal.home && glob_match(glob, principal.subject);
   return !principal.issuer.empty() && glob_match(glob.substr(0, slash), principal.issuer) &&

@@ -165,13 +165,14 @@ void describe(Form& form, const PolicyDocument& d) {
 
 void describe(Form& form, const Issuer& d) {
   const Issuer standard;
-  form.always("issuer", d.issuer)
-      .optional("jwks_url", d.jwks_url)
+  form.always("issuer", d.issuer);
+  // Beside an agent's claim there is no default: a document without `user` knows no people.
+  if (!d.user.empty()) form.add("user", d.user, d.agent.empty() ? standard.user : "");
+  form.optional("jwks_url", d.jwks_url)
       .optional("audiences", d.audiences)
       .add("algorithms", d.algorithms, standard.algorithms)
       .optional("scopes", d.scopes)
       .add("default", d.is_default, false)
-      .add("user", d.user, standard.user)
       .optional("agent", d.agent)
       .optional("teams", d.teams)
       .optional("roles", d.roles)

@@ -153,6 +153,8 @@ TEST_CASE("N31 issuer, audience and times are held exactly, and their lack is a 
        "it says no time at which it expires"},
       {"an expiry beyond all time", head + R"("aud":"https://gw.example/mcp","exp":1e300})",
        "it says no time at which it expires"},
+      {"an expiry that means never", claims("", 253402300799), ""},
+      {"an expiry beyond what clocks count", claims("", 9300000000), ""},
       {"a negative expiry", head + R"("aud":"https://gw.example/mcp","exp":-1})",
        "it says no time at which it expires"},
       {"not yet valid", claims(R"(,"nbf":)" + std::to_string(kNow + 31)), "it is not valid yet"},

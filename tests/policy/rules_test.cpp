@@ -107,6 +107,38 @@ TEST_CASE("subjects choose principals by kind, name and team, exactly") {
   }
 }
 
+TEST_CASE("a pattern without a slash means those at home, and a lone star everybody of the kind") {
+  const auto of = [](const char* issuer, const char* subject, bool home,
+                     Principal::Kind kind = Principal::Kind::user) {
+    return Principal{.kind = kind, .issuer = issuer, .subject = subject, .home = home};
+  };
+  const Principal alice = of("okta", "alice@acme.com", true);
+  const Principal eve = of("partner", "eve@acme.com", false);
+  const Principal slashed = of("okta", "partner/eve@acme.com", true);
+  const Principal job = of("okta", "job", false, Principal::Kind::agent);
+  struct Row {
+    const char* subject;
+    const Principal& who;
+    bool covered;
+  };
+  for (const Row& row :
+       {Row{"user:*@acme.com", alice, true}, Row{"user:*@acme.com", eve, false},
+        Row{"user:partner/*", eve, true}, Row{"user:partner/*", slashed, false},
+        Row{"user:okta/alice@acme.com", alice, true}, Row{"user:*/*", eve, true}, Row{"user:*", eve, true},
+        Row{"user:*", alice, true}, Row{"user:*", job, false}, Row{"agent:*", job, true},
+        Row{"agent:job", job, false}, Row{"agent:okta/j?b", job, true}}) {
+    CAPTURE(row.subject);
+    CAPTURE(row.who.name());
+    const auto rules = RuleSet::compile(
+        {{.name = "p", .subjects = {row.subject}, .rules = {{.effect = Effect::allow, .tools = {"*"}}}}});
+    REQUIRE(rules.has_value());
+    CHECK((*rules)->view(row.who)->decide(Object::tool, "s/t").allowed() == row.covered);
+  }
+  CHECK(alice.name() == "user:alice@acme.com");
+  CHECK(eve.name() == "user:partner/eve@acme.com");
+  CHECK(slashed.name() == "user:okta/partner/eve@acme.com");
+}
+
 TEST_CASE("principals are named as documents write them") {
   CHECK(agent("release-bot").name() == "agent:release-bot");
   CHECK(user("alice@example.com").name() == "user:alice@example.com");

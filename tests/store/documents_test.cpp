@@ -68,6 +68,17 @@ const std::vector<std::string>& examples() {
       "environments: [prod, staging]\nrules:\n  - {effect: allow, servers: [git*], virtual_servers: "
       "[support],\n"
       "     when: 'args.repo.startsWith(\"acme/\")'}\n",
+      "kind: Issuer\nname: okta\nissuer: \"https://acme.okta.com\"\n",
+      "kind: Issuer\nname: jobs\nissuer: \"https://idp.example/\"\nagent: claims.azp\n",
+      "kind: Issuer\nname: both\nissuer: \"https://idp.example/\"\nuser: claims.sub\nagent: claims.azp\n",
+      "kind: Issuer\nname: all\nissuer: \"http://127.0.0.1:9/t\"\njwks_url: "
+      "\"http://127.0.0.1:9/keys\"\naudiences: "
+      "[\"api://x\"]\nalgorithms: [ES384]\nscopes: [mcp, \"a:b\"]\ndefault: true\nuser: claims.email\nteams: "
+      "claims.groups\nroles: claims.realm_access.roles\nclaims: {tenant: "
+      "'claims[\"https://a.example/t\"].id'}\n"
+      "introspection: {url: \"http://127.0.0.1:9/ask\", client_id: gate, credential: k}\nallow_private: "
+      "true\nca_file: "
+      "/etc/ca.pem\nleeway: 0s\nkeys: {refresh: 1m, cool_down: 5s, expiry: 2h}\n",
       "kind: Server\nname: old\ntransport: {type: sse, url: \"https://h/sse\", headers: {X-A: "
       "b}}\ncredential: "
       "k\ntrust: pinned\n",

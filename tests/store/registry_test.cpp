@@ -124,6 +124,32 @@ TEST_CASE("every problem of an apply is said at once") {
   }
 }
 
+TEST_CASE("no two issuers are the same, the default, or asked about opaque tokens") {
+  DataDirectory data;
+  OpenRegistry open(data.path());
+  const auto issuer = [](const std::string& name, const std::string& rest) {
+    return "kind: Issuer\nname: " + name + "\nissuer: \"https://" + rest;
+  };
+  REQUIRE(open.apply(issuer(
+              "a", "one.example/\"\ndefault: true\nintrospection: {url: \"https://one.example/i\"}\n")) ==
+          "");
+  struct Row {
+    std::string document, what;
+  };
+  for (const Row& row :
+       {Row{issuer("b", "one.example/\"\n"), "has this \"issuer\", and so does Issuer a"},
+        Row{issuer("b", "two.example/\"\ndefault: true\n"), "is the default, and so does Issuer a"},
+        Row{issuer("b", "two.example/\"\nintrospection: {url: \"https://two.example/i\"}\n"),
+            "where tokens that name nobody are sent"},
+        Row{issuer("b",
+                   "two.example/\"\nintrospection: {url: \"https://t/i\", client_id: x, credential: no}\n"),
+            "uses Credential no, which does not exist"}}) {
+    CAPTURE(row.document);
+    CHECK(open.apply(row.document).find(row.what) != std::string::npos);
+  }
+  CHECK(open.apply(issuer("b", "one.example\"\n")) == "");  // one byte less is another
+}
+
 TEST_CASE("F10 whichever step of an apply fails, the registry is as before or as after") {
   const std::string change =
       "kind: Credential\nname: token\nvalue: canary-4711\n---\nkind: Agent\nname: bot\n---\n"

@@ -259,6 +259,27 @@ TEST_CASE(
   CHECK(rig.idp.key_fetches() == 3);
 }
 
+TEST_CASE("F09 a key that was withdrawn while nobody came is refused to the first who does") {
+  Rig rig("default: true\nkeys: {refresh: 10m, cool_down: 30s, expiry: 24h}\n");
+  const std::string old = rig.token({{"exp", unix_millis(rig.clock.now()) / 1000 + 90000}});
+  CHECK(is_ok(rig.with(old)));
+  rig.idp.publish({rig.idp.rotate("k2")});
+  rig.clock.advance(8h);
+  CHECK(rig.with(old).status == 401);
+  CHECK(is_ok(rig.with(rig.token())));
+  CHECK(rig.idp.key_fetches() == 2);
+}
+
+TEST_CASE("an issuer's document that changes keeps the keys that were fetched for it") {
+  Rig rig;
+  const std::string good = rig.token();
+  CHECK(is_ok(rig.with(good)));
+  rig.idp.on_request(
+      [](const std::string&, const std::string&) { return FakeMcp::http(500, "text/plain", "down"); });
+  REQUIRE(rig.gateway.apply(rig.idp.document("idp", "default: true\nroles: claims.roles\n")).has_value());
+  CHECK(is_ok(rig.with(good)));
+}
+
 TEST_CASE(
     "F09 while its issuer is down its tokens are good until the keys expire; then there is an honest 503") {
   Rig rig("default: true\nkeys: {refresh: 1m, cool_down: 10s, expiry: 10m}\n");
@@ -368,6 +389,14 @@ TEST_CASE("a token that says nothing itself is asked about, and the answer is re
     CHECK(rig.said(no) == "The token is not accepted: its issuer does not stand by it.");
   }
   CHECK(asked.load() == 2);
+  // Many who come at once are one question.
+  std::vector<std::thread> many;
+  std::atomic<int> fine = 0;
+  const int until_now = asked;
+  for (int i = 0; i < 20; ++i) many.emplace_back([&] { fine += is_ok(rig.with("good-many")); });
+  for (auto& one : many) one.join();
+  CHECK(fine.load() == 20);
+  CHECK(asked.load() == until_now + 1);
   CHECK(rig.with("good.elsewhere").status == 401);
   CHECK(rig.with("good-stranger").status == 401);
   CHECK(rig.with("down").status == 503);

@@ -112,7 +112,7 @@ constexpr auto kRefusalKept = 10s;            ///< the same where it said no
 constexpr std::size_t kIntrospections = 64;   ///< questions about tokens under way on one shard
 constexpr std::size_t kClaimTexts = 1000;     ///< teams, or roles, of one token; what is beyond refuses it
 constexpr std::size_t kClaimBytes = 1 * KiB;  ///< a name or value taken from a token
-constexpr std::size_t kPrincipals = 20000;    ///< whose rules one shard remembers
+constexpr std::size_t kPrincipals = 2000;     ///< whose rules one shard remembers
 
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake

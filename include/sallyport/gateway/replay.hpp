@@ -55,6 +55,7 @@ class Replay {
 
   const std::shared_ptr<const Snapshot> snapshot_;
   const std::vector<store::AnyDocument> documents_;
+  const identity::Directory directory_;
   std::map<std::string, std::unique_ptr<Access>> callers_;  ///< null: no principal has that name
 };
 

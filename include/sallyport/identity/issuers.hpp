@@ -37,6 +37,8 @@ class IssuerTable {
               const std::map<std::string, IssuerParts>& parts, std::shared_ptr<const Directory> directory);
 
   bool empty() const { return by_url_.empty(); }
+  /// No two tables have the same.
+  std::uint64_t serial() const { return serial_; }
   /// By the exact bytes of `iss`; null for a stranger.
   const Issuer* find(std::string_view url) const;
   /// The one that is asked about tokens that are no JWT; null where none is.
@@ -51,14 +53,17 @@ class IssuerTable {
 
   /// The scopes of a token (`scope` as text, `scp` as text or list) hold all that its issuer demands.
   static bool has_scopes(const Issuer& issuer, const VerifiedToken& token);
-  /// For metadata: the `issuer` of each, by document name.
+  /// For metadata: the `issuer` of each, the default first, then by document name: many clients take the
+  /// first.
   std::vector<std::string> urls() const;
-  /// For metadata and challenges: what all of them demand together, in order.
+  /// For metadata and challenges, where nobody knows yet whose token comes: what the default issuer demands,
+  /// or without one what all do.
   std::vector<std::string> scopes() const;
 
  private:
   std::map<std::string, Issuer, std::less<>> by_url_;
   const Issuer* introspecting_ = nullptr;
+  std::uint64_t serial_;
   std::shared_ptr<const Directory> directory_;
 };
 

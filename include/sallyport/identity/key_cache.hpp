@@ -26,6 +26,7 @@ class KeyCache {
   bool wants(SteadyTime now, bool unknown_key) const;
   /// When the next fetch is due although nobody misses a key. SteadyTime::max() while one is under way.
   SteadyTime next(SteadyTime now) const;
+  SteadyTime fetched() const { return fetched_; }
   /// Until when the keys may be used; the past where there are none.
   SteadyTime expires() const { return keys_ ? fetched_ + times_.expiry : SteadyTime::min(); }
   /// A fetch begins: nothing else is wanted until it ends.

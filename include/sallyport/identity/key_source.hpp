@@ -24,16 +24,22 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   /// `client` is the home shard's, and outlives what end() waits for.
   KeySource(store::Issuer issuer, net::Shard& home, std::function<net::Client*()> client, const Clock& clock);
 
-  const store::Issuer& issuer() const { return issuer_; }
+  /// A source for this document would fetch the same keys in the same way.
+  bool fits(const store::Issuer& issuer) const;
 
-  /// What tokens are verified with; null where there is nothing that may be trusted. Threads: any.
-  std::shared_ptr<const KeySet> keys() const;
-  /// Changes with every set that keys() gives out. Threads: any, without a lock.
+  /// What tokens are verified with, and its number: no two sets of any source have the same.
+  struct Keys {
+    std::shared_ptr<const KeySet> set;  ///< null where there is nothing that may be trusted
+    std::uint64_t version = 0;
+  };
+  Keys keys() const;  ///< threads: any
+  /// The number of what keys() gives out now. Threads: any, without a lock.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   /// keys() may still be used. Threads: any, without a lock.
-  bool trusted() const {
-    return clock_.steady().time_since_epoch().count() < expires_.load(std::memory_order_acquire);
-  }
+  bool trusted() const { return passed() < expires_.load(std::memory_order_acquire); }
+  /// Nobody has looked at them for so long that they are fetched before anything is judged by them. Threads:
+  /// any, without a lock.
+  bool neglected() const { return passed() >= neglected_.load(std::memory_order_acquire); }
   /// Starts a fetch where one is due, and waits for nothing. Threads: any, without a lock.
   void renew();
   /// Fetches where that is wanted, or waits for a fetch that is under way; comes back after
@@ -61,6 +67,7 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   Task<Result<std::string>> find_keys(SteadyTime deadline);
   Task<Result<std::string>> get(const std::string& url, SteadyTime deadline);
   void publish();
+  SteadyTime::rep passed() const { return clock_.steady().time_since_epoch().count(); }
 
   const store::Issuer issuer_;
   net::Shard& home_;
@@ -74,7 +81,7 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
 
   std::atomic<bool> ended_{false}, busy_{false}, asked_{false};
   std::atomic<std::uint64_t> version_{0};
-  std::atomic<SteadyTime::rep> due_{0}, expires_{0};
+  std::atomic<SteadyTime::rep> due_{0}, expires_{0}, neglected_{0};
   mutable std::mutex mutex_;
   std::shared_ptr<const KeySet> keys_;
   State state_;

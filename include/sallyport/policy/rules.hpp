@@ -48,7 +48,8 @@ struct Policy {
   std::string name;
   /// "team:x", "agent:x", "user:x", "role:x" (globs allowed after the colon), "claim:name=glob",
   /// "environment:x" (everyone there), "anonymous", or "*": everyone, anonymous included. "user:x" means
-  /// those of the default issuer, "user:issuer/x" those of that one (globs on both sides of the first slash).
+  /// those of the default issuer, "user:issuer/x" those of that one (globs on both sides of the first slash),
+  /// "user:*" every person.
   std::vector<std::string> subjects{};
   std::vector<std::string> environments{};  ///< in which it holds; empty: all
   std::vector<Rule> rules{};
