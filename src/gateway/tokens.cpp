@@ -218,6 +218,17 @@ bool TokenCache::may_tell(SteadyTime now) {
   return true;
 }
 
+namespace {
+
+/// Nothing has changed since the token was last held against what its issuer says.
+bool is_compared(const TokenCache::Entry& entry, const identity::Issuer* issuer, SystemTime now) {
+  if (!issuer || issuer->fingerprint != entry.token->fingerprint || now >= entry.token->verified.expires)
+    return false;
+  return !entry.token->verified.key || (entry.version == issuer->keys->version() && issuer->keys->trusted());
+}
+
+}  // namespace
+
 Task<Result<void>> authenticate_token(Call& call, std::string_view text, const Clock& clock) {
   const Digest digest = sha256(text);
   call.key_id = "token-" + hex(view(digest).substr(0, 8));
@@ -231,12 +242,9 @@ Task<Result<void>> authenticate_token(Call& call, std::string_view text, const C
   const identity::Issuer* issuer = nullptr;
   if (token) {
     issuer = table->find(token->verified.issuer);
-    const bool compared = issuer && entry->version == issuer->keys->version() && issuer->keys->trusted() &&
-                          !issuer->keys->neglected() && issuer->fingerprint == token->fingerprint &&
-                          now < token->verified.expires;
-    if (!compared && issuer && issuer->keys->neglected()) {
+    if (issuer && token->verified.key && issuer->keys->neglected()) {
       issuer = nullptr;
-    } else if (!compared) {
+    } else if (!is_compared(*entry, issuer, now)) {
       const Standing standing = standing_of(*call.snapshot, *token, now);
       issuer = standing.issuer;
       entry->version = standing.version;

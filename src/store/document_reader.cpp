@@ -8,6 +8,7 @@
 
 #include "document_check.hpp"
 #include "fields.hpp"
+#include "issuer_reader.hpp"
 #include "sallyport/core/bytes.hpp"
 
 namespace sallyport::store {
@@ -310,56 +311,6 @@ PolicyDocument read_policy(Fields& fields, Problems& problems) {
   out.environments = fields.texts("environments", check::name);
   for (const Node& item : fields.list("rules", true)) out.rules.push_back(read_rule(item, problems));
   fields.finish({"when", "grants"});
-  return out;
-}
-
-Issuer::Introspection read_introspection(const Node& node, Problems& problems) {
-  Issuer::Introspection out;
-  Fields fields(node, "\"introspection\"", problems);
-  if (!fields.usable()) return out;
-  out.url = fields.checked("url", check::url, true);
-  out.client_id = fields.checked("client_id", check::line);
-  out.credential = fields.checked("credential", check::name);
-  if (fields.has("client_id") != fields.has("credential"))
-    fields.problem("url", "\"client_id\" and \"credential\" belong together");
-  fields.finish();
-  return out;
-}
-
-void read_key_times(const Node& node, Issuer& out, Problems& problems) {
-  Fields fields(node, "\"keys\"", problems);
-  if (!fields.usable()) return;
-  out.refresh = fields.duration("refresh", out.refresh, 1s, 24h);
-  out.cool_down = fields.duration("cool_down", out.cool_down, 1s, 1h);
-  out.expiry = fields.duration("expiry", out.expiry, 1s, 24h * 7);
-  if (out.expiry < out.refresh)
-    fields.problem("expiry",
-                   "\"expiry\" comes before \"refresh\": keys would be given up before they are renewed");
-  fields.finish();
-}
-
-Issuer read_issuer(Fields& fields, Problems& problems) {
-  Issuer out{.name = document_name(fields)};
-  out.issuer = fields.checked("issuer", check::issuer_url, true);
-  out.jwks_url = fields.checked("jwks_url", check::url);
-  out.audiences = fields.texts("audiences", check::line);
-  if (fields.has("algorithms")) out.algorithms = fields.texts("algorithms", check::algorithm);
-  if (fields.list_is_empty("algorithms"))
-    fields.problem("algorithms", "\"algorithms\" is empty: no token could be accepted");
-  out.scopes = fields.texts("scopes", check::scope);
-  out.is_default = fields.flag("default");
-  out.user = fields.checked("user", check::claim_path, false, fields.has("agent") ? "" : out.user);
-  out.agent = fields.checked("agent", check::claim_path);
-  out.teams = fields.checked("teams", check::claim_path);
-  out.roles = fields.checked("roles", check::claim_path);
-  out.claims = fields.text_map("claims", check::claim, check::claim_path);
-  if (const Node* node = fields.take("introspection"))
-    out.introspection = read_introspection(*node, problems);
-  out.allow_private = fields.flag("allow_private");
-  out.ca_file = fields.checked("ca_file", check::path);
-  out.leeway = fields.duration("leeway", out.leeway, 0s, 60s);
-  if (const Node* node = fields.take("keys")) read_key_times(*node, out, problems);
-  fields.finish({"sign_in", "client_id", "limits"});
   return out;
 }
 
