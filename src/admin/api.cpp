@@ -8,13 +8,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "executor_trip.hpp"
 #include "operation.hpp"
 #include "sallyport/admin/metrics.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/identity/keys.hpp"
 #include "sallyport/json/document.hpp"
+#include "sallyport/net/run_on_executor.hpp"
 
 namespace sallyport::admin {
 namespace {
@@ -230,10 +230,10 @@ Task<net::Reply> Api::Impl::operate(net::Exchange& exchange, std::string operati
         client_error(Code::forbidden, "a backup writes files beside the server; run `sallyport backup` there")
             .error());
   }
-  auto result = co_await run_on_executor(exchange.shard(), database,
-                                         [this, operation, caller, input = std::move(arguments)] {
-                                           return operations.run(operation, input, caller);
-                                         });
+  auto result = co_await net::run_on_executor(exchange.shard(), database,
+                                              [this, operation, caller, input = std::move(arguments)] {
+                                                return operations.run(operation, input, caller);
+                                              });
   if (options.record && changes_something(operation))
     options.record(exchange.shard(), operation, caller, result.has_value());
   if (!result) co_return error_reply(result.error());

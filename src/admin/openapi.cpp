@@ -97,6 +97,19 @@ Description describe(const std::string& operation) {
     return {"Revokes a key from the next request on", {{"id", text("id or text")}}, {"id"}};
   if (operation == "agent.list") return {"Agents with their teams and active keys"};
   if (operation == "team.list") return {"Teams with their members"};
+  if (operation == "user.save") {
+    return {"Adds somebody who signs in at the gateway itself, or sets another password",
+            {{"name", text("lower case; an e-mail address is fine")},
+             {"password", text("12 characters or more; kept as Argon2id")},
+             {"new", flag("refuse where there is such a user already")}},
+            {"name", "password"}};
+  }
+  if (operation == "user.list") return {"Users with their teams and active grants"};
+  if (operation == "user.remove")
+    return {"Removes a user and ends all grants", {{"name", text("user")}}, {"name"}};
+  if (operation == "grant.list") return {"What users let clients do", {{"user", text("of this user only")}}};
+  if (operation == "grant.end")
+    return {"Ends a grant from the next request on", {{"id", text("of the grant")}}, {"id"}};
   if (operation == "vault.rotate") {
     return {"Makes a new master key, or a new key in a ring",
             {{"what", text("master or ring")}, {"ring", text("default sealed-ids")}},

@@ -71,6 +71,11 @@ Result<nlohmann::json> list_keys(Context& context, const nlohmann::json& argumen
 Result<nlohmann::json> revoke_key(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> list_agents(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> list_teams(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> save_user(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_users(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> remove_user(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_grants(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> end_grant(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> rotate_vault(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_backup(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_checkpoint(Context& context, const nlohmann::json& arguments);

@@ -81,6 +81,7 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   add_tool(app, invocation);
   add_lock(app, invocation);
   add_access(app, invocation);
+  add_user(app, invocation);
   add_why(app, invocation);
   add_audit(app, invocation);
   add_connect(app, invocation);

@@ -76,6 +76,7 @@ struct Server::Impl {
   std::unique_ptr<store::Database> database{};
   std::unique_ptr<store::Vault> vault{};
   std::unique_ptr<store::Registry> registry{};
+  std::unique_ptr<store::Accounts> accounts{};
   std::unique_ptr<net::Shards> shards{};
   std::unique_ptr<store::Journal> journal{};
   std::unique_ptr<Executor> executor{};
@@ -110,6 +111,7 @@ Result<void> Server::Impl::open_stores() {
   if (!unlocked) return std::unexpected(std::move(unlocked.error()));
   vault = std::move(*unlocked);
   registry = std::make_unique<store::Registry>(*database, *vault, clock);
+  accounts = std::make_unique<store::Accounts>(*database, *vault, clock);
   return {};
 }
 
@@ -154,9 +156,10 @@ Result<void> Server::Impl::open_gateway() {
   options.allowed_hosts = settings.allowed_hosts;
   options.allowed_origins = settings.allowed_origins;
   options.public_url = public_url;
+  options.login = settings.login;
   if (settings.log.access) options.access_log = admin::log_access;
-  auto made =
-      gateway::Gateway::create(*shards, *registry, *vault, *journal, *executor, clock, std::move(options));
+  auto made = gateway::Gateway::create(*shards, *registry, *vault, *accounts, *journal, *executor, clock,
+                                       std::move(options));
   if (!made) return std::unexpected(std::move(made.error()));
   gateway = std::move(*made);
   return {};

@@ -29,12 +29,13 @@ Task<> rest(net::Shard& shard, Duration time, Cancel& end) {
 }  // namespace
 
 Control::Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
-                 store::Registry& registry, Executor& database, Counters& counters, const Clock& clock,
-                 Place place)
+                 store::Registry& registry, store::Accounts& accounts, Executor& database, Counters& counters,
+                 const Clock& clock, Place place)
     : shards_(shards),
       states_(states),
       clients_(clients),
       registry_(registry),
+      accounts_(accounts),
       database_(database),
       counters_(counters),
       clock_(clock),
@@ -84,8 +85,11 @@ Result<void> Control::reload() {
   if (!pins) return Failure(pins.error());
 
   auto next_issuers = resolve_issuers(*documents);
+  auto next_own = resolve_own();
+  if (!next_own) return Failure(next_own.error());
   auto previous = std::exchange(managed_, std::move(next));
   auto old_issuers = std::exchange(issuers_, std::move(next_issuers));
+  auto old_own = std::exchange(own_, std::move(*next_own));
   auto old_pins = std::exchange(pins_, std::move(*pins));
   auto old_documents = std::exchange(documents_, std::move(*documents));
   auto old_keys = std::exchange(keys_, std::move(*keys));
@@ -93,6 +97,7 @@ Result<void> Control::reload() {
   if (auto published = publish(); !published) {
     managed_ = std::move(previous);
     issuers_ = std::move(old_issuers);
+    own_ = std::move(old_own);
     pins_ = std::move(old_pins);
     documents_ = std::move(old_documents);
     keys_ = std::move(old_keys);
@@ -157,7 +162,8 @@ Result<void> Control::publish() {
                       .documents = documents_,
                       .keys = keys_,
                       .servers = {},
-                      .issuers = issuers_};
+                      .issuers = issuers_,
+                      .own = own_};
   for (const auto& [name, managed] : managed_) {
     const auto pins = pins_.find(name);
     parts.servers.push_back({.config = managed->config,

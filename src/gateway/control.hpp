@@ -45,7 +45,8 @@ struct Place {
 class Control {
  public:
   Control(net::Shards& shards, std::vector<std::unique_ptr<ShardState>>& states, Clients& clients,
-          store::Registry& registry, Executor& database, Counters& counters, const Clock& clock, Place place);
+          store::Registry& registry, store::Accounts& accounts, Executor& database, Counters& counters,
+          const Clock& clock, Place place);
 
   /// Builds from the registry and publishes. Errors: nothing changed.
   Result<void> reload();
@@ -75,6 +76,9 @@ class Control {
   /// What these documents' issuers need; the sources of keys that there are, where nothing has changed.
   std::map<std::string, identity::IssuerParts> resolve_issuers(
       const std::vector<store::AnyDocument>& documents);
+  /// This gateway as an issuer; null where it keeps no users. The one that there is, while it signs with the
+  /// same keys.
+  Result<std::shared_ptr<identity::OwnIssuer>> resolve_own();
   void end(const std::shared_ptr<identity::KeySource>& source);
   /// Requires: no request is under way. Comes back when nothing is fetched any more.
   void end_issuers();
@@ -98,6 +102,7 @@ class Control {
   std::vector<std::unique_ptr<ShardState>>& states_;
   Clients& clients_;
   store::Registry& registry_;
+  store::Accounts& accounts_;
   Executor& database_;
   Counters& counters_;
   const Clock& clock_;
@@ -109,6 +114,7 @@ class Control {
   std::map<std::string, std::shared_ptr<Managed>> managed_;
   std::map<std::string, std::shared_ptr<const Pins>> pins_;  // by server
   std::map<std::string, identity::IssuerParts> issuers_;     // by document
+  std::shared_ptr<identity::OwnIssuer> own_;                 // null: nobody signs in here
   std::atomic<bool> stopping_{false};
 
   std::mutex ending_mutex_;

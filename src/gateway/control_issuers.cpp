@@ -36,6 +36,21 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
   return out;
 }
 
+Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own() {
+  auto users = accounts_.any_user();
+  if (!users) return Failure(users.error());
+  if (!*users) return std::shared_ptr<identity::OwnIssuer>();
+  auto seeds = accounts_.signing_ring();
+  if (!seeds) return Failure(seeds.error());
+  auto ended = accounts_.ended_grants();
+  if (!ended) return Failure(ended.error());
+  auto own = own_ && own_->signs_with(*seeds)
+                 ? own_
+                 : std::make_shared<identity::OwnIssuer>(place_.public_url, *seeds, clock_);
+  own->set_ended(std::move(*ended));
+  return own;
+}
+
 void Control::end(const std::shared_ptr<identity::KeySource>& source) {
   source->end();
   const std::lock_guard lock(ending_mutex_);

@@ -17,6 +17,10 @@ class Door {
 
   /// Host and Origin (DNS rebinding: N13). Errors: forbidden.
   Result<void> check_origin(const net::Request& request) const;
+  /// Host alone, for what pages anywhere may call. Errors: forbidden.
+  Result<void> check_host(const net::Request& request) const;
+  /// CORS headers for that.
+  static std::vector<std::pair<std::string, std::string>> open_to_pages();
   /// CORS headers for an allowed Origin; empty otherwise.
   std::vector<std::pair<std::string, std::string>> cors(const net::Request& request) const;
   /// The answer to a browser that asks before it calls (Fetch, CORS preflight). Requires: cors() has headers

@@ -8,10 +8,12 @@
 #include "feed.hpp"
 #include "mcp_service.hpp"
 #include "metadata.hpp"
+#include "offer.hpp"
 #include "record.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/identity/authorization_server.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -21,9 +23,9 @@ constexpr std::size_t kBatch = 50;
 
 class GatewayImpl final : public Gateway {
  public:
-  GatewayImpl(net::Shards& shards, store::Registry& registry, store::Journal& journal, Executor& database,
-              const Clock& clock, GatewayOptions options, std::vector<Secret> session_keys,
-              const std::string& start)
+  GatewayImpl(net::Shards& shards, store::Registry& registry, store::Accounts& accounts,
+              store::Journal& journal, Executor& database, const Clock& clock, GatewayOptions options,
+              std::vector<Secret> session_keys, const std::string& start)
       : shards_(shards),
         journal_(journal),
         clock_(clock),
@@ -31,8 +33,9 @@ class GatewayImpl final : public Gateway {
         counters_(shards.size()),
         door_(options_),
         sealer_(std::move(session_keys)),
-        control_(shards, states_, clients_, registry, database, counters_, clock,
+        control_(shards, states_, clients_, registry, accounts, database, counters_, clock,
                  {.environment = options_.environment, .public_url = options_.public_url}),
+        login_(options_.public_url, sealer_, accounts, database, clock, options_.login),
         mcp_(shards, states_, sealer_, clock, start) {
     const auto watches = std::make_shared<WatchShares>();
     for (int i = 0; i < shards.size(); ++i) {
@@ -192,7 +195,8 @@ class GatewayImpl final : public Gateway {
   /// The pipeline (docs/life-of-a-request.md); may stop anywhere.
   Task<Result<Answer>> serve(Call& call) {
     const net::Request& request = call.exchange.request();
-    if (auto metadata = metadata_reply(request, *call.snapshot)) co_return std::move(*metadata);
+    if (auto metadata = metadata_reply(request, *call.snapshot, login_)) co_return std::move(*metadata);
+    if (identity::AuthorizationServer::serves(request.path)) co_return co_await logging_in(call);
     if (auto allowed = door_.check_origin(request); !allowed) co_return Failure(allowed.error());
     call.cors = door_.cors(request);
 
@@ -239,6 +243,47 @@ class GatewayImpl final : public Gateway {
     const json::Value root = call.body->root();
     if (root.is(json::Kind::array)) co_return co_await batch(call, root, session);
     co_return co_await message(call, root, session);
+  }
+
+  /// What belongs to the built-in authorization server. No MCP, and nobody is known yet.
+  Task<Result<Answer>> logging_in(Call& call) {
+    const net::Request& request = call.exchange.request();
+    const bool open = identity::AuthorizationServer::is_open(request.path);
+    auto allowed = open ? door_.check_host(request) : door_.check_origin(request);
+    if (!allowed) co_return Failure(allowed.error());
+    if (open) call.cors = Door::open_to_pages();
+    if (open && request.method == net::Method::options) co_return Door::preflight(request);
+    call.endpoint_path = std::string(request.path);
+    net::Reply reply = co_await login_.answer(login_request(call));
+    call.here.commit_soon();
+    co_return std::move(reply);
+  }
+
+  identity::LoginRequest login_request(Call& call) {
+    return {.exchange = call.exchange,
+            .client = *call.here.client,
+            .own = call.snapshot->issuers->own(),
+            .offer = [&call](const std::string& user,
+                             std::string_view path) { return offer_to(call, user, path); },
+            .keys_changed =
+                [this] {
+                  if (auto reloaded = control_.reload(); !reloaded)
+                    spdlog::error("the keys that sign access tokens: {}", reloaded.error().what);
+                },
+            .note =
+                [&call](std::string_view name, std::string members) {
+                  call.here.journal.note(name, "\"call\":" + json::quote(call.id) + "," + members);
+                },
+            .refusal =
+                [&call](std::string_view reason, std::string_view user) {
+                  call.here.journal.refusal({.call = call.id,
+                                             .principal = user.empty() ? "" : "user:" + std::string(user),
+                                             .endpoint = call.endpoint_path,
+                                             .reason = reason,
+                                             .client = call.exchange.peer().ip,
+                                             .status = 401,
+                                             .before_authentication = true});
+                }};
   }
 
   /// Decodes and performs one message.
@@ -367,6 +412,7 @@ class GatewayImpl final : public Gateway {
   std::vector<std::unique_ptr<ShardState>> states_;
   Clients clients_;
   Control control_;
+  identity::AuthorizationServer login_;
   McpService mcp_;
   std::atomic<bool> draining_{false};
 };
@@ -374,14 +420,14 @@ class GatewayImpl final : public Gateway {
 }  // namespace
 
 Result<std::unique_ptr<Gateway>> Gateway::create(net::Shards& shards, store::Registry& registry,
-                                                 store::Vault& vault, store::Journal& journal,
-                                                 Executor& database, const Clock& clock,
-                                                 GatewayOptions options) {
+                                                 store::Vault& vault, store::Accounts& accounts,
+                                                 store::Journal& journal, Executor& database,
+                                                 const Clock& clock, GatewayOptions options) {
   auto keys = vault.key_ring("sealed-ids");
   if (!keys) return Failure(keys.error());
   const std::string start = hex(random_bytes(4));
-  auto gateway = std::make_unique<GatewayImpl>(shards, registry, journal, database, clock, std::move(options),
-                                               std::move(*keys), start);
+  auto gateway = std::make_unique<GatewayImpl>(shards, registry, accounts, journal, database, clock,
+                                               std::move(options), std::move(*keys), start);
   auto loaded = std::make_shared<std::promise<Result<void>>>();
   auto future = loaded->get_future();
   if (!database.run([&gateway, loaded] { loaded->set_value(gateway->reload()); }))

@@ -8,6 +8,8 @@ namespace sallyport::gateway {
 namespace {
 
 constexpr std::string_view kWellKnown = "/.well-known/oauth-protected-resource";
+constexpr std::string_view kServers[] = {"/.well-known/oauth-authorization-server",
+                                         "/.well-known/openid-configuration"};
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
@@ -22,11 +24,11 @@ bool is_endpoint(std::string_view path) {
 
 /// The endpoint whose metadata a path asks for: between host and path as RFC 9728 has it, behind the path as
 /// some clients try it, or none, which means everything.
-std::optional<std::string_view> resource_of(std::string_view path) {
+std::optional<std::string_view> resource_of(std::string_view path, std::string_view well_known) {
   std::optional<std::string_view> out;
-  if (path.starts_with(kWellKnown)) out = path.substr(kWellKnown.size());
-  if (path.ends_with(kWellKnown) && path.size() > kWellKnown.size())
-    out = path.substr(0, path.size() - kWellKnown.size());
+  if (path.starts_with(well_known)) out = path.substr(well_known.size());
+  if (path.ends_with(well_known) && path.size() > well_known.size())
+    out = path.substr(0, path.size() - well_known.size());
   if (out && (out->empty() || *out == "/")) out = "/mcp";
   return out && is_endpoint(*out) ? out : std::nullopt;
 }
@@ -45,7 +47,8 @@ std::string joined(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-std::optional<net::Reply> metadata_reply(const net::Request& request, const Snapshot& snapshot) {
+std::optional<net::Reply> metadata_reply(const net::Request& request, const Snapshot& snapshot,
+                                         const identity::AuthorizationServer& login) {
   if (request.path.find("/.well-known/") == std::string_view::npos) return std::nullopt;
   net::Reply reply{.status = 200, .content_type = "application/json"};
   // Public, and the same for everybody: a page may read it wherever it comes from.
@@ -57,8 +60,12 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
     reply.headers.emplace_back("Access-Control-Allow-Headers", "MCP-Protocol-Version");
     return reply;
   }
-  const auto resource = resource_of(request.path);
-  if (!resource || snapshot.issuers->empty()) {
+  const auto resource = resource_of(request.path, kWellKnown);
+  // Clients of 2025-03-26 look for the server's metadata as if each endpoint had one of its own.
+  const bool of_login = snapshot.issuers->own() && std::ranges::any_of(kServers, [&](const auto place) {
+                          return resource_of(request.path, place).has_value();
+                        });
+  if ((!resource || snapshot.issuers->empty()) && !of_login) {
     reply.status = 404;
     reply.body =
         R"({"error":"not_found","error_description":"There is no metadata here. )"
@@ -72,6 +79,10 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
     return reply;
   }
   reply.headers.emplace_back("Cache-Control", "max-age=60");
+  if (of_login) {
+    reply.body = login.metadata();
+    return reply;
+  }
   const auto scopes = snapshot.issuers->scopes();
   reply.body = "{\"resource\":" + json::quote(snapshot.public_url + std::string(*resource)) +
                ",\"authorization_servers\":" + list_of(snapshot.issuers->urls()) +

@@ -321,7 +321,7 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   const auto directory = std::make_shared<const identity::Directory>(parts.documents);
   snapshot->keys = identity::KeyTable::build(parts.keys, *directory);
   snapshot->issuers =
-      std::make_shared<const identity::IssuerTable>(parts.documents, parts.issuers, directory);
+      std::make_shared<const identity::IssuerTable>(parts.documents, parts.issuers, directory, parts.own);
 
   std::vector<policy::Policy> policies;
   for (const auto& document : parts.documents) {

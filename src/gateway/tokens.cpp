@@ -103,6 +103,9 @@ Task<Result<Verified>> verify(Call& call, std::string_view text, const Digest& d
     if (keys.set) {
       auto fault = TokenFault::none;
       auto verified = identity::verify_token(std::move(*jws), *keys.set, issuer->rules, clock.now(), &fault);
+      if (verified && issuer->has_ended(*verified))
+        co_return client_error(Code::unauthenticated,
+                               "The token is not accepted: what it stands on has been revoked.");
       if (verified)
         co_return Verified{
             .token = std::make_shared<const GoodToken>(std::move(*verified), issuer->fingerprint),
@@ -125,7 +128,7 @@ Standing standing_of(const Snapshot& snapshot, const GoodToken& token, SystemTim
   if (!issuer || issuer->fingerprint != token.fingerprint) return {};
   if (!token.verified.key) return {.issuer = issuer};
   const auto keys = issuer->keys->keys();
-  if (!keys.set || !keys.set->has(*token.verified.key)) return {};
+  if (!keys.set || !keys.set->has(*token.verified.key) || issuer->has_ended(token.verified)) return {};
   return {.issuer = issuer, .version = keys.version};
 }
 

@@ -44,6 +44,11 @@ policy::Principal Directory::vouched(const store::Issuer& issuer, Kind kind, std
   return out;
 }
 
+policy::Principal Directory::local(std::string_view user) const {
+  return vouched({.name = std::string(store::kLocalUsers), .is_default = standard_.empty()}, Kind::user,
+                 std::string(user));
+}
+
 void Directory::add_teams(policy::Principal& principal) const {
   const auto add = [&](const std::string& name) {
     const auto teams = teams_of_.find(name);
@@ -74,12 +79,13 @@ Result<policy::Principal> Directory::named(std::string_view name) const {
   if (slash != std::string_view::npos) {
     issuer = subject.substr(0, slash);
     rest = subject.substr(slash + 1);
+    if (issuer == store::kLocalUsers && !agent && !rest.empty()) return local(rest);
     if (!issuers_.contains(issuer) || rest.empty())
       return client_error(Code::bad_request,
                           "before the slash in " + std::string(name) +
                               " stands no Issuer that there is; `sallyport get issuers` lists them");
   }
-  if (issuer.empty()) return own(kind, subject);
+  if (issuer.empty()) return agent ? own(kind, subject) : local(subject);
   return vouched({.name = std::string(issuer), .is_default = issuer == standard_}, kind, std::string(rest));
 }
 

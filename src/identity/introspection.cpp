@@ -7,20 +7,10 @@
 #include "issuer_url.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/identity/form.hpp"
 
 namespace sallyport::identity {
 namespace {
-
-/// application/x-www-form-urlencoded, every byte that is not surely harmless.
-std::string form_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
 
 Failure unavailable(const store::Issuer& issuer, const std::string& why) {
   Failure out = fail(Code::unavailable, Blame::upstream,
@@ -65,7 +55,7 @@ Task<Result<std::optional<VerifiedToken>>> introspect(net::Client& client, const
   if (!url) co_return unavailable(issuer, url.error().what);
   const net::Origin origin{
       .url = std::move(*url), .allow_private = issuer.allow_private, .ca_file = issuer.ca_file};
-  const std::string body = fmt::format("token={}&token_type_hint=access_token", form_encoded(token));
+  const std::string body = fmt::format("token={}&token_type_hint=access_token", url_encoded(token));
   net::ClientRequest request{
       .method = "POST",
       .path = origin.url.path,
@@ -74,7 +64,7 @@ Task<Result<std::optional<VerifiedToken>>> introspect(net::Client& client, const
   if (!issuer.introspection.client_id.empty()) {
     // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
     const std::string pair =
-        form_encoded(issuer.introspection.client_id) + ":" + form_encoded(client_secret.reveal());
+        url_encoded(issuer.introspection.client_id) + ":" + url_encoded(client_secret.reveal());
     request.headers += "Authorization: Basic " + base64(pair) + "\r\n";
   }
   auto response = co_await client.send(origin, std::move(request),

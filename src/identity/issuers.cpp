@@ -133,8 +133,17 @@ TokenRules IssuerTable::rules_of(const store::Issuer& document) {
 
 IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
                          const std::map<std::string, IssuerParts>& parts,
-                         std::shared_ptr<const Directory> directory)
-    : serial_(++tables), directory_(std::move(directory)) {
+                         std::shared_ptr<const Directory> directory, std::shared_ptr<OwnIssuer> own)
+    : serial_(++tables), directory_(std::move(directory)), own_(std::move(own)) {
+  if (own_)
+    by_url_.emplace(
+        own_->url(),
+        Issuer{.document = {.name = std::string(store::kLocalUsers), .issuer = own_->url()},
+               .rules = {.issuer = own_->url(), .algorithms = {Algorithm::es256}, .types = {"at+jwt"}},
+               .fingerprint = own_->url(),
+               .keys = own_->keys(),
+               .client_secret = nullptr,
+               .own = own_});
   for (const auto& document : documents) {
     const auto* issuer = std::get_if<store::Issuer>(&document);
     if (!issuer) continue;
@@ -150,6 +159,12 @@ IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
             .first->second;
     if (!issuer->introspection.url.empty()) introspecting_ = &entry;
   }
+}
+
+bool Issuer::has_ended(const VerifiedToken& token) const {
+  if (!own) return false;
+  const auto grant = token.claims.root().find("grant");
+  return !grant || own->has_ended(grant->string().value_or(""));
 }
 
 const Issuer* IssuerTable::find(std::string_view url) const {
@@ -168,8 +183,9 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
     return refused(fmt::format("it names nobody: it has no {}{}{}", document.user,
                                document.user.empty() || document.agent.empty() ? "" : " and no ",
                                document.agent));
-  auto out =
-      directory_->vouched(document, *user ? Kind::user : Kind::agent, std::move(*user ? **user : **agent));
+  auto out = issuer.own ? directory_->local(**user)
+                        : directory_->vouched(document, *user ? Kind::user : Kind::agent,
+                                              std::move(*user ? **user : **agent));
 
   auto teams = names_in(claims, document.teams, "teams");
   if (!teams) return Failure(teams.error());
@@ -214,9 +230,13 @@ bool IssuerTable::has_scopes(const Issuer& issuer, const VerifiedToken& token) {
 }
 
 std::vector<std::string> IssuerTable::urls() const {
-  std::map<std::pair<bool, std::string>, std::string> in_order;
+  std::map<std::pair<int, std::string>, std::string> in_order;
   for (const auto& [url, issuer] : by_url_)
-    in_order.emplace(std::pair(!issuer.document.is_default, issuer.document.name), url);
+    in_order.emplace(std::pair(issuer.document.is_default ? 0
+                               : issuer.own               ? 1
+                                                          : 2,
+                               issuer.document.name),
+                     url);
   std::vector<std::string> out;
   for (const auto& [place, url] : in_order) out.push_back(url);
   return out;

@@ -55,12 +55,31 @@ Result<std::string> keys_in(std::string metadata, const std::string& issuer) {
 KeySource::KeySource(store::Issuer issuer, net::Shard& home, std::function<net::Client*()> client,
                      const Clock& clock)
     : issuer_(std::move(issuer)),
-      home_(home),
+      home_(&home),
       client_(std::move(client)),
       clock_(clock),
       cache_({.refresh = duration_cast<seconds>(issuer_.refresh),
               .cool_down = duration_cast<seconds>(issuer_.cool_down),
               .expiry = duration_cast<seconds>(issuer_.expiry)}) {}
+
+KeySource::KeySource(const Clock& clock) : home_(nullptr), clock_(clock), cache_({}) {}
+
+std::shared_ptr<KeySource> KeySource::fixed(KeySet keys, const Clock& clock) {
+  std::shared_ptr<KeySource> out(new KeySource(clock));
+  constexpr auto kNever = SteadyTime::max().time_since_epoch().count();
+  out->due_ = kNever;
+  out->expires_ = kNever;
+  out->neglected_ = kNever;
+  out->keys_ = std::make_shared<const KeySet>(std::move(keys));
+  out->state_ = {.keys = out->keys_->size(), .problem = {}, .trusted = true};
+  out->changed();
+  return out;
+}
+
+void KeySource::changed() {
+  static std::atomic<std::uint64_t> numbers{0};
+  version_.store(++numbers, std::memory_order_release);
+}
 
 KeySource::Keys KeySource::keys() const {
   const std::lock_guard lock(mutex_);
@@ -68,6 +87,7 @@ KeySource::Keys KeySource::keys() const {
 }
 
 bool KeySource::fits(const store::Issuer& issuer) const {
+  if (!home_) return false;
   const auto what = [](const store::Issuer& d) {
     return std::tie(d.issuer, d.jwks_url, d.allow_private, d.ca_file, d.refresh, d.cool_down, d.expiry);
   };
@@ -83,15 +103,16 @@ KeySource::State KeySource::state() const {
 
 void KeySource::renew() {
   if (passed() < due_.load(std::memory_order_acquire)) return;
-  if (ended_ || asked_.exchange(true)) return;
-  if (!home_.post([self = shared_from_this()] { self->want(false, {}); })) asked_ = false;
+  if (ended_ || !home_ || asked_.exchange(true)) return;
+  if (!home_->post([self = shared_from_this()] { self->want(false, {}); })) asked_ = false;
 }
 
 Task<> KeySource::fetched(net::Shard& here, bool unknown_key) {
+  if (!home_) co_return;
   const auto slot = std::make_shared<Slot<bool>>();
   net::Deadline timer(here);
   timer.set(limits::kIssuerDeadline, [slot] { slot->deliver(false); });
-  const bool sent = home_.post([self = shared_from_this(), unknown_key, slot, &here] {
+  const bool sent = home_->post([self = shared_from_this(), unknown_key, slot, &here] {
     self->want(unknown_key, [slot, &here] { (void)here.post([slot] { slot->deliver(true); }); });
   });
   if (sent) co_await *slot;
@@ -134,9 +155,9 @@ void KeySource::publish() {
   const SteadyTime now = clock_.steady();
   auto keys = cache_.keys(now);
   const std::lock_guard lock(mutex_);
-  static std::atomic<std::uint64_t> numbers{0};
-  if (keys != keys_) version_.store(++numbers, std::memory_order_release);
+  const bool other = keys != keys_;
   keys_ = std::move(keys);
+  if (other) changed();
   state_ = {.keys = keys_ ? keys_->size() : 0,
             .problem = cache_.problem(),
             .stale = cache_.is_stale(now),
@@ -207,8 +228,8 @@ Task<Result<KeySet>> KeySource::fetch_keys() {
 }
 
 void KeySource::end() {
-  if (ended_.exchange(true)) return;
-  (void)home_.post([self = shared_from_this()] { self->cancel_.request(); });
+  if (ended_.exchange(true) || !home_) return;
+  (void)home_->post([self = shared_from_this()] { self->cancel_.request(); });
 }
 
 }  // namespace sallyport::identity

@@ -36,6 +36,9 @@ void read_key_times(const Node& node, Issuer& out, Problems& problems) {
 
 Issuer read_issuer(Fields& fields, Problems& problems) {
   Issuer out{.name = fields.checked("name", check::name, true)};
+  if (out.name == kLocalUsers)
+    fields.problem("name",
+                   "\"local\" stands for the users that this gateway keeps itself: choose another name");
   out.issuer = fields.checked("issuer", check::issuer_url, true);
   out.jwks_url = fields.checked("jwks_url", check::url);
   out.audiences = fields.texts("audiences", check::line);

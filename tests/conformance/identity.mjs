@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
+import { checklist } from './checklist.mjs';
 import { claudeStatus } from './clients/claude_code.mjs';
 import { startFixture } from './gateway.mjs';
+import { REDIRECT, logIn as logInAt, sum, tried } from './login_client.mjs';
 import { walkThrough } from './person.mjs';
 import { killAll, printed, start, until } from './processes.mjs';
 import { READY, httpServer, startSallyport } from './sallyport.mjs';
@@ -20,113 +21,13 @@ const { values: options } = parseArgs({
     verbose: { type: 'boolean', default: false },
   },
 });
-const REDIRECT = 'http://127.0.0.1:9/callback'; // nobody listens there: the person hands the code over
 const COOL_DOWN = 1100;
 
-let passed = 0;
-let failures = 0;
-async function check(what, work) {
-  if (!what.includes(options.only)) return;
-  try {
-    await work();
-    passed += 1;
-    console.log(`ok      ${what}`);
-  } catch (problem) {
-    failures += 1;
-    console.log(`FAILED  ${what}\n        ${String(options.verbose ? problem.stack : problem.message).replaceAll('\n', '\n        ')}`);
-  }
-}
+const { check, summary } = checklist('identity', options);
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
-/** What the SDK keeps for one person at one endpoint. */
-class Login {
-  constructor(name) {
-    this.name = name;
-    this.saved = {};
-  }
-  redirectUrl = REDIRECT;
-  clientMetadata = {
-    client_name: 'A client of the tests',
-    redirect_uris: [REDIRECT],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: 'none',
-    application_type: 'native',
-    scope: 'openid offline_access mcp',
-  };
-  state() {
-    return `state of ${this.name}`;
-  }
-  clientInformation() {
-    return this.saved.client;
-  }
-  saveClientInformation(client) {
-    this.saved.client = client;
-  }
-  tokens() {
-    return this.saved.tokens;
-  }
-  saveTokens(tokens) {
-    this.saved.tokens = tokens;
-    this.saved.times = (this.saved.times ?? 0) + 1;
-  }
-  saveCodeVerifier(verifier) {
-    this.saved.verifier = verifier;
-  }
-  codeVerifier() {
-    return this.saved.verifier;
-  }
-  saveDiscoveryState(state) {
-    this.saved.discovery = state;
-  }
-  discoveryState() {
-    return this.saved.discovery;
-  }
-  redirectToAuthorization(url) {
-    this.saved.asked = url;
-  }
-}
-
-/** Connects as somebody would: refused, signed in at the provider, connected. Resolves to {client, login, transport}. */
-async function logIn(name, url) {
-  const login = new Login(name);
-  const connect = async () => {
-    const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: login });
-    const client = new Client({ name: 'identity', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
-    await client.connect(transport);
-    return { client, login, transport };
-  };
-  const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: login });
-  const first = new Client({ name: 'identity', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });
-  await assert.rejects(first.connect(transport), (problem) => problem instanceof UnauthorizedError || /nauthorized/.test(problem.message));
-  assert.ok(login.saved.asked, 'the client was never sent to the provider');
-  assert.equal(login.saved.asked.searchParams.get('resource'), url);
-  const back = await walkThrough(login.saved.asked, REDIRECT, { login: name, password: 'any' });
-  assert.equal(back.searchParams.get('state'), login.state());
-  const code = back.searchParams.get('code');
-  assert.ok(code, `no code came back: ${back}`);
-  await transport.finishAuth(back.searchParams);
-  return connect();
-}
-
-const textOf = (result) => result.content.map((part) => part.text ?? '').join('');
-const sum = async (client) => textOf(await client.callTool({ name: 'fixture__add', arguments: { a: 40, b: 2 } }));
-
-/** A request by hand: what it was answered with. */
-async function tried(url, token) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-    body: JSON.stringify({
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'initialize',
-      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'by hand', version: '1' } },
-    }),
-  });
-  await response.text();
-  return response.status;
-}
+const logIn = (name, url) =>
+  logInAt(name, url, 'openid offline_access mcp', (asked) => walkThrough(asked, REDIRECT, { login: name, password: 'any' }));
 
 async function main() {
   const node = process.execPath;
@@ -232,8 +133,7 @@ async function main() {
   });
   await alice?.client.close();
   assert.equal(await gateway.stop(), 0);
-  console.log(failures === 0 ? `identity: all ${passed} as they must be` : `identity: ${failures} failed`);
-  return failures === 0 ? 0 : 1;
+  return summary();
 }
 
 try {

@@ -46,9 +46,10 @@ export async function until(look, what, seconds = 5) {
   }
 }
 
-/** Runs a program to its end; resolves to {code, stdout, stderr}. */
-export async function run(command, args, { env = process.env, cwd, seconds = 60 } = {}) {
-  const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Runs a program to its end, with `input` on its standard input; resolves to {code, stdout, stderr}. */
+export async function run(command, args, { env = process.env, cwd, seconds = 60, input } = {}) {
+  const child = spawn(command, args, { env, cwd, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+  child.stdin?.end(input);
   children.add(child);
   const result = { code: null, stdout: '', stderr: '' };
   child.stdout.on('data', (bytes) => (result.stdout += bytes));

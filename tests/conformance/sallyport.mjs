@@ -11,16 +11,17 @@ export const READY = /^.*\bready\b.*?(http:\/\/[^\s/]+)/m;
 
 /**
  * Applies the documents, makes a key for `agent` if one is named, and starts the gateway. Resolves to
- * {base, key, command(...args), log(), stop(): resolves to the exit code}.
+ * {base, key, command(...args), withInput(text, ...args), log(), stop(): resolves to the exit code}.
  */
 export async function startSallyport({ binary, documents, agent, settings = [] }) {
   const home = await mkdtemp(join(tmpdir(), 'sallyport-conformance-'));
   const data = join(home, 'data');
-  const command = async (...args) => {
-    const ended = await run(binary, [...args, '--data', data]);
+  const withInput = async (input, ...args) => {
+    const ended = await run(binary, [...args, '--data', data], { input });
     assert.equal(ended.code, 0, `sallyport ${args.join(' ')} ended with ${ended.code}: ${ended.stderr}${ended.stdout}`);
     return ended.stdout;
   };
+  const command = (...args) => withInput(undefined, ...args);
   const file = join(home, 'documents.yaml');
   await writeFile(file, documents.map((one) => JSON.stringify(one)).join('\n---\n') + '\n');
   await command('apply', '-f', file);
@@ -31,6 +32,7 @@ export async function startSallyport({ binary, documents, agent, settings = [] }
     base,
     key,
     command,
+    withInput,
     log: () => gateway.log,
     async stop() {
       const code = await stop(gateway);

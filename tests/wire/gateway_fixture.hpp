@@ -101,6 +101,13 @@ class GatewayFixture {
         std::stoi(server->public_url().substr(server->public_url().rfind(':') + 1)));
   }
 
+  /// At the same address, which is the issuer of what it signed.
+  void restart() {
+    settings_.listen.address = "127.0.0.1:" + std::to_string(port);
+    server.reset();
+    start();
+  }
+
   RawSocket connect() const { return RawSocket::to(port); }
 
   static std::string request(const std::string& method, const std::string& path, const std::string& headers,

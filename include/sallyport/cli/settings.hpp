@@ -12,6 +12,7 @@
 
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/identity/login_options.hpp"
 #include "sallyport/net/server.hpp"
 #include "sallyport/store/journal.hpp"
 
@@ -38,6 +39,7 @@ struct Settings {
   std::vector<std::string> allowed_hosts{}, allowed_origins{};
   store::Durability durability = store::Durability::process;
   LogSettings log{};
+  identity::LoginOptions login{};
   int shards = 0;  ///< 0: one per core
   std::chrono::milliseconds stop_grace = limits::kStopGrace;
   std::size_t bytes_in_flight = limits::kBytesInFlight;

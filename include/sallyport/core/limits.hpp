@@ -114,6 +114,32 @@ constexpr std::size_t kClaimTexts = 1000;     ///< teams, or roles, of one token
 constexpr std::size_t kClaimBytes = 1 * KiB;  ///< a name or value taken from a token
 constexpr std::size_t kPrincipals = 2000;     ///< whose rules one shard remembers
 
+// Signing in at the gateway itself.
+constexpr auto kAccessLife = 10min;                       ///< of an access token of ours
+constexpr auto kGrantLife = std::chrono::hours(30 * 24);  ///< of a grant that no client renews
+constexpr auto kGrantShown = std::chrono::hours(24);      ///< one that is over is listed so much longer
+constexpr auto kRefreshAgain = 30s;  ///< the refresh token before the newest is still good, for a lost answer
+constexpr auto kSigningKeyLife = std::chrono::hours(30 * 24);
+constexpr auto kCodeLife = 60s;                      ///< of an authorization code
+constexpr auto kSignInKept = std::chrono::hours(1);  ///< a browser that signed in does not have to again
+constexpr auto kPageLife = 15min;                    ///< from a page to what is sent by it
+constexpr std::size_t kOauthBody = 64 * KiB;         ///< a form, or a client's registration
+constexpr std::size_t kOauthClient = 3 * KiB;        ///< a registration as the id that carries it
+constexpr std::size_t kRedirects = 10;               ///< redirect URIs of one client
+constexpr std::size_t kRedirectBytes = 2 * KiB;      ///< all of them together
+constexpr std::size_t kClientName = 100;             ///< bytes
+constexpr std::size_t kClientDocument = 64 * KiB;    ///< what a client says of itself at its URL
+constexpr std::size_t kClientFetches = 8;            ///< of such documents under way
+constexpr std::size_t kClientsKept = 1000;           ///< such documents that are remembered
+constexpr auto kClientKept = 5min;
+constexpr std::size_t kPasswordBytes = 1 * KiB;
+constexpr std::size_t kPasswordShortest = 12;  ///< characters
+constexpr std::size_t kPasswordChecks = 16;    ///< that wait for their turn: each takes some 50 ms
+constexpr int kSignInFailures = 5;             ///< in a row from one place, then there is a pause
+constexpr auto kSignInPause = 1s;              ///< the first; each further failure doubles it
+constexpr auto kSignInPauseMax = 5min;
+constexpr std::size_t kSignInsWatched = 10000;  ///< names and places whose failures are counted
+
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
 constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped

@@ -9,8 +9,10 @@
 #include "sallyport/core/clock.hpp"
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/executor.hpp"
+#include "sallyport/identity/login_options.hpp"
 #include "sallyport/net/server.hpp"
 #include "sallyport/net/shard.hpp"
+#include "sallyport/store/accounts.hpp"
 #include "sallyport/store/journal.hpp"
 #include "sallyport/store/registry.hpp"
 #include "sallyport/store/vault.hpp"
@@ -45,9 +47,10 @@ struct PinView {
 struct GatewayOptions {
   std::vector<std::string>
       allowed_hosts{};  ///< host names (without port) besides loopback names and IP literals
-  std::vector<std::string> allowed_origins{};           ///< "https://app.example"; answered with CORS headers
-  std::string public_url{};                             ///< its host is allowed too
-  std::string environment{};                            ///< of this instance: what documents may depend on
+  std::vector<std::string> allowed_origins{};  ///< "https://app.example"; answered with CORS headers
+  std::string public_url{};                    ///< its host is allowed too
+  std::string environment{};                   ///< of this instance: what documents may depend on
+  identity::LoginOptions login{};
   std::function<void(const AccessLine&)> access_log{};  ///< on the request's shard
 };
 
@@ -56,9 +59,9 @@ class Gateway {
   /// Loads the registry and publishes the first snapshot; upstreams are connected in the background.
   /// Requires: the shards run; called outside of them. All arguments outlive the gateway.
   static Result<std::unique_ptr<Gateway>> create(net::Shards& shards, store::Registry& registry,
-                                                 store::Vault& vault, store::Journal& journal,
-                                                 Executor& database, const Clock& clock,
-                                                 GatewayOptions options);
+                                                 store::Vault& vault, store::Accounts& accounts,
+                                                 store::Journal& journal, Executor& database,
+                                                 const Clock& clock, GatewayOptions options);
   virtual ~Gateway() = default;
 
   /// For the public listener.

@@ -23,6 +23,9 @@ class Directory {
   /// One that an issuer vouches for.
   policy::Principal vouched(const store::Issuer& issuer, policy::Principal::Kind kind,
                             std::string subject) const;
+  /// Somebody who signed in here: as of an issuer called store::kLocalUsers, the default where no document
+  /// is.
+  policy::Principal local(std::string_view user) const;
   /// Adds the teams that list it as a member; sorts all it has.
   void add_teams(policy::Principal& principal) const;
   /// "agent:release-bot", "user:alice@example.com", "user:partner/bob" or "anonymous". Errors: bad_request

@@ -10,6 +10,7 @@
 #include "sallyport/identity/directory.hpp"
 #include "sallyport/identity/jwt.hpp"
 #include "sallyport/identity/key_source.hpp"
+#include "sallyport/identity/own_issuer.hpp"
 #include "sallyport/policy/rules.hpp"
 #include "sallyport/store/documents.hpp"
 
@@ -22,6 +23,9 @@ struct Issuer {
   std::string fingerprint;  ///< of the document: what was verified under another one is verified again
   std::shared_ptr<KeySource> keys;
   std::shared_ptr<const Secret> client_secret;  ///< for introspection; null: none
+  std::shared_ptr<const OwnIssuer> own{};       ///< it is this gateway; null: it is not
+  /// What this token stands on has ended before its time.
+  bool has_ended(const VerifiedToken& token) const;
 };
 
 /// What belongs to an issuer beside its document.
@@ -33,8 +37,10 @@ struct IssuerParts {
 /// Immutable.
 class IssuerTable {
  public:
+  /// `own`: null where nobody signs in at the gateway itself.
   IssuerTable(const std::vector<store::AnyDocument>& documents,
-              const std::map<std::string, IssuerParts>& parts, std::shared_ptr<const Directory> directory);
+              const std::map<std::string, IssuerParts>& parts, std::shared_ptr<const Directory> directory,
+              std::shared_ptr<OwnIssuer> own = nullptr);
 
   bool empty() const { return by_url_.empty(); }
   /// No two tables have the same.
@@ -43,6 +49,10 @@ class IssuerTable {
   const Issuer* find(std::string_view url) const;
   /// The one that is asked about tokens that are no JWT; null where none is.
   const Issuer* introspecting() const { return introspecting_; }
+  /// This gateway's own; null: nobody signs in here.
+  const std::shared_ptr<OwnIssuer>& own() const { return own_; }
+  /// Somebody who signed in here.
+  policy::Principal local(std::string_view user) const { return directory_->local(user); }
   /// Of a document; what verify_token has to be told.
   static TokenRules rules_of(const store::Issuer& document);
 
@@ -53,8 +63,8 @@ class IssuerTable {
 
   /// The scopes of a token (`scope` as text, `scp` as text or list) hold all that its issuer demands.
   static bool has_scopes(const Issuer& issuer, const VerifiedToken& token);
-  /// For metadata: the `issuer` of each, the default first, then by document name: many clients take the
-  /// first.
+  /// For metadata: the `issuer` of each, the default first, then this gateway, then by document name: many
+  /// clients take the first.
   std::vector<std::string> urls() const;
   /// For metadata and challenges, where nobody knows yet whose token comes: what the default issuer demands,
   /// or without one what all do.
@@ -65,6 +75,7 @@ class IssuerTable {
   const Issuer* introspecting_ = nullptr;
   std::uint64_t serial_;
   std::shared_ptr<const Directory> directory_;
+  std::shared_ptr<OwnIssuer> own_;
 };
 
 }  // namespace sallyport::identity

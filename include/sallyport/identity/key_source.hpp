@@ -24,6 +24,9 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   /// `client` is the home shard's, and outlives what end() waits for.
   KeySource(store::Issuer issuer, net::Shard& home, std::function<net::Client*()> client, const Clock& clock);
 
+  /// Of keys that nobody has to fetch.
+  static std::shared_ptr<KeySource> fixed(KeySet keys, const Clock& clock);
+
   /// A source for this document would fetch the same keys in the same way.
   bool fits(const store::Issuer& issuer) const;
 
@@ -46,6 +49,9 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   /// limits::kIssuerDeadline at the latest. Threads: a shard's.
   Task<> fetched(net::Shard& here, bool unknown_key);
 
+  /// What was found good by these keys has to be looked at again. Threads: any.
+  void changed();
+
   struct State {
     std::size_t keys = 0;
     std::string problem;  ///< of the last attempt; empty: it succeeded, or there was none
@@ -60,6 +66,7 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   bool busy() const { return busy_.load(std::memory_order_acquire); }
 
  private:
+  explicit KeySource(const Clock& clock);
   using Waiter = std::function<void()>;  ///< runs on the home shard
   void want(bool unknown_key, Waiter waiter);
   static Task<> fetch(std::shared_ptr<KeySource> self);
@@ -70,7 +77,7 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   SteadyTime::rep passed() const { return clock_.steady().time_since_epoch().count(); }
 
   const store::Issuer issuer_;
-  net::Shard& home_;
+  net::Shard* const home_;  ///< null: the keys are fixed
   const std::function<net::Client*()> client_;
   const Clock& clock_;
 

@@ -130,6 +130,9 @@ struct PolicyDocument {
   std::vector<Rule> rules{};
 };
 
+/// What stands for an Issuer's name in those of the people whose passwords this gateway keeps.
+inline constexpr std::string_view kLocalUsers = "local";
+
 /// `kind: Issuer`: who signs the bearer tokens that open the door, and what their claims mean.
 struct Issuer {
   /// RFC 7662, for tokens that are no JWT.

@@ -1,0 +1,105 @@
+#pragma once
+/// The built-in authorization server: people sign in here, say which client may act for them, and the client
+/// gets tokens for one endpoint (OAuth 2.1; RFC 7591, 7009, 8414, 8707, 9068, 9207).
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sallyport/core/clock.hpp"
+#include "sallyport/core/executor.hpp"
+#include "sallyport/core/task.hpp"
+#include "sallyport/identity/form.hpp"
+#include "sallyport/identity/login_options.hpp"
+#include "sallyport/identity/login_pages.hpp"
+#include "sallyport/identity/oauth_client.hpp"
+#include "sallyport/identity/own_issuer.hpp"
+#include "sallyport/identity/sealed_id.hpp"
+#include "sallyport/net/client.hpp"
+#include "sallyport/net/server.hpp"
+#include "sallyport/store/accounts.hpp"
+
+namespace sallyport::identity {
+
+class SignInLimits;
+class ClientDocuments;
+struct Visit;
+
+/// What the gateway lends to one request.
+struct LoginRequest {
+  net::Exchange& exchange;
+  net::Client& client;             ///< of the exchange's shard
+  std::shared_ptr<OwnIssuer> own;  ///< null: nobody can sign in here
+  /// What a user may use at the endpoint with this path; nullopt: nothing, or there is none.
+  std::function<std::optional<Offer>(const std::string& user, std::string_view path)> offer;
+  /// On the database executor: the keys that sign have changed, and the next request has to know.
+  std::function<void()> keys_changed;
+  /// Writes into the journal: the name of the record, and members of a JSON object.
+  std::function<void(std::string_view name, std::string members)> note;
+  /// The same for what strangers do, which must not fill the disk.
+  std::function<void(std::string_view reason, std::string_view user)> refusal;
+};
+
+/// The parts of `/oauth/...`. Threads: any shard's; what it shares is behind locks that are held for moments.
+class AuthorizationServer {
+ public:
+  /// `public_url`: without a path; `iss` of all it issues. The executor is the database's; all outlive it.
+  AuthorizationServer(std::string public_url, const Sealer& sealer, store::Accounts& accounts,
+                      Executor& database, const Clock& clock, LoginOptions options);
+  ~AuthorizationServer();
+  AuthorizationServer(const AuthorizationServer&) = delete;
+  AuthorizationServer& operator=(const AuthorizationServer&) = delete;
+
+  /// Whether it is what a path asks for.
+  static bool serves(std::string_view path) { return path.starts_with("/oauth/"); }
+  /// Those that pages anywhere may call (no cookie counts there): token, register, revoke, keys.
+  static bool is_open(std::string_view path);
+  /// RFC 8414 section 2.
+  std::string metadata() const;
+  Task<net::Reply> answer(LoginRequest request);
+
+ private:
+  struct Wish;
+  Task<net::Reply> authorize(LoginRequest& request, std::string query);
+  Task<net::Reply> sign_in(LoginRequest& request);
+  Task<net::Reply> consent(LoginRequest& request);
+  Task<net::Reply> tokens(LoginRequest& request);
+  Task<net::Reply> redeem(LoginRequest& request, const Form& form);
+  Task<net::Reply> renew(LoginRequest& request, const Form& form);
+  Task<net::Reply> revoke(LoginRequest& request);
+  Task<net::Reply> enroll(LoginRequest& request);
+
+  Task<Result<OauthClient>> client_of(LoginRequest& request, std::string_view id);
+  /// Errors: those that no client may be told of by a redirect, because nobody knows whose it is.
+  Task<Result<Wish>> wish_of(LoginRequest& request, std::string_view query);
+  Task<Result<Form>> form_of(LoginRequest& request);
+  /// The query of a form that was sent by a page of ours to this browser. Errors: bad_request.
+  Result<std::string> sealed_query(const Form& form, const Visit& visit) const;
+  Visit visit_of(const net::Request& request) const;
+  /// Signed in, and nothing has ended that since.
+  Task<Result<bool>> is_signed_in(LoginRequest& request, const Visit& visit);
+  net::Reply with_cookie(net::Reply reply, const Visit& visit) const;
+  net::Reply sign_in_again(const Wish& wish, Visit visit, std::string problem, std::string name, int status);
+  std::string request_of(std::string_view query, const Visit& visit) const;
+  /// A new access token, and the refresh token that comes next.
+  net::Reply issued(const OwnIssuer& own, const store::Grant& grant, const std::string& client) const;
+  /// On the database executor: whether the keys are to change is looked at with every grant.
+  void look_at_keys(const OwnIssuer& own, const std::function<void()>& changed);
+  std::string cookie_name() const;
+  bool is_ours(std::string_view resource) const;
+
+  const std::string public_url_;
+  const bool secure_;
+  const LoginOptions options_;
+  const Sealer& sealer_;
+  store::Accounts& accounts_;
+  Executor& database_;
+  const Clock& clock_;
+  Executor passwords_;  ///< one at a time: each takes 64 MiB
+  std::unique_ptr<SignInLimits> limits_;
+  std::unique_ptr<ClientDocuments> documents_;
+};
+
+}  // namespace sallyport::identity

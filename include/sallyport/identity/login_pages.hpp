@@ -1,0 +1,42 @@
+#pragma once
+/// What people see when they log a client in: sign-in, consent, and what went wrong. Plain HTML without
+/// scripts.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/net/http.hpp"
+
+namespace sallyport::identity {
+
+/// A tool as consent shows it.
+struct OfferedTool {
+  std::string name, title;
+  bool only_reads = false;  ///< as its server says of it
+};
+/// What one person may use at an endpoint.
+struct Offer {
+  std::string title;  ///< of the endpoint
+  std::vector<OfferedTool> tools{};
+  std::size_t prompts = 0, resources = 0;
+};
+
+struct SignInPage {
+  std::string client, place;  ///< who asks, and where it wants to be sent back to
+  std::string request;        ///< goes with the form
+  std::string name, problem;  ///< as typed before, and why it comes again
+};
+struct ConsentPage {
+  std::string client, host, place, source;  ///< host: that vouches for the client's name; empty: nobody does
+  std::string user, resource, request;
+  Offer offer;
+};
+
+net::Reply sign_in_page(const SignInPage& page, int status = 200);
+net::Reply consent_page(const ConsentPage& page);
+/// `request`: of a form that leads to another account; empty: none.
+net::Reply problem_page(int status, std::string_view title, std::string_view text,
+                        std::string_view request = {});
+
+}  // namespace sallyport::identity

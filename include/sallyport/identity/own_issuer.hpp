@@ -1,0 +1,42 @@
+#pragma once
+/// This gateway as an issuer: what its own access tokens are signed with and verified by.
+
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sallyport/identity/key_source.hpp"
+#include "sallyport/identity/signing_keys.hpp"
+
+namespace sallyport::identity {
+
+/// Threads: any.
+class OwnIssuer {
+ public:
+  /// `url`: `iss` of its tokens.
+  OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Clock& clock);
+
+  const std::string& url() const { return url_; }
+  const SigningKeys& signing() const { return signing_; }
+  const std::shared_ptr<KeySource>& keys() const { return keys_; }
+  bool signs_with(const std::vector<Secret>& seeds) const;
+
+  /// The grants whose tokens are not good any more although they have not expired. Every token that was found
+  /// good is looked at again.
+  void set_ended(std::vector<std::string> grants);
+  void end(const std::string& grant);
+  bool has_ended(std::string_view grant) const;
+
+ private:
+  const std::string url_;
+  const std::vector<Secret> seeds_;
+  const SigningKeys signing_;
+  const std::shared_ptr<KeySource> keys_;
+  mutable std::mutex mutex_;
+  std::set<std::string, std::less<>> ended_;
+};
+
+}  // namespace sallyport::identity

@@ -1,0 +1,179 @@
+// What clients ask the built-in authorization server for themselves: registration, tokens, revocation.
+#include <fmt/format.h>
+
+#include "client_documents.hpp"
+#include "oauth_answers.hpp"
+#include "sallyport/core/bytes.hpp"
+#include "sallyport/core/crypto.hpp"
+#include "sallyport/identity/authorization_server.hpp"
+#include "sallyport/net/run_on_executor.hpp"
+#include "sign_in_limits.hpp"
+#include "visit.hpp"
+
+namespace sallyport::identity {
+namespace {
+
+net::Reply refused(std::string_view error, std::string_view description) {
+  return oauth_error(error == "invalid_client" ? 401 : 400, error, description);
+}
+
+/// Of something that came over the network and could not even be read.
+net::Reply refused(const Error& error) {
+  if (error.code == Code::bad_request || error.code == Code::too_large)
+    return refused(error.data.empty() ? "invalid_request" : std::string_view(error.data), error.hint);
+  net::Reply reply =
+      oauth_error(503, "temporarily_unavailable", "The gateway cannot do that now; try again.");
+  reply.headers.emplace_back("Retry-After", "1");
+  return reply;
+}
+
+/// RFC 7636 section 4.1, 4.6.
+bool fits(std::string_view verifier, std::string_view challenge) {
+  if (verifier.size() < 43 || verifier.size() > 128) return false;
+  return equal_secret(base64url(view(sha256(verifier))), challenge);
+}
+
+}  // namespace
+
+Task<net::Reply> AuthorizationServer::enroll(LoginRequest& request) {
+  if (!options_.registration)
+    co_return oauth_error(
+        403, "access_denied",
+        "Clients cannot register here: use the URL of a client id metadata document as client_id.");
+  auto body = co_await request.exchange.read_body(limits::kOauthBody);
+  if (!body) co_return refused(body.error());
+  const auto document = json::Document::parse(std::move(*body));
+  if (!document) co_return refused("invalid_client_metadata", "A client is described by a JSON object.");
+  const auto client = read_client(document->root());
+  if (!client) co_return refused(client.error());
+  const auto id = sealed_client(sealer_, *client);
+  if (!id) co_return refused(id.error());
+  std::string redirects = "[";
+  for (const auto& uri : client->redirects) redirects += (redirects.size() > 1 ? "," : "") + json::quote(uri);
+  const auto type = document->root().find("application_type");
+  co_return oauth_reply(
+      201, fmt::format(R"({{"client_id":{},"client_id_issued_at":{},"client_name":{},"redirect_uris":{}],)"
+                       R"("application_type":{},"grant_types":["authorization_code","refresh_token"],)"
+                       R"("response_types":["code"],"token_endpoint_auth_method":"none","scope":"mcp"}})",
+                       json::quote(*id), unix_millis(clock_.now()) / 1000, json::quote(client->name),
+                       redirects, json::quote(type && type->string() == "native" ? "native" : "web")));
+}
+
+Task<net::Reply> AuthorizationServer::tokens(LoginRequest& request) {
+  auto form = co_await form_of(request);
+  if (!form) co_return refused(form.error());
+  if (request.exchange.request().headers.find("authorization"))
+    co_return refused("invalid_client", "Clients have no secret here: send client_id in the body alone.");
+  if ((*form)["client_id"].empty()) co_return refused("invalid_request", "client_id is missing.");
+  const std::string& type = (*form)["grant_type"];
+  if (type == "authorization_code") co_return co_await redeem(request, *form);
+  if (type == "refresh_token") co_return co_await renew(request, *form);
+  co_return refused("unsupported_grant_type", "grant_type is authorization_code or refresh_token.");
+}
+
+Task<net::Reply> AuthorizationServer::redeem(LoginRequest& request, const Form& form) {
+  const auto code = opened_code(sealer_, form["code"], form["client_id"]);
+  if (!code) co_return refused("invalid_grant", "The code is none of ours, or another client's.");
+  if (unix_millis(clock_.now()) >= code->until)
+    co_return refused("invalid_grant", "The code is too old; log in again.");
+  if (!form["redirect_uri"].empty() && form["redirect_uri"] != code->redirect)
+    co_return refused("invalid_grant", "redirect_uri is another one than before.");
+  if (!fits(form["code_verifier"], code->challenge))
+    co_return refused("invalid_grant", "code_verifier does not fit the challenge.");
+  if (!form["resource"].empty() && form["resource"] != code->grant.resource)
+    co_return refused("invalid_target", "resource is another one than before.");
+  auto begun = co_await net::run_on_executor(
+      request.exchange.shard(), database_,
+      [this, grant = code->grant, own = request.own, changed = request.keys_changed] {
+        look_at_keys(*own, changed);
+        return accounts_.begin_grant(grant);
+      });
+  if (!begun && begun.error().code == Code::not_found)
+    co_return refused("invalid_grant", "The one who said yes has no account any more.");
+  if (!begun) co_return refused(begun.error());
+  if (!*begun) {
+    request.own->end(code->grant.id);
+    request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"replayed")",
+                                            json::quote(code->grant.id), json::quote(code->grant.user)));
+    co_return refused("invalid_grant",
+                      "The code was used before: what it had granted has ended, because two hold it.");
+  }
+  store::Grant grant = code->grant;
+  grant.serial = 1;
+  co_return issued(*request.own, grant, form["client_id"]);
+}
+
+Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& form) {
+  const auto token = opened_refresh(sealer_, form["refresh_token"], form["client_id"]);
+  if (!token) co_return refused("invalid_grant", "The refresh token is none of ours, or another client's.");
+  auto renewed = co_await net::run_on_executor(
+      request.exchange.shard(), database_,
+      [this, token = *token, own = request.own, changed = request.keys_changed] {
+        look_at_keys(*own, changed);
+        return accounts_.renew_grant(token.grant, token.serial);
+      });
+  if (!renewed) co_return refused(renewed.error());
+  if (renewed->what == store::Accounts::Renewal::reused) {
+    request.own->end(token->grant);
+    request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"reused")",
+                                            json::quote(token->grant), json::quote(renewed->grant.user)));
+    co_return refused(
+        "invalid_grant",
+        "The refresh token was used before: the grant has ended, because two hold it. Log in again.");
+  }
+  if (renewed->what != store::Accounts::Renewal::fresh)
+    co_return refused("invalid_grant", "The grant has ended; log in again.");
+  if (!form["resource"].empty() && form["resource"] != renewed->grant.resource)
+    co_return refused("invalid_target", "resource is another one than before.");
+  co_return issued(*request.own, renewed->grant, form["client_id"]);
+}
+
+void AuthorizationServer::look_at_keys(const OwnIssuer& own, const std::function<void()>& changed) {
+  if (const auto seeds = accounts_.signing_ring(); seeds && !own.signs_with(*seeds)) changed();
+}
+
+net::Reply AuthorizationServer::issued(const OwnIssuer& own, const store::Grant& grant,
+                                       const std::string& client) const {
+  const auto now = unix_millis(clock_.now()) / 1000;
+  const auto life = std::chrono::seconds(limits::kAccessLife).count();
+  const std::string claims = fmt::format(
+      R"({{"iss":{},"sub":{},"aud":{},"client_id":{},"client_name":{},"scope":{},"iat":{},"exp":{},"jti":{},"grant":{}}})",
+      json::quote(public_url_), json::quote(grant.user), json::quote(grant.resource),
+      json::quote(grant.client), json::quote(grant.client_name), json::quote(grant.scope), now, now + life,
+      json::quote(random_id()), json::quote(grant.id));
+  return oauth_reply(
+      200, fmt::format(
+               R"({{"access_token":{},"token_type":"Bearer","expires_in":{},"refresh_token":{},"scope":{}}})",
+               json::quote(own.signing().access_token(claims)), life,
+               json::quote(sealed_refresh(sealer_, {.grant = grant.id, .serial = grant.serial}, client)),
+               json::quote(grant.scope)));
+}
+
+Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
+  auto form = co_await form_of(request);
+  if (!form) co_return refused(form.error());
+  std::string grant;
+  if (const auto token = opened_refresh(sealer_, (*form)["token"], (*form)["client_id"]))
+    grant = token->grant;
+  if (auto jws = read_jws((*form)["token"]); grant.empty() && jws) {
+    const auto keys = request.own->keys()->keys();
+    const auto verified = verify_token(
+        std::move(*jws), *keys.set,
+        {.issuer = public_url_, .algorithms = {Algorithm::es256}, .types = {"at+jwt"}}, clock_.now());
+    const auto claim = verified ? verified->claims.root().find("grant") : std::nullopt;
+    const auto client = verified ? verified->claims.root().find("client_id") : std::nullopt;
+    if (claim && client && client->string() == client_key((*form)["client_id"]))
+      grant = claim->string().value_or("");
+  }
+  // RFC 7009 section 2.2: what is none of ours needs no revoking.
+  if (grant.empty()) co_return oauth_reply(200, "{}");
+  auto ended = co_await net::run_on_executor(request.exchange.shard(), database_,
+                                             [this, grant] { return accounts_.end_grant(grant, "revoked"); });
+  if (!ended && ended.error().code != Code::not_found) co_return refused(ended.error());
+  request.own->end(grant);
+  if (ended && *ended)
+    request.note("grant_ended", fmt::format(R"("grant":{},"why":"revoked")", json::quote(grant)));
+  co_return oauth_reply(200, "{}");
+}
+
+}  // namespace sallyport::identity

@@ -1,0 +1,35 @@
+#pragma once
+/// Answers of the built-in authorization server that are no pages.
+
+#include <string>
+#include <string_view>
+
+#include "sallyport/json/document.hpp"
+#include "sallyport/net/http.hpp"
+
+namespace sallyport::identity {
+
+/// RFC 6749 section 5.1: nobody in between keeps it.
+inline net::Reply oauth_reply(int status, std::string body) {
+  return {.status = status,
+          .content_type = "application/json",
+          .body = std::move(body),
+          .headers = {{"Cache-Control", "no-store"}, {"Pragma", "no-cache"}}};
+}
+
+/// RFC 6749 section 5.2.
+inline net::Reply oauth_error(int status, std::string_view error, std::string_view description) {
+  return oauth_reply(status, "{\"error\":" + json::quote(error) +
+                                 ",\"error_description\":" + json::quote(description) + "}");
+}
+
+inline net::Reply redirect_to(std::string url) {
+  return {
+      .status = 303,
+      .content_type = {},
+      .body = {},
+      .headers = {
+          {"Location", std::move(url)}, {"Cache-Control", "no-store"}, {"Referrer-Policy", "no-referrer"}}};
+}
+
+}  // namespace sallyport::identity
