@@ -85,6 +85,7 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   add_why(app, invocation);
   add_audit(app, invocation);
   add_connect(app, invocation);
+  add_doctor(app, invocation);
   add_upkeep(app, invocation);
   add_version(app, invocation);
 
