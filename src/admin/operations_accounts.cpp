@@ -18,16 +18,17 @@ std::string_view state_of(const store::Grant& grant, std::int64_t now) {
 }
 
 nlohmann::json row_of(const store::Grant& grant, std::int64_t now) {
-  nlohmann::json row{{"id", grant.id},
-                     {"user", grant.user},
-                     {"client", grant.client_name},
-                     {"resource", grant.resource},
-                     {"created", grant.created},
-                     {"renewed", grant.renewed},
-                     {"expires", grant.expires},
-                     {"ended", nullptr},
-                     {"why", grant.why},
-                     {"state", state_of(grant, now)}};
+  nlohmann::json row{
+      {"id", grant.id},
+      {"user", grant.issuer == store::kLocalUsers ? grant.user : grant.issuer + "/" + grant.user},
+      {"client", grant.client_name},
+      {"resource", grant.resource},
+      {"created", grant.created},
+      {"renewed", grant.renewed},
+      {"expires", grant.expires},
+      {"ended", nullptr},
+      {"why", grant.why},
+      {"state", state_of(grant, now)}};
   if (grant.ended) row["ended"] = *grant.ended;
   return row;
 }
@@ -71,7 +72,8 @@ Result<nlohmann::json> list_users(Context& context, const nlohmann::json& argume
   if (!documents) return std::unexpected(documents.error());
   const auto now = unix_millis(system_clock().now());
   std::map<std::string, int> active;
-  for (const auto& grant : *grants) active[grant.user] += grant.active(now) ? 1 : 0;
+  for (const auto& grant : *grants)
+    active[grant.user] += grant.issuer == store::kLocalUsers && grant.active(now) ? 1 : 0;
   std::map<std::string, std::vector<std::string>> teams;
   for (const auto& document : *documents) {
     const auto* team = std::get_if<store::Team>(&document);
@@ -113,8 +115,15 @@ Result<nlohmann::json> end_grant(Context& context, const nlohmann::json& argumen
   Arguments input(arguments);
   const auto id = input.text("id");
   if (const auto ok = input.check("grant.end"); !ok) return std::unexpected(ok.error());
-  const auto ended = accounts_of(context).end_grant(id, "revoked");
+  auto accounts = accounts_of(context);
+  const auto ended = accounts.end_grant(id, "revoked");
   if (!ended) return std::unexpected(ended.error());
+  // Who still sits at a browser that is signed in would have another one with a click.
+  const auto grants = accounts.grants();
+  if (!grants) return std::unexpected(grants.error());
+  for (const auto& grant : *grants)
+    if (grant.id == id)
+      if (auto out = accounts.end_sign_ins(grant); !out) return std::unexpected(std::move(out.error()));
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
   return nlohmann::json{{"ended", id}, {"was_active", *ended}};
 }

@@ -61,7 +61,8 @@ std::string take_word(std::string& into, const std::string& value,
 std::string take_public_url(Settings& s, const Values& v) {
   const auto url = net::parse_url(v[0]);
   if (!url || url->path != "/") return "must be like https://mcp.example.com, without a path";
-  s.public_url = v[0].ends_with('/') ? v[0].substr(0, v[0].size() - 1) : v[0];
+  // As clients write it, who compare it byte by byte with what they are told.
+  s.public_url = url->scheme + "://" + url->host_header();
   return {};
 }
 

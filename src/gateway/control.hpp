@@ -76,9 +76,9 @@ class Control {
   /// What these documents' issuers need; the sources of keys that there are, where nothing has changed.
   std::map<std::string, identity::IssuerParts> resolve_issuers(
       const std::vector<store::AnyDocument>& documents);
-  /// This gateway as an issuer; null where it keeps no users. The one that there is, while it signs with the
-  /// same keys.
-  Result<std::shared_ptr<identity::OwnIssuer>> resolve_own();
+  /// This gateway as an issuer; null where nobody can sign in here. The one that there is, while it signs
+  /// with the same keys.
+  Result<std::shared_ptr<identity::OwnIssuer>> resolve_own(const std::vector<store::AnyDocument>& documents);
   void end(const std::shared_ptr<identity::KeySource>& source);
   /// Requires: no request is under way. Comes back when nothing is fetched any more.
   void end_issuers();

@@ -1,5 +1,6 @@
 // The keys of issuers: which sources there are, and their end.
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <thread>
 
 #include "control.hpp"
@@ -23,6 +24,14 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
                      secret.error().what);
       }
     }
+    if (const std::string& credential = issuer->sign_in.credential; !credential.empty()) {
+      auto secret = credential_value(credential, documents);
+      if (secret) {
+        parts.sign_in_secret = std::make_shared<const Secret>(std::move(*secret));
+      } else {
+        spdlog::warn("issuer {}: nobody can sign in by it: {}", issuer->name, secret.error().what);
+      }
+    }
     const auto known = issuers_.find(issuer->name);
     if (known != issuers_.end() && known->second.keys->fits(*issuer)) {
       parts.keys = known->second.keys;
@@ -36,17 +45,23 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
   return out;
 }
 
-Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own() {
+Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own(
+    const std::vector<store::AnyDocument>& documents) {
   auto users = accounts_.any_user();
   if (!users) return Failure(users.error());
-  if (!*users) return std::shared_ptr<identity::OwnIssuer>();
+  const bool providers = std::ranges::any_of(documents, [](const auto& document) {
+    const auto* issuer = std::get_if<store::Issuer>(&document);
+    return issuer && !issuer->sign_in.client_id.empty();
+  });
+  if (!*users && !providers) return std::shared_ptr<identity::OwnIssuer>();
   auto seeds = accounts_.signing_ring();
   if (!seeds) return Failure(seeds.error());
   auto ended = accounts_.ended_grants();
   if (!ended) return Failure(ended.error());
   auto own = own_ && own_->signs_with(*seeds)
                  ? own_
-                 : std::make_shared<identity::OwnIssuer>(place_.public_url, *seeds, clock_);
+                 : std::make_shared<identity::OwnIssuer>(place_.public_url, *seeds, clock_, own_.get());
+  own->set_keeps_users(*users);
   own->set_ended(std::move(*ended));
   return own;
 }

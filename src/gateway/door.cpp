@@ -78,7 +78,10 @@ std::size_t place_of(std::string_view text, std::string_view words) {
 
 Door::Door(const GatewayOptions& options) : hosts_(options.allowed_hosts), origins_(options.allowed_origins) {
   if (options.public_url.empty()) return;
-  if (auto url = net::parse_url(options.public_url)) hosts_.push_back(url->host);
+  if (auto url = net::parse_url(options.public_url)) {
+    hosts_.push_back(url->host);
+    own_origin_ = url->scheme + "://" + url->host_header();
+  }
 }
 
 bool Door::host_allowed(std::string_view host) const {
@@ -106,7 +109,7 @@ Result<void> Door::check_origin(const net::Request& request) const {
   if (origins == 0) return {};
   const std::string_view origin = *request.headers.find("origin");
   if (origins > 1) return client_error(Code::forbidden, "More than one Origin header.");
-  if (contains(origins_, origin)) return {};
+  if (contains(origins_, origin) || equal_ignoring_case(origin, own_origin_)) return {};
   // A page served from this very host; anything else in a browser is a stranger.
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!origin.starts_with(scheme)) continue;

@@ -42,6 +42,7 @@ class Door {
   static Result<std::optional<std::string_view>> token_of(Call& call, SystemTime now);
   bool host_allowed(std::string_view host) const;
   std::vector<std::string> hosts_, origins_;
+  std::string own_origin_;  ///< of public_url: what browsers send, whatever a proxy makes of Host
 };
 
 }  // namespace sallyport::gateway

@@ -262,9 +262,9 @@ class GatewayImpl final : public Gateway {
   identity::LoginRequest login_request(Call& call) {
     return {.exchange = call.exchange,
             .client = *call.here.client,
-            .own = call.snapshot->issuers->own(),
-            .offer = [&call](const std::string& user,
-                             std::string_view path) { return offer_to(call, user, path); },
+            .issuers = call.snapshot->issuers,
+            .offer = [&call](policy::Principal who,
+                             std::string_view path) { return offer_to(call, std::move(who), path); },
             .keys_changed =
                 [this] {
                   if (auto reloaded = control_.reload(); !reloaded)
@@ -275,9 +275,9 @@ class GatewayImpl final : public Gateway {
                   call.here.journal.note(name, "\"call\":" + json::quote(call.id) + "," + members);
                 },
             .refusal =
-                [&call](std::string_view reason, std::string_view user) {
+                [&call](std::string_view reason, std::string_view who) {
                   call.here.journal.refusal({.call = call.id,
-                                             .principal = user.empty() ? "" : "user:" + std::string(user),
+                                             .principal = std::string(who),
                                              .endpoint = call.endpoint_path,
                                              .reason = reason,
                                              .client = call.exchange.peer().ip,

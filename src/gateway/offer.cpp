@@ -28,11 +28,10 @@ std::size_t count(Access& access, const Endpoint& endpoint, policy::Object objec
 
 }  // namespace
 
-std::optional<identity::Offer> offer_to(Call& call, const std::string& user, std::string_view path) {
+std::optional<identity::Offer> offer_to(Call& call, policy::Principal who, std::string_view path) {
   const Endpoint* const endpoint = call.snapshot->endpoint(path);
   if (!endpoint) return std::nullopt;
-  Access access(call.snapshot,
-                std::make_shared<const policy::Principal>(call.snapshot->issuers->local(user)));
+  Access access(call.snapshot, std::make_shared<const policy::Principal>(std::move(who)));
   if (!access.enters(*endpoint).allowed()) return std::nullopt;
   identity::Offer out{.title = endpoint->title};
   for (const auto& item : endpoint->tools.items)

@@ -6,12 +6,13 @@
 #include <string_view>
 
 #include "sallyport/identity/login_pages.hpp"
+#include "sallyport/policy/rules.hpp"
 
 namespace sallyport::gateway {
 
 struct Call;
 
 /// For somebody who has signed in here. nullopt: there is no such endpoint, or the person may not enter it.
-std::optional<identity::Offer> offer_to(Call& call, const std::string& user, std::string_view path);
+std::optional<identity::Offer> offer_to(Call& call, policy::Principal who, std::string_view path);
 
 }  // namespace sallyport::gateway

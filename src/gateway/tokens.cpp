@@ -9,25 +9,16 @@
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/identity/introspection.hpp"
+#include "sallyport/identity/verification.hpp"
 
 namespace sallyport::gateway {
 namespace {
-
-using identity::TokenFault;
 
 constexpr std::string_view kInactive = "The token is not accepted: its issuer does not stand by it.";
 
 /// The error as the client may see it: what is wrong with its own token, which only it can mend.
 Failure refused(const Error& error) {
   return client_error(Code::unauthenticated, "The token is not accepted: " + error.hint + ".");
-}
-
-Failure no_keys(const identity::Issuer& issuer) {
-  Failure out =
-      fail(Code::unavailable, Blame::upstream,
-           "issuer " + issuer.document.name + ": there are no keys: " + issuer.keys->state().problem, true);
-  out.error().hint = "The keys of this token's issuer cannot be had now.";
-  return out;
 }
 
 /// A token that has just been found good, by which set of keys.
@@ -84,40 +75,27 @@ Task<Result<Verified>> asked(Call& call, std::string_view text, const Digest& di
   co_return out;
 }
 
-/// Verified from scratch, with the newest keys where the token names one that is not known, or where nobody
-/// has looked at them for long.
+/// Verified from scratch.
 Task<Result<Verified>> verify(Call& call, std::string_view text, const Digest& digest, bool known,
                               const Clock& clock) {
   if (std::ranges::count(text, '.') != 2) co_return co_await asked(call, text, digest, known, clock);
-  auto first = identity::read_jws(text);
-  if (!first) co_return refused(first.error());
-  const auto iss = first->payload.root().find("iss");
+  auto jws = identity::read_jws(text);
+  if (!jws) co_return refused(jws.error());
+  const auto iss = jws->payload.root().find("iss");
   const auto table = call.snapshot->issuers;
   const identity::Issuer* const issuer = table->find(iss ? iss->string().value_or("") : "");
   if (!issuer)
     co_return client_error(Code::unauthenticated, "The token is not accepted: its issuer is not known here.");
-  if (issuer->keys->neglected()) co_await issuer->keys->fetched(call.here.shard, false);
-  std::optional<identity::Jws> jws = std::move(*first);
-  for (const bool last : {false, true}) {
-    const auto keys = issuer->keys->keys();
-    if (keys.set) {
-      auto fault = TokenFault::none;
-      auto verified = identity::verify_token(std::move(*jws), *keys.set, issuer->rules, clock.now(), &fault);
-      if (verified && issuer->has_ended(*verified))
-        co_return client_error(Code::unauthenticated,
-                               "The token is not accepted: what it stands on has been revoked.");
-      if (verified)
-        co_return Verified{
-            .token = std::make_shared<const GoodToken>(std::move(*verified), issuer->fingerprint),
-            .version = keys.version};
-      if (fault != TokenFault::unknown_key || last) co_return refused(verified.error());
-      jws = *identity::read_jws(text);
-    } else if (last) {
-      co_return no_keys(*issuer);
-    }
-    co_await issuer->keys->fetched(call.here.shard, keys.set != nullptr);
-  }
-  co_return fail(Code::internal, Blame::us, "a token was neither accepted nor refused");
+  auto verified = co_await identity::verify_by_issuer(call.here.shard, *issuer, issuer->rules,
+                                                      std::move(*jws), text, clock);
+  if (!verified && verified.error().code == Code::unauthenticated) co_return refused(verified.error());
+  if (!verified) co_return Failure(verified.error());
+  if (issuer->has_ended(verified->token))
+    co_return client_error(Code::unauthenticated,
+                           "The token is not accepted: what it stands on has been revoked.");
+  co_return Verified{
+      .token = std::make_shared<const GoodToken>(std::move(verified->token), issuer->fingerprint),
+      .version = verified->version};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "client_documents.hpp"
 #include "oauth_answers.hpp"
+#include "provider_endpoints.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/identity/password.hpp"
@@ -15,15 +16,12 @@
 #include "sallyport/net/run_on_executor.hpp"
 #include "sign_in_limits.hpp"
 #include "visit.hpp"
+#include "wish.hpp"
 
 namespace sallyport::identity {
 namespace {
 
 constexpr std::string_view kRequest = "oauth-request";
-
-/// Who comes back from another tab, or after lunch.
-constexpr std::string_view kOldPage =
-    "This page is too old, or was opened in another browser. Go back to your application and log in again.";
 
 std::string part_of(std::string_view text, std::size_t most) { return std::string(text.substr(0, most)); }
 
@@ -31,31 +29,13 @@ bool is_challenge(std::string_view text) {
   return text.size() == 43 && unbase64url(text).has_value();  // SHA-256 as base64url: RFC 7636 section 4.2
 }
 
-net::Reply page_of(const Error& error) {
-  if (error.code == Code::bad_request || error.code == Code::not_found)
-    return problem_page(400, "This login cannot go on", error.hint);
-  if (error.code == Code::limited)
-    return problem_page(503, "Too many at once", "Many people are signing in now. Try again in a moment.");
-  return problem_page(
-      503, "Signing in does not work now",
-      "The gateway cannot reach what it needs. Try again; if it stays so, tell its administrators.");
+/// As people know themselves: without what every user's name begins with.
+std::string shown_name_of(const policy::Principal& principal) {
+  const std::string name = principal.name();
+  return name.starts_with("user:") ? name.substr(5) : name;
 }
 
 }  // namespace
-
-/// What a client asks for, checked as far as it can be before anybody has said yes.
-struct AuthorizationServer::Wish {
-  std::string query;  ///< as it came
-  OauthClient client{};
-  std::string redirect{}, challenge{}, state{}, resource{};
-  std::string error{}, description{};  ///< what the client is to be told instead; empty: nothing is wrong
-  std::string back(const std::string& issuer, std::string_view code, std::string_view refusal,
-                   std::string_view why) const {
-    return with_query(
-        redirect,
-        {{"code", code}, {"error", refusal}, {"error_description", why}, {"state", state}, {"iss", issuer}});
-  }
-};
 
 AuthorizationServer::AuthorizationServer(std::string public_url, const Sealer& sealer,
                                          store::Accounts& accounts, Executor& database, const Clock& clock,
@@ -69,7 +49,8 @@ AuthorizationServer::AuthorizationServer(std::string public_url, const Sealer& s
       clock_(clock),
       passwords_("passwords", 1, limits::kPasswordChecks),
       limits_(std::make_unique<SignInLimits>()),
-      documents_(std::make_unique<ClientDocuments>(options.private_clients)) {}
+      documents_(std::make_unique<ClientDocuments>(options.private_clients)),
+      providers_(std::make_unique<ProviderEndpoints>()) {}
 
 AuthorizationServer::~AuthorizationServer() = default;
 
@@ -99,12 +80,14 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
   const net::Request& what = request.exchange.request();
   const bool get = what.method == net::Method::get, post = what.method == net::Method::post;
   const std::string_view name = what.path.substr(std::string_view("/oauth/").size());
-  if (!request.own || (name != "authorize" && name != "sign-in" && name != "consent" && !is_open(what.path)))
+  const bool is_page = name == "authorize" || name == "sign-in" || name == "consent" || name == "elsewhere" ||
+                       name == "callback";
+  if (!request.issuers->own() || (!is_page && !is_open(what.path)))
     co_return is_open(what.path)
         ? oauth_error(404, "invalid_request", "Nobody can sign in here: this gateway keeps no users.")
         : problem_page(404, "Nothing is here",
                        "This gateway keeps no users of its own. Ask its administrators how to log in.");
-  const bool reads = name == "keys" || name == "authorize";
+  const bool reads = name == "keys" || name == "authorize" || name == "elsewhere" || name == "callback";
   if (!(reads ? get : post)) {
     net::Reply reply = oauth_error(405, "invalid_request", reads ? "Use GET." : "Use POST.");
     reply.headers.emplace_back("Allow", reads ? "GET" : "POST");
@@ -112,13 +95,15 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
   }
   if (name == "keys") {
     net::Reply reply{
-        .status = 200, .content_type = "application/json", .body = request.own->signing().key_set()};
+        .status = 200, .content_type = "application/json", .body = request.own().signing().key_set()};
     reply.headers.emplace_back("Cache-Control", "max-age=60");
     co_return reply;
   }
   if (name == "authorize") co_return co_await authorize(request, std::string(what.query));
   if (name == "sign-in") co_return co_await sign_in(request);
   if (name == "consent") co_return co_await consent(request);
+  if (name == "elsewhere") co_return co_await elsewhere(request);
+  if (name == "callback") co_return co_await come_back(request);
   if (name == "token") co_return co_await tokens(request);
   if (name == "revoke") co_return co_await revoke(request);
   co_return co_await enroll(request);
@@ -133,7 +118,8 @@ bool AuthorizationServer::is_ours(std::string_view resource) const {
 
 Task<Result<OauthClient>> AuthorizationServer::client_of(LoginRequest& request, std::string_view id) {
   if (is_document_id(id, options_.private_clients))
-    co_return co_await documents_->find(request.client, std::string(id), clock_.steady());
+    co_return co_await documents_->find(request.client, std::string(id), place_of(request.exchange),
+                                        clock_.steady());
   auto client = opened_client(sealer_, id);
   if (!client)
     co_return client_error(
@@ -157,6 +143,9 @@ Task<Result<AuthorizationServer::Wish>> AuthorizationServer::wish_of(LoginReques
     co_return client_error(Code::bad_request,
                            "The application wants to be sent back to a place that it has not registered.");
   out.state = (*form)["state"];
+  // Some clients take a scope that they did not ask for as an error.
+  const std::string wanted = " " + (*form)["scope"] + " ";
+  if (wanted == "  " || wanted.contains(" mcp ")) out.scope = "mcp";
   out.challenge = (*form)["code_challenge"];
   out.resource = (*form)["resource"];
   // Clients of 2025-03-26 name no resource.
@@ -199,15 +188,39 @@ std::string AuthorizationServer::cookie_name() const {
 }
 
 Visit AuthorizationServer::visit_of(const net::Request& request) const {
-  return opened_visit(sealer_, cookie_of(request, cookie_name()), clock_.now());
+  return opened_visit(sealer_, cookie_of(request, cookie_name()));
 }
 
-Task<Result<bool>> AuthorizationServer::is_signed_in(LoginRequest& request, const Visit& visit) {
-  if (visit.user.empty()) co_return false;
-  auto user = co_await net::run_on_executor(request.exchange.shard(), database_,
-                                            [this, name = visit.user] { return accounts_.user(name); });
-  if (!user) co_return Failure(user.error());
-  co_return user->has_value() && (*user)->changed == visit.stamp;
+Task<Result<std::optional<AuthorizationServer::Person>>> AuthorizationServer::person_of(LoginRequest& request,
+                                                                                        const Visit& visit) {
+  if (visit.sign_in.empty()) co_return std::nullopt;
+  auto found = co_await net::run_on_executor(request.exchange.shard(), database_,
+                                             [this, id = visit.sign_in] { return accounts_.sign_in(id); });
+  if (!found) co_return Failure(found.error());
+  if (!*found) co_return std::nullopt;
+  auto principal = request.issuers->signed_in(**found);
+  if (!principal) co_return std::nullopt;
+  co_return Person{.sign_in = std::move(**found), .principal = std::move(*principal)};
+}
+
+Task<net::Reply> AuthorizationServer::welcome(LoginRequest& request, store::SignIn sign_in,
+                                              std::string password, const std::string& query,
+                                              std::string_view client) {
+  auto principal = request.issuers->signed_in(sign_in);
+  if (!principal) co_return page_of(principal.error());
+  sign_in.id = random_id();
+  sign_in.until = unix_millis(clock_.now() + limits::kSignInKept);
+  // Nobody who knew the browser's cookie before knows the one that is signed in.
+  const Visit visit{.nonce = random_id(), .sign_in = sign_in.id};
+  auto saved = co_await net::run_on_executor(request.exchange.shard(), database_, [this, sign_in, password] {
+    return accounts_.begin_sign_in(sign_in, password);
+  });
+  if (!saved) co_return page_of(saved.error());
+  if (!*saved) co_return redirect_to("/oauth/authorize?" + query);
+  request.note("sign_in",
+               fmt::format("\"user\":{},\"client\":{},\"address\":{}", json::quote(principal->name()),
+                           json::quote(client), json::quote(request.exchange.peer().ip)));
+  co_return with_cookie(redirect_to("/oauth/authorize?" + query), visit);
 }
 
 net::Reply AuthorizationServer::with_cookie(net::Reply reply, const Visit& visit) const {
@@ -217,41 +230,55 @@ net::Reply AuthorizationServer::with_cookie(net::Reply reply, const Visit& visit
   return reply;
 }
 
-net::Reply AuthorizationServer::sign_in_again(const Wish& wish, Visit visit, std::string problem,
-                                              std::string name, int status) {
+net::Reply AuthorizationServer::ask_to_sign_in(const LoginRequest& request, const Wish& wish, Visit visit,
+                                               SignInPage page, int status) {
   if (visit.nonce.empty()) visit.nonce = random_id();
-  visit.user.clear();
-  return with_cookie(sign_in_page({.client = wish.client.name,
-                                   .place = place_of(wish.redirect),
-                                   .request = request_of(wish.query, visit),
-                                   .name = std::move(name),
-                                   .problem = std::move(problem)},
-                                  status),
-                     visit);
+  visit.sign_in.clear();
+  page.client = wish.client.name;
+  page.place = place_of(wish.redirect);
+  page.request = request_of(wish.query, visit);
+  page.query = wish.query;
+  page.passwords = request.own().keeps_users();
+  for (const Issuer* provider : request.issuers->providers()) {
+    const auto& document = provider->document;
+    page.providers.push_back(
+        {.name = document.name,
+         .title = document.sign_in.title.empty() ? document.name : document.sign_in.title});
+  }
+  return with_cookie(sign_in_page(page, status), visit);
 }
 
 Task<net::Reply> AuthorizationServer::authorize(LoginRequest& request, std::string query) {
   auto wish = co_await wish_of(request, query);
   if (!wish) co_return page_of(wish.error());
+  // Whoever likes can register: no stranger's site is reached by a link to here without anybody having said
+  // yes.
+  const bool vouched = !wish->client.host.empty() || place_of(wish->redirect) == kThisComputer;
+  if (!wish->error.empty() && !vouched)
+    co_return problem_page(
+        400, "This login cannot go on",
+        wish->client.name + " asks for something that is not done here: " + wish->description + ".");
   if (!wish->error.empty())
     co_return redirect_to(wish->back(public_url_, "", wish->error, wish->description));
   Visit visit = visit_of(request.exchange.request());
-  auto signed_in = co_await is_signed_in(request, visit);
-  if (!signed_in) co_return page_of(signed_in.error());
-  if (!*signed_in) co_return sign_in_again(*wish, std::move(visit), "", "", 200);
-  const auto offer = request.offer(visit.user, std::string_view(wish->resource).substr(public_url_.size()));
+  auto person = co_await person_of(request, visit);
+  if (!person) co_return page_of(person.error());
+  if (!*person) co_return ask_to_sign_in(request, *wish, std::move(visit), {}, 200);
+  const std::string who = shown_name_of((*person)->principal);
+  const auto offer =
+      request.offer((*person)->principal, std::string_view(wish->resource).substr(public_url_.size()));
   if (!offer)
     co_return problem_page(403, "Nothing for you here",
-                           visit.user + " may use nothing at " + wish->resource +
+                           who + " may use nothing at " + wish->resource +
                                ". Ask an administrator for access, or use another account.",
-                           request_of(wish->query, visit));
+                           request_of(wish->query, visit), wish->query);
   co_return consent_page({.client = wish->client.name,
                           .host = wish->client.host,
                           .place = place_of(wish->redirect),
-                          .source = source_of(wish->redirect),
-                          .user = visit.user,
+                          .user = who,
                           .resource = wish->resource,
                           .request = request_of(wish->query, visit),
+                          .query = wish->query,
                           .offer = *offer});
 }
 
@@ -270,17 +297,21 @@ Task<net::Reply> AuthorizationServer::sign_in(LoginRequest& request) {
   if (!form) co_return page_of(form.error());
   Visit visit = visit_of(request.exchange.request());
   const auto query = sealed_query(*form, visit);
-  if (!query) co_return page_of(query.error());
+  if (!query) {
+    const auto before = query_of(*form);
+    co_return before ? redirect_to("/oauth/authorize?" + *before) : page_of(query.error());
+  }
   auto wish = co_await wish_of(request, *query);
   if (!wish) co_return page_of(wish.error());
 
   const std::string name = part_of(lower(trim((*form)["user"])), 128);
-  const std::string place = request.exchange.peer().ip;
+  const std::string place = place_of(request.exchange);
   const Duration wait = limits_->begin(name, place, clock_.steady());
   if (wait > Duration::zero()) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
-    co_return sign_in_again(*wish, visit, fmt::format("Too many attempts. Try again in {} s.", seconds), name,
-                            429);
+    co_return ask_to_sign_in(
+        request, *wish, visit,
+        {.name = name, .problem = fmt::format("Too many attempts. Try again in {} s.", seconds)}, 429);
   }
   net::Shard& here = request.exchange.shard();
   auto user = co_await net::run_on_executor(here, database_, [this, name] { return accounts_.user(name); });
@@ -292,18 +323,15 @@ Task<net::Reply> AuthorizationServer::sign_in(LoginRequest& request) {
       });
   if (!fits) co_return page_of(fits.error());
   if (!*fits) {
-    request.refusal("sign_in", *user ? name : "");
-    co_return sign_in_again(*wish, visit, "That name and password do not fit together.", name, 401);
+    const store::SignIn tried{.user = name, .issuer = std::string(store::kLocalUsers)};
+    const auto who = request.issuers->signed_in(tried);
+    request.refusal("sign_in", *user && who ? who->name() : "");
+    co_return ask_to_sign_in(request, *wish, visit,
+                             {.name = name, .problem = "That name and password do not fit together."}, 401);
   }
   limits_->succeeded(name, place);
-  request.note("sign_in", fmt::format("\"user\":{},\"client\":{},\"address\":{}", json::quote(name),
-                                      json::quote(wish->client.name), json::quote(place)));
-  // Nobody who knew the browser's cookie before knows the one that is signed in.
-  const Visit signed_in{.nonce = random_id(),
-                        .user = name,
-                        .stamp = (*user)->changed,
-                        .until = unix_millis(clock_.now() + limits::kSignInKept)};
-  co_return with_cookie(redirect_to("/oauth/authorize?" + *query), signed_in);
+  co_return co_await welcome(request, {.user = name, .issuer = std::string(store::kLocalUsers)},
+                             (*user)->password, *query, wish->client.name);
 }
 
 Task<net::Reply> AuthorizationServer::consent(LoginRequest& request) {
@@ -311,28 +339,33 @@ Task<net::Reply> AuthorizationServer::consent(LoginRequest& request) {
   if (!form) co_return page_of(form.error());
   Visit visit = visit_of(request.exchange.request());
   const auto query = sealed_query(*form, visit);
-  if (!query) co_return page_of(query.error());
-  auto signed_in = co_await is_signed_in(request, visit);
-  if (!signed_in) co_return page_of(signed_in.error());
-  if (!*signed_in) co_return redirect_to("/oauth/authorize?" + *query);
+  if (!query) {
+    const auto before = query_of(*form);
+    co_return before ? redirect_to("/oauth/authorize?" + *before) : page_of(query.error());
+  }
   auto wish = co_await wish_of(request, *query);
   if (!wish) co_return page_of(wish.error());
+  if ((*form)["decision"] == "other") co_return ask_to_sign_in(request, *wish, {}, {.other = true}, 200);
+  auto person = co_await person_of(request, visit);
+  if (!person) co_return page_of(person.error());
+  if (!*person) co_return redirect_to("/oauth/authorize?" + *query);
   const std::string& decision = (*form)["decision"];
-  if (decision == "other") co_return sign_in_again(*wish, {}, "", "", 200);
 
-  const std::string said = fmt::format(R"("user":{},"client":{},"redirect":{},"resource":{})",
-                                       json::quote(visit.user), json::quote(wish->client.name),
-                                       json::quote(place_of(wish->redirect)), json::quote(wish->resource));
+  const std::string said = fmt::format(
+      R"("user":{},"client":{},"redirect":{},"resource":{})", json::quote((*person)->principal.name()),
+      json::quote(wish->client.name), json::quote(place_of(wish->redirect)), json::quote(wish->resource));
   if (decision != "allow") {
     request.note("consent", said + ",\"decision\":\"deny\"");
     co_return redirect_to(wish->back(public_url_, "", "access_denied", "The person said no."));
   }
   const AuthorizationCode code{.grant = {.id = random_id(),
-                                         .user = visit.user,
+                                         .user = {},
+                                         .issuer = {},
                                          .client = client_key(wish->client.id),
                                          .client_name = wish->client.name,
                                          .resource = wish->resource,
-                                         .scope = "mcp"},
+                                         .scope = wish->scope},
+                               .sign_in = visit.sign_in,
                                .challenge = wish->challenge,
                                .redirect = wish->redirect,
                                .until = unix_millis(clock_.now() + limits::kCodeLife)};

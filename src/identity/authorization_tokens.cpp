@@ -1,8 +1,11 @@
 // What clients ask the built-in authorization server for themselves: registration, tokens, revocation.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "client_documents.hpp"
 #include "oauth_answers.hpp"
+#include "provider_endpoints.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/identity/authorization_server.hpp"
@@ -25,6 +28,16 @@ net::Reply refused(const Error& error) {
       oauth_error(503, "temporarily_unavailable", "The gateway cannot do that now; try again.");
   reply.headers.emplace_back("Retry-After", "1");
   return reply;
+}
+
+std::int64_t millis_of(Duration time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+}
+
+/// The members of an object that we made, to stand before others.
+std::string members_of(std::string_view object) {
+  if (object.size() <= 2) return "";
+  return std::string(object.substr(1, object.size() - 2)) + ",";
 }
 
 /// RFC 7636 section 4.1, 4.6.
@@ -65,6 +78,10 @@ Task<net::Reply> AuthorizationServer::tokens(LoginRequest& request) {
   if (request.exchange.request().headers.find("authorization"))
     co_return refused("invalid_client", "Clients have no secret here: send client_id in the body alone.");
   if ((*form)["client_id"].empty()) co_return refused("invalid_request", "client_id is missing.");
+  // Clients that hear this forget their registration, and make another one.
+  if (const auto& id = (*form)["client_id"];
+      !is_document_id(id, options_.private_clients) && !opened_client(sealer_, id))
+    co_return refused("invalid_client", "This client is not known here any more; it has to register again.");
   const std::string& type = (*form)["grant_type"];
   if (type == "authorization_code") co_return co_await redeem(request, *form);
   if (type == "refresh_token") co_return co_await renew(request, *form);
@@ -84,23 +101,29 @@ Task<net::Reply> AuthorizationServer::redeem(LoginRequest& request, const Form& 
     co_return refused("invalid_target", "resource is another one than before.");
   auto begun = co_await net::run_on_executor(
       request.exchange.shard(), database_,
-      [this, grant = code->grant, own = request.own, changed = request.keys_changed] {
-        look_at_keys(*own, changed);
-        return accounts_.begin_grant(grant);
+      [this, code = *code, issuers = request.issuers, changed = request.keys_changed] {
+        look_at_keys(*issuers->own(), changed);
+        return accounts_.begin_grant(code.grant, code.sign_in,
+                                     [&](const store::SignIn& by, store::Grant& grant) {
+                                       if (const Issuer* provider = issuers->provider(by.issuer)) {
+                                         const auto since = by.until - millis_of(limits::kSignInKept);
+                                         grant.ends = since + millis_of(provider->document.sign_in.lasts);
+                                       }
+                                       return issuers->signed_in(by).has_value();
+                                     });
       });
-  if (!begun && begun.error().code == Code::not_found)
-    co_return refused("invalid_grant", "The one who said yes has no account any more.");
   if (!begun) co_return refused(begun.error());
-  if (!*begun) {
-    request.own->end(code->grant.id);
-    request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"replayed")",
-                                            json::quote(code->grant.id), json::quote(code->grant.user)));
+  if (begun->what == store::Accounts::Start::over)
+    co_return refused("invalid_grant", "The one who said yes is not signed in any more; log in again.");
+  if (begun->what == store::Accounts::Start::replayed) {
+    request.own().end(code->grant.id);
+    if (begun->ended_now)
+      request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"replayed")",
+                                              json::quote(code->grant.id), json::quote(begun->grant.user)));
     co_return refused("invalid_grant",
                       "The code was used before: what it had granted has ended, because two hold it.");
   }
-  store::Grant grant = code->grant;
-  grant.serial = 1;
-  co_return issued(*request.own, grant, form["client_id"]);
+  co_return issued(request, begun->grant, form["client_id"]);
 }
 
 Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& form) {
@@ -108,13 +131,18 @@ Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& f
   if (!token) co_return refused("invalid_grant", "The refresh token is none of ours, or another client's.");
   auto renewed = co_await net::run_on_executor(
       request.exchange.shard(), database_,
-      [this, token = *token, own = request.own, changed = request.keys_changed] {
-        look_at_keys(*own, changed);
-        return accounts_.renew_grant(token.grant, token.serial);
+      [this, token = *token, issuers = request.issuers, changed = request.keys_changed] {
+        look_at_keys(*issuers->own(), changed);
+        return accounts_.renew_grant(token.grant, token.serial, [&](const store::Grant& grant) {
+          const bool known =
+              issuers->signed_in({.user = grant.user, .issuer = grant.issuer, .identity = grant.identity})
+                  .has_value();
+          return known && is_ours(grant.resource);
+        });
       });
   if (!renewed) co_return refused(renewed.error());
   if (renewed->what == store::Accounts::Renewal::reused) {
-    request.own->end(token->grant);
+    request.own().end(token->grant);
     request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"reused")",
                                             json::quote(token->grant), json::quote(renewed->grant.user)));
     co_return refused(
@@ -125,28 +153,30 @@ Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& f
     co_return refused("invalid_grant", "The grant has ended; log in again.");
   if (!form["resource"].empty() && form["resource"] != renewed->grant.resource)
     co_return refused("invalid_target", "resource is another one than before.");
-  co_return issued(*request.own, renewed->grant, form["client_id"]);
+  co_return issued(request, renewed->grant, form["client_id"]);
 }
 
 void AuthorizationServer::look_at_keys(const OwnIssuer& own, const std::function<void()>& changed) {
   if (const auto seeds = accounts_.signing_ring(); seeds && !own.signs_with(*seeds)) changed();
 }
 
-net::Reply AuthorizationServer::issued(const OwnIssuer& own, const store::Grant& grant,
+net::Reply AuthorizationServer::issued(const LoginRequest& request, const store::Grant& grant,
                                        const std::string& client) const {
   const auto now = unix_millis(clock_.now()) / 1000;
-  const auto life = std::chrono::seconds(limits::kAccessLife).count();
+  auto life = std::chrono::seconds(limits::kAccessLife).count();
+  if (grant.ends != 0) life = std::clamp<std::int64_t>(grant.ends / 1000 - now, 1, life);
   const std::string claims = fmt::format(
-      R"({{"iss":{},"sub":{},"aud":{},"client_id":{},"client_name":{},"scope":{},"iat":{},"exp":{},"jti":{},"grant":{}}})",
-      json::quote(public_url_), json::quote(grant.user), json::quote(grant.resource),
-      json::quote(grant.client), json::quote(grant.client_name), json::quote(grant.scope), now, now + life,
-      json::quote(random_id()), json::quote(grant.id));
+      R"({{{}"iss":{},"idp":{},"sub":{},"aud":{},"client_id":{},"client_name":{},"scope":{},"iat":{},"exp":{},"jti":{},"grant":{}}})",
+      members_of(grant.identity), json::quote(public_url_), json::quote(grant.issuer),
+      json::quote(grant.user), json::quote(grant.resource), json::quote(grant.client),
+      json::quote(grant.client_name), json::quote(grant.scope), now, now + life, json::quote(random_id()),
+      json::quote(grant.id));
   return oauth_reply(
-      200, fmt::format(
-               R"({{"access_token":{},"token_type":"Bearer","expires_in":{},"refresh_token":{},"scope":{}}})",
-               json::quote(own.signing().access_token(claims)), life,
-               json::quote(sealed_refresh(sealer_, {.grant = grant.id, .serial = grant.serial}, client)),
-               json::quote(grant.scope)));
+      200,
+      fmt::format(R"({{"access_token":{},"token_type":"Bearer","expires_in":{},"refresh_token":{}{}}})",
+                  json::quote(request.own().signing().access_token(claims)), life,
+                  json::quote(sealed_refresh(sealer_, {.grant = grant.id, .serial = grant.serial}, client)),
+                  grant.scope.empty() ? "" : ",\"scope\":" + json::quote(grant.scope)));
 }
 
 Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
@@ -156,7 +186,7 @@ Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
   if (const auto token = opened_refresh(sealer_, (*form)["token"], (*form)["client_id"]))
     grant = token->grant;
   if (auto jws = read_jws((*form)["token"]); grant.empty() && jws) {
-    const auto keys = request.own->keys()->keys();
+    const auto keys = request.own().keys()->keys();
     const auto verified = verify_token(
         std::move(*jws), *keys.set,
         {.issuer = public_url_, .algorithms = {Algorithm::es256}, .types = {"at+jwt"}}, clock_.now());
@@ -170,7 +200,7 @@ Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
   auto ended = co_await net::run_on_executor(request.exchange.shard(), database_,
                                              [this, grant] { return accounts_.end_grant(grant, "revoked"); });
   if (!ended && ended.error().code != Code::not_found) co_return refused(ended.error());
-  request.own->end(grant);
+  request.own().end(grant);
   if (ended && *ended)
     request.note("grant_ended", fmt::format(R"("grant":{},"why":"revoked")", json::quote(grant)));
   co_return oauth_reply(200, "{}");

@@ -20,19 +20,38 @@ std::optional<Result<OauthClient>> ClientDocuments::known(const std::string& id,
   return found->second.client;
 }
 
-Task<Result<OauthClient>> ClientDocuments::find(net::Client& client, std::string id, SteadyTime now) {
-  if (auto there = known(id, now)) co_return std::move(*there);
-  {
-    const std::lock_guard lock(mutex_);
-    // Anybody may name any URL: we are no tool for knocking at other people's doors.
-    if (fetching_ == limits::kClientFetches)
-      co_return fail(Code::limited, Blame::us, "too many client documents are being fetched", true);
-    ++fetching_;
+bool ClientDocuments::begin(const std::string& place) {
+  const std::lock_guard lock(mutex_);
+  if (fetching_ == limits::kClientFetches) return false;
+  if (!place.empty()) {
+    std::size_t& of_one = of_one_[place];
+    if (of_one == limits::kClientFetchesOfOne) return false;
+    ++of_one;
   }
-  auto found = co_await fetch(client, id);
+  ++fetching_;
+  return true;
+}
+
+void ClientDocuments::end(const std::string& place) {
   const std::lock_guard lock(mutex_);
   --fetching_;
-  if (known_.size() >= limits::kClientsKept) known_.clear();
+  const auto found = of_one_.find(place);
+  if (found != of_one_.end() && --found->second == 0) of_one_.erase(found);
+}
+
+Task<Result<OauthClient>> ClientDocuments::find(net::Client& client, std::string id, std::string place,
+                                                SteadyTime now) {
+  if (auto there = known(id, now)) co_return std::move(*there);
+  if (!issuer_url(id, allow_private_)) co_return refused("its address may not be asked.");
+  // Anybody may name any URL: we are no tool for knocking at other people's doors.
+  if (!begin(place))
+    co_return fail(Code::limited, Blame::us, "too many client documents are being fetched", true);
+  auto found = co_await fetch(client, id);
+  end(place);
+  const std::lock_guard lock(mutex_);
+  if (known_.size() >= limits::kClientsKept)
+    std::erase_if(known_, [&](const auto& one) { return now >= one.second.until || !one.second.client; });
+  if (known_.size() >= limits::kClientsKept) known_.erase(known_.begin());
   const Duration kept = found ? Duration(limits::kClientKept) : Duration(limits::kRefusalKept);
   known_.insert_or_assign(id, Known{.client = found, .until = now + kept});
   co_return found;

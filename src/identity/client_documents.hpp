@@ -18,9 +18,10 @@ class ClientDocuments {
   /// `allow_private`: documents at private addresses, and over http, are fetched too.
   explicit ClientDocuments(bool allow_private) : allow_private_(allow_private) {}
 
-  /// Errors: bad_request (there is none, or it says something that is not allowed; the hint is for people),
-  /// limited (too many are being fetched).
-  Task<Result<OauthClient>> find(net::Client& client, std::string id, SteadyTime now);
+  /// `place`: who wants to know it, see limits::kClientFetchesOfOne; empty: nobody knows. Errors: bad_request
+  /// (there is none, or it says something that is not allowed; the hint is for people), limited (too many are
+  /// being fetched).
+  Task<Result<OauthClient>> find(net::Client& client, std::string id, std::string place, SteadyTime now);
 
  private:
   struct Known {
@@ -29,11 +30,14 @@ class ClientDocuments {
   };
   std::optional<Result<OauthClient>> known(const std::string& id, SteadyTime now);
   Task<Result<OauthClient>> fetch(net::Client& client, std::string id) const;
+  bool begin(const std::string& place);
+  void end(const std::string& place);
 
   const bool allow_private_;
   std::mutex mutex_;
   std::unordered_map<std::string, Known> known_;
   std::size_t fetching_ = 0;
+  std::unordered_map<std::string, std::size_t> of_one_;  // fetches by place
 };
 
 }  // namespace sallyport::identity

@@ -88,4 +88,9 @@ std::string with_query(std::string_view url,
   return out;
 }
 
+std::string client_authorization(std::string_view id, const Secret& secret) {
+  // Both are form-encoded before they are joined.
+  return "Authorization: Basic " + base64(url_encoded(id) + ":" + url_encoded(secret.reveal())) + "\r\n";
+}
+
 }  // namespace sallyport::identity

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 
-#include "issuer_url.hpp"
-#include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/identity/form.hpp"
+#include "sallyport/identity/issuer_fetch.hpp"
 
 namespace sallyport::identity {
 namespace {
@@ -51,30 +50,15 @@ Task<Result<std::optional<VerifiedToken>>> introspect(net::Client& client, const
                                                       SystemTime now, Cancel* cancel) {
   if (!issuer.introspection.client_id.empty() && client_secret.empty())
     co_return unavailable(issuer, "its credential cannot be read");
-  auto url = issuer_url(issuer.introspection.url, issuer.allow_private);
-  if (!url) co_return unavailable(issuer, url.error().what);
-  const net::Origin origin{
-      .url = std::move(*url), .allow_private = issuer.allow_private, .ca_file = issuer.ca_file};
-  const std::string body = fmt::format("token={}&token_type_hint=access_token", url_encoded(token));
-  net::ClientRequest request{
-      .method = "POST",
-      .path = origin.url.path,
-      .headers = "Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-      .body = {body}};
-  if (!issuer.introspection.client_id.empty()) {
-    // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-    const std::string pair =
-        url_encoded(issuer.introspection.client_id) + ":" + url_encoded(client_secret.reveal());
-    request.headers += "Authorization: Basic " + base64(pair) + "\r\n";
-  }
-  auto response = co_await client.send(origin, std::move(request),
-                                       std::chrono::steady_clock::now() + limits::kIssuerDeadline, cancel);
-  if (!response) co_return unavailable(issuer, response.error().what);
-  if (response->status() != 200)
-    co_return unavailable(issuer, fmt::format("it answered {}", response->status()));
-  auto text = co_await response->whole(limits::kIssuerReply);
-  if (!text) co_return unavailable(issuer, text.error().what);
-  auto answer = json::Document::parse(std::move(*text));
+  IssuerRequest request{.url = issuer.introspection.url,
+                        .body = fmt::format("token={}&token_type_hint=access_token", url_encoded(token))};
+  if (!issuer.introspection.client_id.empty())
+    request.headers = client_authorization(issuer.introspection.client_id, client_secret);
+  auto reply = co_await ask_issuer(client, issuer, std::move(request),
+                                   std::chrono::steady_clock::now() + limits::kIssuerDeadline, cancel);
+  if (!reply) co_return unavailable(issuer, reply.error().what);
+  if (reply->status != 200) co_return unavailable(issuer, fmt::format("it answered {}", reply->status));
+  auto answer = json::Document::parse(std::move(reply->body));
   if (!answer || !answer->root().is(json::Kind::object))
     co_return unavailable(issuer, "it answered with something other than a JSON object");
   co_return verdict(std::move(*answer), issuer, now);

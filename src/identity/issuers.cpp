@@ -143,6 +143,7 @@ IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
                .fingerprint = own_->url(),
                .keys = own_->keys(),
                .client_secret = nullptr,
+               .sign_in_secret = nullptr,
                .own = own_});
   for (const auto& document : documents) {
     const auto* issuer = std::get_if<store::Issuer>(&document);
@@ -155,7 +156,8 @@ IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
                             .rules = rules_of(*issuer),
                             .fingerprint = sha256_hex(store::to_json(document)),
                             .keys = part == parts.end() ? nullptr : part->second.keys,
-                            .client_secret = part == parts.end() ? nullptr : part->second.client_secret})
+                            .client_secret = part == parts.end() ? nullptr : part->second.client_secret,
+                            .sign_in_secret = part == parts.end() ? nullptr : part->second.sign_in_secret})
             .first->second;
     if (!issuer->introspection.url.empty()) introspecting_ = &entry;
   }
@@ -172,9 +174,66 @@ const Issuer* IssuerTable::find(std::string_view url) const {
   return found == by_url_.end() || !found->second.keys ? nullptr : &found->second;
 }
 
+const Issuer* IssuerTable::provider(std::string_view name) const {
+  for (const auto& [url, issuer] : by_url_)
+    if (issuer.document.name == name && !issuer.document.sign_in.client_id.empty()) return &issuer;
+  return nullptr;
+}
+
+std::vector<const Issuer*> IssuerTable::providers() const {
+  std::map<std::pair<bool, std::string>, const Issuer*> in_order;
+  for (const auto& [url, issuer] : by_url_)
+    if (!issuer.document.sign_in.client_id.empty())
+      in_order.emplace(std::pair(!issuer.document.is_default, issuer.document.name), &issuer);
+  std::vector<const Issuer*> out;
+  for (const auto& [place, issuer] : in_order) out.push_back(issuer);
+  return out;
+}
+
+std::vector<std::string> IssuerTable::teams_named(const Issuer& issuer, const VerifiedToken& token) {
+  return names_in(token.claims.root(), issuer.document.teams, "teams").value_or(std::vector<std::string>());
+}
+
+Result<policy::Principal> IssuerTable::signed_in(const store::SignIn& sign_in) const {
+  const auto identity = json::Document::parse(sign_in.identity);
+  if (!identity) return Failure(identity.error());
+  return signed_in(sign_in.issuer, sign_in.user, identity->root());
+}
+
+Result<policy::Principal> IssuerTable::signed_in(std::string_view issuer, std::string user,
+                                                 json::Value identity) const {
+  const Issuer* const by = issuer == store::kLocalUsers ? nullptr : provider(issuer);
+  if (!by && issuer != store::kLocalUsers) return refused("people do not sign in by its provider any more");
+  // A document that names another provider now has other people.
+  if (const auto url = identity.find("idp_issuer"); by && (!url || url->string() != by->document.issuer))
+    return refused("its provider is another one now");
+  auto out = by ? directory_->vouched(by->document, Kind::user, std::move(user)) : directory_->local(user);
+  const auto add = [&](std::string_view name, std::vector<std::string>& to) {
+    if (const auto list = identity.find(name))
+      for (const auto& one : list->elements()) to.push_back(one.string().value_or(""));
+  };
+  add("teams", out.teams);
+  std::ranges::sort(out.teams);
+  const auto repeated = std::ranges::unique(out.teams);
+  out.teams.erase(repeated.begin(), repeated.end());
+  add("roles", out.roles);
+  if (const auto claims = identity.find("claims"))
+    for (const auto& claim : claims->members()) out.claims[claim.key()] = claim.value.string().value_or("");
+  return out;
+}
+
 Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const VerifiedToken& token) const {
   const store::Issuer& document = issuer.document;
   const auto claims = token.claims.root();
+  if (issuer.own) {
+    const auto text = [&](std::string_view name) {
+      const auto claim = claims.find(name);
+      return claim ? claim->string().value_or("") : std::string();
+    };
+    auto out = signed_in(text("idp"), text("sub"), claims);
+    if (out) out->claims["client_id"] = text("client_id");
+    return out;
+  }
   auto user = name_in(claims, document.user);
   if (!user) return Failure(user.error());
   auto agent = *user ? Result<std::optional<std::string>>(std::nullopt) : name_in(claims, document.agent);
@@ -183,9 +242,8 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
     return refused(fmt::format("it names nobody: it has no {}{}{}", document.user,
                                document.user.empty() || document.agent.empty() ? "" : " and no ",
                                document.agent));
-  auto out = issuer.own ? directory_->local(**user)
-                        : directory_->vouched(document, *user ? Kind::user : Kind::agent,
-                                              std::move(*user ? **user : **agent));
+  auto out =
+      directory_->vouched(document, *user ? Kind::user : Kind::agent, std::move(*user ? **user : **agent));
 
   auto teams = names_in(claims, document.teams, "teams");
   if (!teams) return Failure(teams.error());
@@ -232,11 +290,12 @@ bool IssuerTable::has_scopes(const Issuer& issuer, const VerifiedToken& token) {
 std::vector<std::string> IssuerTable::urls() const {
   std::map<std::pair<int, std::string>, std::string> in_order;
   for (const auto& [url, issuer] : by_url_)
-    in_order.emplace(std::pair(issuer.document.is_default ? 0
-                               : issuer.own               ? 1
-                                                          : 2,
-                               issuer.document.name),
-                     url);
+    if (!own_ || issuer.document.sign_in.client_id.empty())
+      in_order.emplace(std::pair(issuer.document.is_default ? 0
+                                 : issuer.own               ? 1
+                                                            : 2,
+                                 issuer.document.name),
+                       url);
   std::vector<std::string> out;
   for (const auto& [place, url] : in_order) out.push_back(url);
   return out;
@@ -246,6 +305,7 @@ std::vector<std::string> IssuerTable::scopes() const {
   std::optional<std::vector<std::string>> common;
   for (const auto& [url, issuer] : by_url_) {
     const auto& wanted = issuer.document.scopes;
+    if (own_ && !issuer.document.sign_in.client_id.empty()) continue;
     if (issuer.document.is_default) return wanted;
     if (!common) {
       common = wanted;

@@ -6,49 +6,14 @@
 #include <tuple>
 #include <utility>
 
-#include "issuer_url.hpp"
 #include "sallyport/core/limits.hpp"
-#include "sallyport/json/document.hpp"
-#include "sallyport/net/egress.hpp"
+#include "sallyport/identity/issuer_fetch.hpp"
 
 namespace sallyport::identity {
 namespace {
 
 using std::chrono::duration_cast;
 using std::chrono::seconds;
-
-/// A URL that a stranger may have written.
-std::string shown(std::string_view url) { return json::quote(url.substr(0, 200)); }
-
-const std::string& words_of(const Error& error) { return error.what.empty() ? error.hint : error.what; }
-
-/// RFC 8414 section 3.1: the well-known part stands between host and path.
-std::string inserted(const net::Url& issuer, std::string_view name) {
-  std::string path = issuer.path;
-  if (path.ends_with('/')) path.pop_back();
-  return fmt::format("{}/.well-known/{}{}", issuer.origin(), name, path);
-}
-
-std::string appended(const std::string& issuer, std::string_view name) {
-  return fmt::format("{}{}.well-known/{}", issuer, issuer.ends_with('/') ? "" : "/", name);
-}
-
-/// `jwks_uri` of metadata that says it is this issuer's.
-Result<std::string> keys_in(std::string metadata, const std::string& issuer) {
-  const auto document = json::Document::parse(std::move(metadata), json::kUpstream);
-  if (!document || !document->root().is(json::Kind::object))
-    return fail(Code::upstream_broken, Blame::upstream, "its metadata is no JSON object");
-  const auto said = document->root().find("issuer");
-  if (!said || said->string() != issuer)
-    return fail(
-        Code::upstream_broken, Blame::upstream,
-        fmt::format("its metadata says that the issuer is {}: compare that with \"issuer\" in the document",
-                    said ? json::quote(said->string().value_or("?").substr(0, 200)) : "nobody"));
-  const auto keys = document->root().find("jwks_uri");
-  auto url = keys ? keys->string() : std::nullopt;
-  if (!url) return fail(Code::upstream_broken, Blame::upstream, "its metadata has no jwks_uri");
-  return std::move(*url);
-}
 
 }  // namespace
 
@@ -170,60 +135,28 @@ void KeySource::publish() {
   asked_ = false;
 }
 
-Task<Result<std::string>> KeySource::get(const std::string& url, SteadyTime deadline) {
-  auto target = issuer_url(url, issuer_.allow_private);
-  if (!target)
-    co_return fail(Code::forbidden, Blame::upstream,
-                   fmt::format("{}: {}", shown(url), words_of(target.error())));
-  net::Client* const client = client_();
-  if (!client) co_return fail(Code::unavailable, Blame::us, "stopping");
-  const net::Origin origin{
-      .url = *target, .allow_private = issuer_.allow_private, .ca_file = issuer_.ca_file};
-  net::ClientRequest request{
-      .method = "GET", .path = origin.url.path, .headers = "Accept: application/json\r\n", .body = {}};
-  auto response = co_await client->send(origin, std::move(request), deadline, &cancel_);
-  if (!response)
-    co_return fail(response.error().code, Blame::upstream,
-                   fmt::format("{}: {}", shown(url), words_of(response.error())));
-  // A redirect is an answer like any other that is not 200: what vouches for tokens says itself where it is.
-  if (response->status() != 200)
-    co_return fail(Code::upstream_broken, Blame::upstream,
-                   fmt::format("{}: answered {}", shown(url), response->status()));
-  auto body = co_await response->whole(limits::kIssuerReply);
-  if (!body)
-    co_return fail(body.error().code, Blame::upstream,
-                   fmt::format("{}: {}", shown(url), words_of(body.error())));
-  co_return std::move(*body);
-}
-
-Task<Result<std::string>> KeySource::find_keys(SteadyTime deadline) {
+Task<Result<std::string>> KeySource::find_keys(net::Client& client, SteadyTime deadline) {
   if (!issuer_.jwks_url.empty()) co_return issuer_.jwks_url;
-  const auto url = net::parse_url(issuer_.issuer);
-  if (!url) co_return Failure(url.error());
-  // OpenID Connect Discovery section 4, then RFC 8414 section 3.
-  Result<std::string> first = fail(Code::upstream_broken, Blame::upstream, "no metadata");
-  for (const std::string& place :
-       {appended(issuer_.issuer, "openid-configuration"), inserted(*url, "oauth-authorization-server")}) {
-    auto text = co_await get(place, deadline);
-    auto keys = text ? keys_in(std::move(*text), issuer_.issuer) : Result<std::string>(Failure(text.error()));
-    if (keys) co_return std::move(*keys);
-    // What is said of the first place is what its administrator can mend.
-    if (first.error().what == "no metadata") first = Failure(keys.error());
-    if (keys.error().code != Code::upstream_broken) break;
-  }
-  co_return Failure(first.error());
+  const auto metadata = co_await fetch_metadata(client, issuer_, deadline, &cancel_);
+  if (!metadata) co_return Failure(metadata.error());
+  const auto keys = metadata->root().find("jwks_uri");
+  auto url = keys ? keys->string() : std::nullopt;
+  if (!url) co_return fail(Code::upstream_broken, Blame::upstream, "its metadata has no jwks_uri");
+  co_return std::move(*url);
 }
 
 Task<Result<KeySet>> KeySource::fetch_keys() {
+  net::Client* const client = client_();
+  if (!client) co_return fail(Code::unavailable, Blame::us, "stopping");
   const SteadyTime deadline = std::chrono::steady_clock::now() + limits::kIssuerDeadline;
-  auto url = co_await find_keys(deadline);
+  auto url = co_await find_keys(*client, deadline);
   if (!url) co_return Failure(url.error());
-  auto text = co_await get(*url, deadline);
+  auto text = co_await fetch_from(*client, issuer_, *url, deadline, &cancel_);
   if (!text) co_return Failure(text.error());
   auto keys = KeySet::parse(*text);
   if (!keys)
     co_return fail(Code::upstream_broken, Blame::upstream,
-                   fmt::format("{}: {}", shown(*url), words_of(keys.error())));
+                   fmt::format("{}: {}", shown_url(*url), words_of(keys.error())));
   co_return std::move(*keys);
 }
 

@@ -4,6 +4,7 @@
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
+#include "sallyport/identity/form.hpp"
 
 namespace sallyport::identity {
 namespace {
@@ -30,7 +31,7 @@ p { margin: 0 0 .75rem; }
 label { display: block; font-weight: 600; margin: 1rem 0 .25rem; }
 input { width: 100%; min-height: 44px; padding: .5rem .75rem; font: inherit; color: inherit; background: var(--card);
   border: 1px solid var(--dim); border-radius: 8px; }
-button { width: 100%; min-height: 44px; margin-top: .75rem; padding: .5rem 1rem; font: inherit; font-weight: 600;
+button, a.button { display: block; width: 100%; text-align: center; text-decoration: none; min-height: 44px; margin-top: .75rem; padding: .5rem 1rem; font: inherit; font-weight: 600;
   border-radius: 8px; border: 1px solid var(--main); background: var(--card); color: var(--main); cursor: pointer; }
 button.main { background: var(--main); color: var(--on-main); }
 button.link { border-color: transparent; font-weight: 400; text-decoration: underline; }
@@ -39,6 +40,7 @@ ul { margin: .25rem 0 .5rem; padding-left: 1.25rem; }
 code { font-family: ui-monospace, monospace; font-size: .9em; }
 details { margin: .25rem 0 .75rem; }
 summary { cursor: pointer; min-height: 32px; }
+form + p, a.button + p { margin-top: 1rem; }
 dl { margin: 0 0 .5rem; }
 dt { color: var(--dim); font-size: .9rem; }
 dd { margin: 0 0 .5rem; }
@@ -70,11 +72,11 @@ std::string html(std::string_view text) {
   return out;
 }
 
-/// `target`: where a form of this page may lead in the end, besides here (browsers hold redirects against
-/// it too).
-net::Reply page_of(int status, std::string_view title, std::string_view body, std::string_view target = {}) {
+/// `leads_away`: what its form is answered with sends the browser elsewhere, perhaps by way of others;
+/// browsers hold form-action against all of them, so it cannot be said.
+net::Reply page_of(int status, std::string_view title, std::string_view body, bool leads_away = false) {
   static const std::string kPolicy = "default-src 'none'; style-src 'sha256-" + base64(view(sha256(kStyle))) +
-                                     "'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+                                     "'; base-uri 'none'; frame-ancestors 'none'";
   net::Reply reply{.status = status, .content_type = "text/html; charset=utf-8"};
   reply.body = fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -83,12 +85,11 @@ net::Reply page_of(int status, std::string_view title, std::string_view body, st
       "Sallyport</title>\n<style>{}</style>\n</head>\n"
       "<body>\n<main>\n{}</main>\n</body>\n</html>\n",
       html(title), kStyle, body);
-  reply.headers = {{"Content-Security-Policy", kPolicy + (target.empty() ? "" : " ") + std::string(target)},
+  reply.headers = {{"Content-Security-Policy", kPolicy + (leads_away ? "" : "; form-action 'self'")},
                    {"Cache-Control", "no-store"},
                    {"Referrer-Policy", "same-origin"},
                    {"X-Content-Type-Options", "nosniff"},
-                   {"X-Frame-Options", "DENY"},
-                   {"Cross-Origin-Opener-Policy", "same-origin"}};
+                   {"X-Frame-Options", "DENY"}};
   return reply;
 }
 
@@ -131,16 +132,11 @@ std::string what_it_can_do(const Offer& offer) {
   return out;
 }
 
-}  // namespace
-
-net::Reply sign_in_page(const SignInPage& page, int status) {
-  std::string body = fmt::format(
-      "<h1>Sign in</h1>\n<p><strong>{}</strong> wants to use tools in your name. Sign in to see which.</p>\n",
-      html(page.client));
-  if (!page.problem.empty())
-    body += fmt::format("<p class=\"bad\" role=\"alert\" id=\"problem\">{}</p>\n", html(page.problem));
+std::string password_form(const SignInPage& page) {
   const std::string_view described = page.problem.empty() ? "" : " aria-describedby=\"problem\"";
-  body += fmt::format(
+  // With a provider at hand the keyboard of a phone need not come up.
+  const bool focus = page.providers.empty();
+  return fmt::format(
       "<form method=\"post\" action=\"/oauth/sign-in\">\n{}"
       "<label for=\"user\">Name</label>\n"
       "<input id=\"user\" name=\"user\" value=\"{}\" autocomplete=\"username\" autocapitalize=\"none\" "
@@ -149,8 +145,26 @@ net::Reply sign_in_page(const SignInPage& page, int status) {
       "<input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" "
       "maxlength=\"1024\" required{}{}>\n"
       "<button class=\"main\">Sign in</button>\n</form>\n",
-      hidden("request", page.request), html(page.name), page.name.empty() ? " autofocus" : "", described,
-      page.name.empty() ? "" : " autofocus", described);
+      hidden("request", page.request) + hidden("query", page.query), html(page.name),
+      focus && page.name.empty() ? " autofocus" : "", described, page.name.empty() ? "" : " autofocus",
+      described);
+}
+
+}  // namespace
+
+net::Reply sign_in_page(const SignInPage& page, int status) {
+  std::string body = fmt::format(
+      "<h1>Sign in</h1>\n<p><strong>{}</strong> wants to use tools in your name. Sign in to see which.</p>\n",
+      html(page.client));
+  if (!page.problem.empty())
+    body += fmt::format("<p class=\"bad\" role=\"alert\" id=\"problem\">{}</p>\n", html(page.problem));
+  for (const auto& provider : page.providers)
+    body += fmt::format(
+        "<a class=\"button\" href=\"/oauth/elsewhere?provider={}{}&amp;request={}&amp;query={}\">Sign in "
+        "with {}</a>\n",
+        html(provider.name), page.other ? "&amp;other=1" : "", html(page.request), url_encoded(page.query),
+        html(provider.title));
+  if (page.passwords) body += password_form(page);
   body +=
       fmt::format("<p class=\"dim\">Afterwards you are asked, and then sent to {}.</p>\n", html(page.place));
   return page_of(status, "Sign in", body);
@@ -176,17 +190,18 @@ net::Reply consent_page(const ConsentPage& page) {
       "<button class=\"main\" name=\"decision\" value=\"allow\">Allow</button>\n"
       "<button name=\"decision\" value=\"deny\">Do not allow</button>\n"
       "<button class=\"link\" name=\"decision\" value=\"other\">Use another account</button>\n</form>\n",
-      hidden("request", page.request));
-  return page_of(200, "Allow access", body, page.source);
+      hidden("request", page.request) + hidden("query", page.query));
+  return page_of(200, "Allow access", body, true);
 }
 
-net::Reply problem_page(int status, std::string_view title, std::string_view text, std::string_view request) {
+net::Reply problem_page(int status, std::string_view title, std::string_view text, std::string_view request,
+                        std::string_view query) {
   std::string body = fmt::format("<h1>{}</h1>\n<p role=\"alert\">{}</p>\n", html(title), html(text));
   if (!request.empty())
     body += fmt::format(
         "<form method=\"post\" action=\"/oauth/consent\">\n{}"
         "<button name=\"decision\" value=\"other\">Use another account</button>\n</form>\n",
-        hidden("request", request));
+        hidden("request", request) + hidden("query", query));
   return page_of(status, title, body);
 }
 

@@ -115,13 +115,9 @@ bool may_return_to(const OauthClient& client, std::string_view uri) {
 }
 
 std::string place_of(std::string_view uri) {
-  if (const auto url = net::parse_url(uri)) return is_this_machine(url->host) ? "this computer" : url->host;
+  if (const auto url = net::parse_url(uri))
+    return is_this_machine(url->host) ? std::string(kThisComputer) : url->host;
   return "the application " + std::string(scheme_of(uri)) + " on this device";
-}
-
-std::string source_of(std::string_view uri) {
-  const auto url = net::parse_url(uri);
-  return url ? url->scheme + "://" + url->host_header() : std::string(scheme_of(uri)) + ":";
 }
 
 Result<OauthClient> read_client(json::Value metadata) {

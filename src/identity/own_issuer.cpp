@@ -16,11 +16,13 @@ KeySet key_set_of(const SigningKeys& keys) {
 
 }  // namespace
 
-OwnIssuer::OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Clock& clock)
+OwnIssuer::OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Clock& clock,
+                     const OwnIssuer* before)
     : url_(std::move(url)),
       seeds_(seeds),
       signing_(seeds),
-      keys_(KeySource::fixed(key_set_of(signing_), clock)) {}
+      keys_(KeySource::fixed(key_set_of(signing_), clock)),
+      ended_(before ? before->ended_ : std::make_shared<Ended>()) {}
 
 bool OwnIssuer::signs_with(const std::vector<Secret>& seeds) const {
   return std::ranges::equal(
@@ -31,24 +33,24 @@ void OwnIssuer::set_ended(std::vector<std::string> grants) {
   std::set<std::string, std::less<>> ended(std::make_move_iterator(grants.begin()),
                                            std::make_move_iterator(grants.end()));
   {
-    const std::lock_guard lock(mutex_);
-    if (ended == ended_) return;
-    ended_ = std::move(ended);
+    const std::lock_guard lock(ended_->mutex);
+    if (ended == ended_->grants) return;
+    ended_->grants = std::move(ended);
   }
   keys_->changed();
 }
 
 void OwnIssuer::end(const std::string& grant) {
   {
-    const std::lock_guard lock(mutex_);
-    if (!ended_.insert(grant).second) return;
+    const std::lock_guard lock(ended_->mutex);
+    if (!ended_->grants.insert(grant).second) return;
   }
   keys_->changed();
 }
 
 bool OwnIssuer::has_ended(std::string_view grant) const {
-  const std::lock_guard lock(mutex_);
-  return ended_.contains(grant);
+  const std::lock_guard lock(ended_->mutex);
+  return ended_->grants.contains(grant);
 }
 
 }  // namespace sallyport::identity

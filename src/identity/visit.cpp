@@ -46,19 +46,13 @@ std::optional<Members> opened(const Sealer& sealer, std::string_view purpose, co
 std::string sealed_visit(const Sealer& sealer, const Visit& visit) {
   return sealer.seal(
       kVisit, "",
-      fmt::format(R"({{"nonce":{},"user":{},"stamp":{},"until":{}}})", json::quote(visit.nonce),
-                  json::quote(visit.user), visit.stamp, visit.until));
+      fmt::format(R"({{"nonce":{},"sign_in":{}}})", json::quote(visit.nonce), json::quote(visit.sign_in)));
 }
 
-Visit opened_visit(const Sealer& sealer, std::string_view cookie, SystemTime now) {
+Visit opened_visit(const Sealer& sealer, std::string_view cookie) {
   const auto members = opened(sealer, kVisit, "", cookie);
   if (!members) return {};
-  Visit out{.nonce = members->text("nonce")};
-  if (unix_millis(now) >= members->number("until")) return out;
-  out.user = members->text("user");
-  out.stamp = members->number("stamp");
-  out.until = members->number("until");
-  return out;
+  return {.nonce = members->text("nonce"), .sign_in = members->text("sign_in")};
 }
 
 std::string_view cookie_of(const net::Request& request, std::string_view name) {
@@ -82,8 +76,8 @@ std::string sealed_code(const Sealer& sealer, const AuthorizationCode& code) {
   return sealer.seal(
       kCode, grant.client,
       fmt::format(
-          R"({{"grant":{},"user":{},"name":{},"resource":{},"scope":{},"challenge":{},"redirect":{},"until":{}}})",
-          json::quote(grant.id), json::quote(grant.user), json::quote(grant.client_name),
+          R"({{"grant":{},"sign_in":{},"name":{},"resource":{},"scope":{},"challenge":{},"redirect":{},"until":{}}})",
+          json::quote(grant.id), json::quote(code.sign_in), json::quote(grant.client_name),
           json::quote(grant.resource), json::quote(grant.scope), json::quote(code.challenge),
           json::quote(code.redirect), code.until));
 }
@@ -94,11 +88,13 @@ std::optional<AuthorizationCode> opened_code(const Sealer& sealer, std::string_v
   const auto members = opened(sealer, kCode, key, text);
   if (!members) return std::nullopt;
   return AuthorizationCode{.grant = {.id = members->text("grant"),
-                                     .user = members->text("user"),
+                                     .user = {},
+                                     .issuer = {},
                                      .client = key,
                                      .client_name = members->text("name"),
                                      .resource = members->text("resource"),
                                      .scope = members->text("scope")},
+                           .sign_in = members->text("sign_in"),
                            .challenge = members->text("challenge"),
                            .redirect = members->text("redirect"),
                            .until = members->number("until")};

@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "sallyport/core/clock.hpp"
 #include "sallyport/identity/sealed_id.hpp"
 #include "sallyport/net/http.hpp"
 #include "sallyport/store/accounts.hpp"
@@ -15,21 +14,19 @@ namespace sallyport::identity {
 
 /// A browser.
 struct Visit {
-  std::string nonce{};     ///< binds the pages to it; empty: it has no cookie yet
-  std::string user{};      ///< who is signed in; empty: nobody
-  std::int64_t stamp = 0;  ///< of the user's password, at that time
-  std::int64_t until = 0;  ///< signed in (Unix milliseconds)
+  std::string nonce{};    ///< binds the pages to it; empty: it has no cookie yet
+  std::string sign_in{};  ///< id of a sign-in; empty: nobody is signed in
 };
 std::string sealed_visit(const Sealer& sealer, const Visit& visit);
-/// A visit without a nonce where the cookie is none of ours; without a user where the sign-in is over.
-Visit opened_visit(const Sealer& sealer, std::string_view cookie, SystemTime now);
+/// A visit without a nonce where the cookie is none of ours.
+Visit opened_visit(const Sealer& sealer, std::string_view cookie);
 /// The value of a cookie (RFC 6265 section 4.2); empty: none, or it came twice.
 std::string_view cookie_of(const net::Request& request, std::string_view name);
 
 /// An authorization code: what was agreed to.
 struct AuthorizationCode {
-  store::Grant grant;
-  std::string challenge, redirect;
+  store::Grant grant;  ///< whose it is stands with the sign-in
+  std::string sign_in, challenge, redirect;
   std::int64_t until = 0;  ///< Unix milliseconds
 };
 std::string sealed_code(const Sealer& sealer, const AuthorizationCode& code);

@@ -5,6 +5,7 @@
 
 #include "meta.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/store/documents.hpp"
 
 namespace sallyport::store {
 namespace {
@@ -13,10 +14,18 @@ constexpr std::size_t kNameBytes = 128;
 constexpr std::string_view kRing = "signing";
 constexpr std::string_view kRotated = "signing.rotated";
 constexpr std::string_view kGrantColumns =
-    "id, user, client, client_name, resource, scope, serial, created, renewed, expires, ended, why";
+    "id, user, issuer, identity, client, client_name, resource, scope, ends, serial, created, renewed, "
+    "expires, "
+    "ended, why";
 
 std::int64_t millis(Duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+}
+
+/// Until when a grant that is renewed now can be renewed again.
+std::int64_t expiry(std::int64_t now, std::int64_t ends) {
+  const std::int64_t out = now + millis(limits::kGrantLife);
+  return ends == 0 ? out : std::min(out, ends);
 }
 
 User user_of(const Statement& row) {
@@ -26,16 +35,19 @@ User user_of(const Statement& row) {
 Grant grant_of(const Statement& row) {
   Grant out{.id = row.text(0),
             .user = row.text(1),
-            .client = row.text(2),
-            .client_name = row.text(3),
-            .resource = row.text(4),
-            .scope = row.text(5),
-            .serial = row.integer(6),
-            .created = row.integer(7),
-            .renewed = row.integer(8),
-            .expires = row.integer(9),
-            .why = row.text(11)};
-  if (!row.is_null(10)) out.ended = row.integer(10);
+            .issuer = row.text(2),
+            .identity = row.text(3),
+            .client = row.text(4),
+            .client_name = row.text(5),
+            .resource = row.text(6),
+            .scope = row.text(7),
+            .ends = row.integer(8),
+            .serial = row.integer(9),
+            .created = row.integer(10),
+            .renewed = row.integer(11),
+            .expires = row.integer(12),
+            .why = row.text(14)};
+  if (!row.is_null(13)) out.ended = row.integer(13);
   return out;
 }
 
@@ -97,14 +109,13 @@ Result<bool> Accounts::save_user(const std::string& name, const std::string& pas
     auto known = user(name);
     if (!known) return Failure(known.error());
     made = !known->has_value();
-    // Two changes within a millisecond are two changes.
-    const std::int64_t now = std::max(unix_millis(clock_.now()), made ? 0 : (*known)->changed + 1);
+    const std::int64_t now = unix_millis(clock_.now());
     auto row = database_.prepare(
         "INSERT INTO users (name, password, created, changed) VALUES (?1, ?2, ?3, ?3) "
         "ON CONFLICT (name) DO UPDATE SET password = ?2, changed = ?3");
     if (!row) return Failure(row.error());
     if (auto ok = done(row->bind(name).bind(password).bind(now)); !ok) return ok;
-    if (auto ended = end_grants_of(name, "password"); !ended) return ended;
+    if (auto ended = end_all_of(name, "password"); !ended) return ended;
     if (auto next = next_generation(database_); !next) return Failure(next.error());
     return {};
   });
@@ -121,49 +132,108 @@ Result<void> Accounts::remove_user(const std::string& name) {
     auto row = database_.prepare("DELETE FROM users WHERE name = ?");
     if (!row) return Failure(row.error());
     if (auto ok = done(row->bind(name)); !ok) return ok;
-    if (auto ended = end_grants_of(name, "user"); !ended) return ended;
+    if (auto ended = end_all_of(name, "user"); !ended) return ended;
     if (auto next = next_generation(database_); !next) return Failure(next.error());
     return {};
   });
 }
 
-Result<void> Accounts::end_grants_of(const std::string& user, std::string_view why) {
-  auto row = database_.prepare("UPDATE grants SET ended = ?, why = ? WHERE user = ? AND ended IS NULL");
+Result<void> Accounts::end_all_of(const std::string& user, std::string_view why) {
+  auto row = database_.prepare(
+      "UPDATE grants SET ended = ?, why = ? WHERE issuer = ? AND user = ? AND ended IS NULL");
   if (!row) return Failure(row.error());
-  return done(row->bind(unix_millis(clock_.now())).bind(why).bind(user));
+  row->bind(unix_millis(clock_.now())).bind(why).bind(kLocalUsers).bind(user);
+  if (auto ok = done(*row); !ok) return ok;
+  auto browsers = database_.prepare("DELETE FROM sign_ins WHERE issuer = ? AND user = ?");
+  if (!browsers) return Failure(browsers.error());
+  return done(browsers->bind(kLocalUsers).bind(user));
 }
 
-Result<bool> Accounts::begin_grant(const Grant& grant) {
+Result<bool> Accounts::begin_sign_in(const SignIn& sign_in, const std::string& password) {
   bool begun = false;
   auto saved = database_.transaction([&]() -> Result<void> {
-    const std::int64_t now = unix_millis(clock_.now());
-    auto old = database_.prepare("DELETE FROM grants WHERE ended < ?1 OR expires < ?1");
+    auto old = database_.prepare("DELETE FROM sign_ins WHERE until < ?");
     if (!old) return Failure(old.error());
-    if (auto ok = done(old->bind(now - millis(limits::kGrantShown))); !ok) return ok;
-    auto known = user(grant.user);
-    if (!known) return Failure(known.error());
-    if (!*known) return client_error(Code::not_found, "the user is gone");
-    auto row = database_.prepare("SELECT 1 FROM grants WHERE id = ?");
-    if (!row) return Failure(row.error());
-    auto twice = row->bind(grant.id).step();
-    if (!twice) return Failure(twice.error());
-    if (*twice) {
-      auto ended = end_grant(grant.id, "replayed");
-      return ended ? Result<void>() : Failure(ended.error());
+    if (auto ok = done(old->bind(unix_millis(clock_.now()) - millis(limits::kCodeLife))); !ok) return ok;
+    if (sign_in.issuer == kLocalUsers) {
+      auto known = user(sign_in.user);
+      if (!known) return Failure(known.error());
+      if (!*known || (*known)->password != password) return {};
     }
     begun = true;
-    auto insert = database_.prepare(
-        "INSERT INTO grants (id, user, client, client_name, resource, scope, serial, created, renewed, "
-        "expires, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?7, ?8, '')");
-    if (!insert) return Failure(insert.error());
-    insert->bind(grant.id).bind(grant.user).bind(grant.client).bind(grant.client_name).bind(grant.resource);
-    return done(insert->bind(grant.scope).bind(now).bind(now + millis(limits::kGrantLife)));
+    auto row =
+        database_.prepare("INSERT INTO sign_ins (id, user, issuer, identity, until) VALUES (?, ?, ?, ?, ?)");
+    if (!row) return Failure(row.error());
+    row->bind(sign_in.id).bind(sign_in.user).bind(sign_in.issuer).bind(sign_in.identity);
+    return done(row->bind(sign_in.until));
   });
   if (!saved) return Failure(saved.error());
   return begun;
 }
 
-Result<Accounts::Renewed> Accounts::renew_grant(const std::string& id, std::int64_t serial) {
+Result<std::optional<SignIn>> Accounts::sign_in(std::string_view id, Duration slack) const {
+  auto row =
+      database_.prepare("SELECT id, user, issuer, identity, until FROM sign_ins WHERE id = ? AND until > ?");
+  if (!row) return Failure(row.error());
+  auto found = row->bind(id).bind(unix_millis(clock_.now()) - millis(slack)).step();
+  if (!found) return Failure(found.error());
+  if (!*found) return std::nullopt;
+  return SignIn{.id = row->text(0),
+                .user = row->text(1),
+                .issuer = row->text(2),
+                .identity = row->text(3),
+                .until = row->integer(4)};
+}
+
+Result<void> Accounts::end_sign_ins(const Grant& grant) {
+  auto row = database_.prepare("DELETE FROM sign_ins WHERE issuer = ? AND user = ?");
+  if (!row) return Failure(row.error());
+  return done(row->bind(grant.issuer).bind(grant.user));
+}
+
+Result<Accounts::Started> Accounts::begin_grant(const Grant& grant, const std::string& sign_in_id,
+                                                const Complete& complete) {
+  Started out{.grant = grant};
+  auto saved = database_.transaction([&]() -> Result<void> {
+    const std::int64_t now = unix_millis(clock_.now());
+    auto old = database_.prepare("DELETE FROM grants WHERE ended < ?1 OR expires < ?1");
+    if (!old) return Failure(old.error());
+    if (auto ok = done(old->bind(now - millis(limits::kGrantShown))); !ok) return ok;
+    auto row = database_.prepare("SELECT user FROM grants WHERE id = ?");
+    if (!row) return Failure(row.error());
+    auto twice = row->bind(grant.id).step();
+    if (!twice) return Failure(twice.error());
+    if (*twice) {
+      out.what = Start::replayed;
+      out.grant.user = row->text(0);
+      auto ended = end_grant(grant.id, "replayed");
+      if (!ended) return Failure(ended.error());
+      out.ended_now = *ended;
+      return {};
+    }
+    auto by = sign_in(sign_in_id, limits::kCodeLife);
+    if (!by) return Failure(by.error());
+    if (!*by || !complete(**by, out.grant)) return {};
+    Grant& made = out.grant;
+    made.user = (*by)->user;
+    made.issuer = (*by)->issuer;
+    made.identity = (*by)->identity;
+    made.serial = 1;
+    out.what = Start::begun;
+    auto insert = database_.prepare(
+        "INSERT INTO grants (id, user, issuer, identity, client, client_name, resource, scope, ends, serial, "
+        "created, renewed, expires, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?10, ?11, '')");
+    if (!insert) return Failure(insert.error());
+    insert->bind(made.id).bind(made.user).bind(made.issuer).bind(made.identity).bind(made.client);
+    insert->bind(made.client_name).bind(made.resource).bind(made.scope).bind(made.ends);
+    return done(insert->bind(now).bind(expiry(now, made.ends)));
+  });
+  if (!saved) return Failure(saved.error());
+  return out;
+}
+
+Result<Accounts::Renewed> Accounts::renew_grant(const std::string& id, std::int64_t serial,
+                                                const std::function<bool(const Grant&)>& accept) {
   Renewed out;
   auto saved = database_.transaction([&]() -> Result<void> {
     auto row = database_.prepare("SELECT " + std::string(kGrantColumns) + " FROM grants WHERE id = ?");
@@ -173,7 +243,7 @@ Result<Accounts::Renewed> Accounts::renew_grant(const std::string& id, std::int6
     const std::int64_t now = unix_millis(clock_.now());
     if (!*found) return {};
     out.grant = grant_of(*row);
-    if (!out.grant.active(now)) return {};
+    if (!out.grant.active(now) || !accept(out.grant)) return {};
     const bool newest = serial == out.grant.serial;
     const bool again =
         serial == out.grant.serial - 1 && now - out.grant.renewed <= millis(limits::kRefreshAgain);
@@ -187,7 +257,7 @@ Result<Accounts::Renewed> Accounts::renew_grant(const std::string& id, std::int6
     ++out.grant.serial;
     auto update = database_.prepare("UPDATE grants SET serial = ?, renewed = ?, expires = ? WHERE id = ?");
     if (!update) return Failure(update.error());
-    return done(update->bind(out.grant.serial).bind(now).bind(now + millis(limits::kGrantLife)).bind(id));
+    return done(update->bind(out.grant.serial).bind(now).bind(expiry(now, out.grant.ends)).bind(id));
   });
   if (!saved) return Failure(saved.error());
   return out;

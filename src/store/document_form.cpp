@@ -183,6 +183,15 @@ void describe(Form& form, const Issuer& d) {
                                      .optional("client_id", d.introspection.client_id)
                                      .optional("credential", d.introspection.credential)
                                      .take());
+  if (!d.sign_in.client_id.empty())
+    form.always("sign_in",
+                Form(form.complete())
+                    .always("client_id", d.sign_in.client_id)
+                    .optional("credential", d.sign_in.credential)
+                    .add("scopes", d.sign_in.scopes, standard.sign_in.scopes)
+                    .optional("title", d.sign_in.title)
+                    .add("lasts", duration_text(d.sign_in.lasts), duration_text(standard.sign_in.lasts))
+                    .take());
   form.add("allow_private", d.allow_private, false).optional("ca_file", d.ca_file);
   form.add("leeway", duration_text(d.leeway), duration_text(standard.leeway));
   form.optional("keys", Form(form.complete())

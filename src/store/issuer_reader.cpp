@@ -1,5 +1,7 @@
 #include "issuer_reader.hpp"
 
+#include <algorithm>
+
 #include "document_check.hpp"
 
 namespace sallyport::store {
@@ -16,6 +18,21 @@ Issuer::Introspection read_introspection(const Node& node, Problems& problems) {
   out.credential = fields.checked("credential", check::name);
   if (fields.has("client_id") != fields.has("credential"))
     fields.problem("url", "\"client_id\" and \"credential\" belong together");
+  fields.finish();
+  return out;
+}
+
+Issuer::SignIn read_sign_in(const Node& node, Problems& problems) {
+  Issuer::SignIn out;
+  Fields fields(node, "\"sign_in\"", problems);
+  if (!fields.usable()) return out;
+  out.client_id = fields.checked("client_id", check::line, true);
+  out.credential = fields.checked("credential", check::name);
+  if (fields.has("scopes")) out.scopes = fields.texts("scopes", check::scope);
+  if (std::ranges::find(out.scopes, "openid") == out.scopes.end())
+    fields.problem("scopes", "\"scopes\" needs openid: without it the provider does not say who signed in");
+  out.title = fields.checked("title", check::line);
+  out.lasts = fields.duration("lasts", out.lasts, 5min, 24h * 90);
   fields.finish();
   return out;
 }
@@ -54,11 +71,15 @@ Issuer read_issuer(Fields& fields, Problems& problems) {
   out.claims = fields.text_map("claims", check::claim, check::claim_path);
   if (const Node* node = fields.take("introspection"))
     out.introspection = read_introspection(*node, problems);
+  if (const Node* node = fields.take("sign_in")) out.sign_in = read_sign_in(*node, problems);
+  if (!out.sign_in.client_id.empty() && out.user.empty())
+    fields.problem("sign_in",
+                   "\"sign_in\" is for people: \"user\" has to name the claim that says who they are");
   out.allow_private = fields.flag("allow_private");
   out.ca_file = fields.checked("ca_file", check::path);
   out.leeway = fields.duration("leeway", out.leeway, 0s, 60s);
   if (const Node* node = fields.take("keys")) read_key_times(*node, out, problems);
-  fields.finish({"sign_in", "client_id", "limits"});
+  fields.finish({"client_id", "limits"});
   return out;
 }
 }  // namespace sallyport::store

@@ -81,6 +81,7 @@ std::vector<DocumentKey> references_of(const AnyDocument& document) {
   } else if (const auto* issuer = std::get_if<Issuer>(&document)) {
     if (!issuer->introspection.credential.empty())
       out.emplace("Credential", issuer->introspection.credential);
+    if (!issuer->sign_in.credential.empty()) out.emplace("Credential", issuer->sign_in.credential);
   } else if (const auto* virtual_server = std::get_if<VirtualServer>(&document)) {
     for (const auto* sources :
          {&virtual_server->tools, &virtual_server->prompts, &virtual_server->resources}) {

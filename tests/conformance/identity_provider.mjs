@@ -1,7 +1,8 @@
 // A real identity provider (npm oidc-provider) on a port of its own, whose keys and health are in the caller's hand.
 //
 //   identity_provider.mjs        prints "ready http://127.0.0.1:PORT"
-//   POST /control {"keys": ["a","b"], "down": false}   the first key signs; down: every request is answered with 503
+//   POST /control {"keys": ["a","b"], "down": false, "clients": [...]}   the first key signs; down: every request is answered with 503;
+//                                                                         clients that are registered by hand
 
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
@@ -19,14 +20,22 @@ function jwk(kid) {
 /** Whoever signs in is who they say; the name decides the groups. */
 const account = (ctx, id) => ({
   accountId: id,
-  claims: () => ({ sub: id, email: `${id}@example.com`, email_verified: id !== 'mallory' }),
+  claims: () => ({
+    sub: id,
+    email: `${id}@example.com`,
+    email_verified: id !== 'mallory',
+    groups: id === 'alice' ? ['readers'] : [],
+  }),
 });
 
-function provider(issuer, kids) {
+function provider(issuer, kids, clients) {
   const made = new Provider(issuer, {
     jwks: { keys: kids.map(jwk) },
     findAccount: account,
-    scopes: ['openid', 'offline_access', 'mcp'],
+    scopes: ['openid', 'offline_access', 'email', 'groups', 'mcp'],
+    claims: { email: ['email', 'email_verified'], groups: ['groups'] },
+    conformIdTokenClaims: false,
+    clients,
     clientDefaults: { token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'] },
     cookies: { keys: ['only for tests'] },
     features: {
@@ -57,13 +66,17 @@ function provider(issuer, kids) {
 }
 
 let serve;
+let clients = [];
+let kids = ['first'];
 let down = false;
 const server = createServer(async (request, response) => {
   if (request.url === '/control') {
     let body = '';
     for await (const bytes of request) body += bytes;
     const wanted = JSON.parse(body);
-    if (wanted.keys) serve = provider(issuer, wanted.keys);
+    if (wanted.keys) kids = wanted.keys;
+    if (wanted.clients) clients = wanted.clients;
+    if (wanted.keys || wanted.clients) serve = provider(issuer, kids, clients);
     if (wanted.down !== undefined) down = wanted.down;
     response.writeHead(204).end();
   } else if (down) {
@@ -74,5 +87,5 @@ const server = createServer(async (request, response) => {
 });
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
 const issuer = `http://127.0.0.1:${server.address().port}`;
-serve = provider(issuer, ['first']);
+serve = provider(issuer, kids, clients);
 console.log(`ready ${issuer}`);

@@ -8,15 +8,14 @@ export const REDIRECT = 'http://127.0.0.1:9/callback';
 
 /** What the SDK keeps for one person at one endpoint. */
 export class Login {
-  constructor(name, scope) {
+  constructor(name, scope, redirect) {
+    this.redirectUrl = redirect;
     this.name = name;
     this.saved = {};
-    this.clientMetadata = { ...this.clientMetadata, scope };
+    this.clientMetadata = { ...this.clientMetadata, scope, redirect_uris: [redirect] };
   }
-  redirectUrl = REDIRECT;
   clientMetadata = {
     client_name: 'A client of the tests',
-    redirect_uris: [REDIRECT],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     token_endpoint_auth_method: 'none',
@@ -59,8 +58,8 @@ export class Login {
  * Connects as somebody would: refused, signed in where the client is sent, connected. `walk(url)` plays the browser and resolves to the
  * URL that it is sent back to. Resolves to {client, login, transport}.
  */
-export async function logIn(name, url, scope, walk) {
-  const login = new Login(name, scope);
+export async function logIn(name, url, scope, walk, redirect = REDIRECT) {
+  const login = new Login(name, scope, redirect);
   const connect = async () => {
     const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: login });
     const client = new Client({ name: 'login', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } });

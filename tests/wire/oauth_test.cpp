@@ -1,5 +1,5 @@
 // Signing in at the gateway itself, as browsers and clients do it.
-#include "gateway_fixture.hpp"
+#include "fake_issuer.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/identity/form.hpp"
@@ -66,8 +66,9 @@ std::string parameter(const std::string& url, const std::string& name) {
 }
 
 struct Rig {
-  explicit Rig(const cli::Settings& settings = {}, const char* name = "Claude <Code>")
-      : gateway(server_document("up", upstream.url()) + kPolicy, settings, clock) {
+  explicit Rig(const cli::Settings& settings = {}, const char* name = "Claude <Code>",
+               const std::string& documents = "")
+      : gateway(server_document("up", upstream.url()) + kPolicy + documents, settings, clock) {
     REQUIRE(gateway.admin("user.save", {{"name", "alice"}, {"password", kPassword}}).has_value());
     if (*name) client = enroll(Json::array({kBack}), name);
   }
@@ -220,8 +221,8 @@ TEST_CASE(
   CHECK(call.status == 200);
   CHECK(rig.upstream.call_count() == 1);
   CHECK(rig.gateway.recorded("intent", {{"principal", "user:alice"}, {"target", "up/echo"}}));
-  CHECK(rig.noted("sign_in", {{"user", "alice"}}));
-  CHECK(rig.noted("consent", {{"user", "alice"}, {"decision", "allow"}}));
+  CHECK(rig.noted("sign_in", {{"user", "user:alice"}}));
+  CHECK(rig.noted("consent", {{"user", "user:alice"}, {"decision", "allow"}}));
   const std::string journal = rig.gateway.journal_bytes();
   for (const std::string& secret : {access, tokens["refresh_token"].get<std::string>(),
                                     std::string(kPassword), parameter(to, "code"), kVerifier})
@@ -458,6 +459,13 @@ TEST_CASE("what a client asks wrongly it is told by the redirect, with state and
     CHECK(parameter(to, "iss") == rig.url());
   }
   CHECK(rig.get("/oauth/authorize?client_id=" + url_encoded(rig.client) + "&client_id=x").status == 400);
+  // Whoever likes can register a site: nobody is sent there by a link alone.
+  const std::string far = rig.enroll({"https://app.example/cb"});
+  const Response page =
+      rig.asks({{"client_id", far}, {"redirect_uri", "https://app.example/cb"}, {"response_type", "token"}});
+  CHECK(page.status == 400);
+  CHECK(page.header("Location").empty());
+  CHECK(page.body.find("response_type has to be code") != std::string::npos);
 }
 
 TEST_CASE("consent says who, to whom, what for and what it can do; a no is a no") {
@@ -469,8 +477,9 @@ TEST_CASE("consent says who, to whom, what for and what it can do; a no is a no"
                            "up__echo", "this computer"})
     CHECK_MESSAGE(page.body.find(text) != std::string::npos, text);
   CHECK(rig.asks({}, cookie).body.find("up__secret") == std::string::npos);
-  CHECK(page.header("Content-Security-Policy").find("form-action 'self' http://127.0.0.1:4711") !=
-        std::string::npos);
+  // Browsers hold form-action against all redirects that follow, and nobody knows where those lead.
+  CHECK(page.header("Content-Security-Policy").find("form-action") == std::string::npos);
+  CHECK(rig.asks().header("Content-Security-Policy").find("form-action 'self'") != std::string::npos);
   const std::string no = rig.consents(cookie, {}, "deny").header("Location");
   CHECK(parameter(no, "error") == "access_denied");
   CHECK(parameter(no, "code").empty());
@@ -504,6 +513,12 @@ TEST_CASE("a page is of the browser that asked for it: no cookie, another cookie
   CHECK(rig.get("/oauth/consent").status == 405);
   rig.clock.advance(16min);
   CHECK(rig.post("/oauth/consent", yes, "Cookie: " + mine + "\r\n").status == 400);
+  // Another tab was first, or lunch was long: the page comes again.
+  const Response again = rig.post(
+      "/oauth/consent", {{"request", request}, {"decision", "allow"}, {"query", encoded(rig.wish())}},
+      "Cookie: " + mine + "\r\n");
+  CHECK(again.status == 303);
+  CHECK(again.header("Location") == "/oauth/authorize?" + encoded(rig.wish()));
   // The sign-in itself lasts an hour.
   CHECK(rig.asks({}, mine).body.find("Let Claude") != std::string::npos);
   rig.clock.advance(1h);
@@ -531,7 +546,29 @@ TEST_CASE("guessing passwords gets slower, for the name and the place that guess
   CHECK(stranger.status == 401);
   CHECK(stranger.body.find("do not fit together") != std::string::npos);
   CHECK(tries("", "").status == 401);
+  // Behind a proxy all come from one address, and who fails there keeps nobody else out.
+  const auto by_proxy = [&](const std::string& user, const std::string& password) {
+    const Response page = rig.asks();
+    return rig
+        .post("/oauth/sign-in", {{"request", Rig::request_of(page)}, {"user", user}, {"password", password}},
+              "X-Forwarded-For: 192.0.2.1\r\nCookie: " + Rig::cookie_of(page) + "\r\n")
+        .status;
+  };
+  for (int i = 0; i < 60; ++i) by_proxy("nobody" + std::to_string(i), "wrong password");
+  CHECK(by_proxy("alice", kPassword) == 303);
   CHECK(rig.gateway.recorded("refusal", {{"reason", "sign_in"}, {"principal", "user:alice"}}, 5));
+}
+
+TEST_CASE("a scope that was not asked for is not named, and the token is as good") {
+  const Rig rig;
+  const auto scope = [&](const char* asked) {
+    const Json tokens = rig.tokens({{"scope", asked}});
+    CHECK(rig.opens(tokens["access_token"]) == 200);
+    return tokens.value("scope", "none");
+  };
+  CHECK(scope("") == "mcp");
+  CHECK(scope("openid mcp") == "mcp");
+  CHECK(scope("openid profile") == "none");
 }
 
 TEST_CASE("a code is good once, for a minute, for its client, its verifier and its redirect") {
@@ -544,7 +581,8 @@ TEST_CASE("a code is good once, for a minute, for its client, its verifier and i
       {"code_verifier", "x", "invalid_grant"},
       {"code_verifier", "", "invalid_grant"},
       {"redirect_uri", "http://127.0.0.1:4712/callback", "invalid_grant"},
-      {"client_id", "x", "invalid_grant"},
+      {"client_id", "x", "invalid_client"},
+      {"client_id", "ANOTHER", "invalid_grant"},
       {"client_id", "", "invalid_request"},
       {"code", "x", "invalid_grant"},
       {"resource", "https://elsewhere.example/mcp", "invalid_target"},
@@ -552,8 +590,10 @@ TEST_CASE("a code is good once, for a minute, for its client, its verifier and i
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
-    const Response no = rig.redeem(code, {{row.name, row.value}});
-    CHECK(no.status == 400);
+    const std::string value =
+        std::string(row.value) == "ANOTHER" ? rig.enroll({kBack}, "Another") : row.value;
+    const Response no = rig.redeem(code, {{row.name, value}});
+    CHECK(no.status == (std::string(row.error) == "invalid_client" ? 401 : 400));
     CHECK(no.json()["error"] == row.error);
     CHECK(no.header("Cache-Control") == "no-store");
   }
@@ -580,7 +620,9 @@ TEST_CASE("refresh tokens rotate; one that was used before ends the grant, but a
   const Json second = rig.renew(first["refresh_token"]).json();
   CHECK(rig.opens(second["access_token"]) == 200);
   CHECK(second["refresh_token"] != first["refresh_token"]);
-  CHECK(rig.renew(second["refresh_token"], "another").json()["error"] == "invalid_grant");
+  CHECK(rig.renew(second["refresh_token"], "another").json()["error"] == "invalid_client");
+  CHECK(rig.renew(second["refresh_token"], rig.enroll({kBack}, "Another")).json()["error"] ==
+        "invalid_grant");
   // The client lost the answer and asks again at once.
   const Json again = rig.renew(first["refresh_token"]).json();
   CHECK(rig.opens(again["access_token"]) == 200);
@@ -660,4 +702,203 @@ TEST_CASE("the keys that sign are changed once a month, and what was signed befo
   const std::string header = after["access_token"];
   CHECK(unbase64url(header.substr(0, header.find('.')))->find(keys[0]["kid"].get<std::string>()) !=
         std::string::npos);
+}
+
+namespace {
+
+/// A gateway whose people sign in by a provider.
+struct Abroad {
+  explicit Abroad(const std::string& more = "")
+      : rig({}, "Claude <Code>",
+            "---\nkind: Credential\nname: at-corp\nvalue: \"s3cret of the gateway\"\n" +
+                idp.document(
+                    "corp",
+                    "teams: claims.groups\nroles: claims.roles\nclaims: {tenant: claims.tenant}\n"
+                    "sign_in: {client_id: gate, credential: at-corp, title: \"Corp & Co\", lasts: 48h}\n" +
+                        more) +
+                "---\nkind: Policy\nname: staff\nsubjects: [\"team:staff\"]\nrules: [{effect: allow, tools: "
+                "[\"up/*\"]}]\n") {
+    idp.on_request([this](const std::string& path, const std::string& request) -> std::string {
+      if (path == "/.well-known/openid-configuration")
+        return FakeMcp::http(200, "application/json",
+                             Json{{"issuer", idp.url()},
+                                  {"jwks_uri", idp.url() + "/keys"},
+                                  {"authorization_endpoint", idp.url() + "/authorize?tenant=1"},
+                                  {"token_endpoint", idp.url() + "/token"}}
+                                 .dump());
+      if (path != "/token") return "";
+      const std::lock_guard lock(mutex);
+      asked = request;
+      if (answer != 200) return FakeMcp::http(answer, "application/json", R"({"error":"invalid_grant"})");
+      Json all = {{"nonce", nonce}, {"email", "x"}};
+      all.update(claims);
+      return FakeMcp::http(
+          200, "application/json",
+          Json{{"id_token", idp.token("gate", all, rig.clock.now())}, {"access_token", "x"}}.dump());
+    });
+  }
+
+  struct Trip {
+    std::string cookie, to;
+  };
+  /// A browser that was sent to the provider.
+  Trip leaves(const std::string& more = "") {
+    const Response page = rig.asks();
+    CHECK(page.body.find("Sign in with Corp &amp; Co") != std::string::npos);
+    Trip out{.cookie = Rig::cookie_of(page), .to = ""};
+    const Response go = rig.get(
+        "/oauth/elsewhere?provider=corp&request=" + url_encoded(Rig::request_of(page)) + more, out.cookie);
+    CHECK(go.status == 303);
+    out.to = go.header("Location");
+    const std::lock_guard lock(mutex);
+    nonce = parameter(out.to, "nonce");
+    return out;
+  }
+  Response returns(const Trip& trip, const std::string& more = "") const {
+    return rig.get("/oauth/callback?code=c0de&state=" + url_encoded(parameter(trip.to, "state")) + more,
+                   trip.cookie);
+  }
+  /// The cookie of somebody of staff who has signed in by the provider.
+  std::string signed_in() {
+    const Response back = returns(leaves());
+    REQUIRE(back.status == 303);
+    CHECK(back.header("Location").starts_with("/oauth/authorize?"));
+    return Rig::cookie_of(back);
+  }
+
+  std::mutex mutex;
+  std::string nonce, asked;
+  int answer = 200;
+  Json claims = {{"sub", "carol"}, {"groups", {"staff"}}, {"roles", {"lead"}}, {"tenant", "t1"}};
+  FakeIssuer idp;
+  Rig rig;
+};
+
+}  // namespace
+
+TEST_CASE("somebody signs in by an OpenID provider, and is who it says with the teams that it names") {
+  Abroad abroad;
+  const auto trip = abroad.leaves();
+  CHECK(trip.to.starts_with(abroad.idp.url() + "/authorize?tenant=1&response_type=code&client_id=gate&"));
+  CHECK(parameter(trip.to, "scope") == "openid email profile");
+  CHECK(parameter(trip.to, "redirect_uri") == abroad.rig.url() + "/oauth/callback");
+  CHECK(parameter(trip.to, "code_challenge_method") == "S256");
+  CHECK(parameter(trip.to, "prompt").empty());
+  CHECK(parameter(abroad.leaves("&other=1").to, "prompt") == "login");
+
+  const std::string cookie = abroad.signed_in();
+  CHECK(abroad.asked.find("Authorization: Basic " + base64("gate:s3cret%20of%20the%20gateway")) !=
+        std::string::npos);
+  CHECK(abroad.asked.find("code=c0de") != std::string::npos);
+  CHECK(abroad.asked.find("code_verifier=") != std::string::npos);
+  CHECK(abroad.rig.asks({}, cookie).body.find("<strong>corp/carol</strong>") != std::string::npos);
+  const Response back = abroad.rig.consents(cookie);
+  const Json tokens = abroad.rig.redeem(parameter(back.header("Location"), "code")).json();
+  const std::string access = tokens["access_token"];
+  const Response call = abroad.rig.gateway.raw(GatewayFixture::request(
+      "POST", "/mcp",
+      "Authorization: Bearer " + access + "\r\n" + GatewayFixture::media() +
+          GatewayFixture::modern_headers("tools/call", "up__echo"),
+      GatewayFixture::modern_body("tools/call", {{"name", "up__echo"}, {"arguments", {{"text", "hello"}}}})));
+  CHECK(call.status == 200);
+  CHECK(abroad.rig.gateway.recorded("intent", {{"principal", "user:corp/carol"}, {"rule", "staff#1"}}));
+  CHECK(abroad.rig.noted("sign_in", {{"user", "user:corp/carol"}}));
+  const Json grants = *abroad.rig.gateway.admin("grant.list", Json::object());
+  CHECK(grants["grants"][0]["user"] == "corp/carol");
+  const std::string journal = abroad.rig.gateway.journal_bytes();
+  CHECK(journal.find("s3cret of the gateway") == std::string::npos);
+  // Clients are sent to the gateway, not to the provider itself.
+  CHECK(abroad.rig.get("/.well-known/oauth-protected-resource/mcp").json()["authorization_servers"] ==
+        Json::array({abroad.rig.url()}));
+
+  // After `lasts` she has to show again that the provider still knows her.
+  Json newest = tokens;
+  for (int day = 0; day < 2; ++day) {
+    abroad.rig.clock.advance(23h);
+    newest = abroad.rig.renew(newest["refresh_token"]).json();
+    CHECK(abroad.rig.opens(newest["access_token"]) == 200);
+  }
+  abroad.rig.clock.advance(3h);
+  CHECK(abroad.rig.renew(newest["refresh_token"]).json()["error"] == "invalid_grant");
+}
+
+TEST_CASE("what a provider does not vouch for signs nobody in") {
+  Abroad abroad;
+  const auto refused = [&](const Response& answer, int status = 403) {
+    CHECK(answer.status == status);
+    CHECK(answer.header("Set-Cookie").empty());
+    CHECK(answer.header("Location").empty());
+  };
+  struct Row {
+    const char* claim;
+    Json value;
+  };
+  const Row rows[] = {{"nonce", "another"},
+                      {"aud", "another"},
+                      {"aud", {"x", "y"}},
+                      {"azp", "another"},
+                      {"iss", "https://evil.example"},
+                      {"exp", 1000},
+                      {"sub", nullptr},
+                      {"groups", {1, 2}}};
+  const Json good = abroad.claims;
+  for (const Row& row : rows) {
+    CAPTURE(row.claim);
+    const auto trip = abroad.leaves();
+    abroad.claims = good;
+    abroad.claims[row.claim] = row.value;
+    refused(abroad.returns(trip));
+  }
+  abroad.claims = good;
+  const auto trip = abroad.leaves();
+  refused(abroad.returns(trip, "&iss=https%3A%2F%2Fevil.example"));
+  refused(abroad.returns(trip, "&error=access_denied&error_description=%3Cb%3Eno"));
+  CHECK(abroad.returns(trip, "&error=access_denied&error_description=%3Cb%3Eno").body.find("<b>no") ==
+        std::string::npos);
+  CHECK(
+      abroad.returns(trip, "&error=access_denied&error_description=line%0D%0Aline").body.find("line  line") !=
+      std::string::npos);
+  Json many = Json::array();
+  for (int i = 0; i < 400; ++i) many.push_back("team-number-" + std::to_string(i));
+  abroad.claims["groups"] = many;
+  const auto crowd = abroad.leaves();
+  CHECK(abroad.returns(crowd).body.find("so many teams") != std::string::npos);
+  abroad.claims = good;
+  // Another browser, and a state that was changed by a letter.
+  refused(abroad.returns({.cookie = abroad.leaves().cookie, .to = trip.to}), 400);
+  refused(abroad.returns({.cookie = "", .to = trip.to}), 400);
+  refused(abroad.rig.get("/oauth/callback?code=x&state=A" + url_encoded(parameter(trip.to, "state")),
+                         trip.cookie),
+          400);
+  const auto mine = abroad.leaves();
+  abroad.answer = 400;
+  refused(abroad.returns(mine));
+  abroad.answer = 200;
+  // Signed by somebody else.
+  const std::string before = abroad.idp.jwk();
+  const auto theirs = abroad.leaves();
+  abroad.idp.rotate("k9");
+  refused(abroad.returns(theirs));
+  CHECK(abroad.rig.noted("sign_in", Json::object()) == false);
+}
+
+TEST_CASE("a provider that is taken away takes its people with it") {
+  Abroad abroad;
+  REQUIRE(abroad.rig.gateway.admin("user.save", {{"name", "bob"}, {"password", kPassword}}).has_value());
+  const std::string cookie = abroad.signed_in();
+  const Response back = abroad.rig.consents(cookie);
+  const Json tokens = abroad.rig.redeem(parameter(back.header("Location"), "code")).json();
+  CHECK(abroad.rig.opens(tokens["access_token"]) == 200);
+  SUBCASE("nobody signs in by it any more") {
+    REQUIRE(abroad.rig.gateway.apply(abroad.idp.document("corp", "teams: claims.groups\n")).has_value());
+  }
+  SUBCASE("the document names another provider, whose people are others") {
+    REQUIRE(abroad.rig.gateway
+                .apply("---\nkind: Issuer\nname: corp\nissuer: \"http://127.0.0.1:9\"\nallow_private: true\n"
+                       "sign_in: {client_id: gate}\n")
+                .has_value());
+    CHECK(abroad.rig.asks({}, cookie).body.find("<h1>Sign in</h1>") != std::string::npos);
+  }
+  CHECK(abroad.rig.opens(tokens["access_token"]) == 401);
+  CHECK(abroad.rig.renew(tokens["refresh_token"]).json()["error"] == "invalid_grant");
 }

@@ -129,15 +129,21 @@ constexpr std::size_t kRedirects = 10;               ///< redirect URIs of one c
 constexpr std::size_t kRedirectBytes = 2 * KiB;      ///< all of them together
 constexpr std::size_t kClientName = 100;             ///< bytes
 constexpr std::size_t kClientDocument = 64 * KiB;    ///< what a client says of itself at its URL
-constexpr std::size_t kClientFetches = 8;            ///< of such documents under way
+constexpr std::size_t kClientFetches = 32;           ///< of such documents under way
+constexpr std::size_t kClientFetchesOfOne = 3;       ///< the same for one address
 constexpr std::size_t kClientsKept = 1000;           ///< such documents that are remembered
 constexpr auto kClientKept = 5min;
+constexpr std::size_t kProvidersKept = 100;  ///< providers whose endpoints are remembered
 constexpr std::size_t kPasswordBytes = 1 * KiB;
 constexpr std::size_t kPasswordShortest = 12;  ///< characters
 constexpr std::size_t kPasswordChecks = 16;    ///< that wait for their turn: each takes some 50 ms
 constexpr int kSignInFailures = 5;             ///< in a row from one place, then there is a pause
 constexpr auto kSignInPause = 1s;              ///< the first; each further failure doubles it
 constexpr auto kSignInPauseMax = 5min;
+constexpr auto kSignInPauseOfName = 10s;  ///< of a name that was failed at from everywhere
+constexpr auto kSignInMemory = 15min;     ///< failures are forgotten after this
+constexpr std::size_t kIdentityBytes =
+    6 * KiB;                                    ///< what a provider says of somebody: it goes into each token
 constexpr std::size_t kSignInsWatched = 10000;  ///< names and places whose failures are counted
 
 // Child processes.

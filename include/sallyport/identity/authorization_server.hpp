@@ -12,10 +12,10 @@
 #include "sallyport/core/executor.hpp"
 #include "sallyport/core/task.hpp"
 #include "sallyport/identity/form.hpp"
+#include "sallyport/identity/issuers.hpp"
 #include "sallyport/identity/login_options.hpp"
 #include "sallyport/identity/login_pages.hpp"
 #include "sallyport/identity/oauth_client.hpp"
-#include "sallyport/identity/own_issuer.hpp"
 #include "sallyport/identity/sealed_id.hpp"
 #include "sallyport/net/client.hpp"
 #include "sallyport/net/server.hpp"
@@ -25,21 +25,24 @@ namespace sallyport::identity {
 
 class SignInLimits;
 class ClientDocuments;
+class ProviderEndpoints;
 struct Visit;
+struct AuthorizationCode;
 
 /// What the gateway lends to one request.
 struct LoginRequest {
   net::Exchange& exchange;
-  net::Client& client;             ///< of the exchange's shard
-  std::shared_ptr<OwnIssuer> own;  ///< null: nobody can sign in here
-  /// What a user may use at the endpoint with this path; nullopt: nothing, or there is none.
-  std::function<std::optional<Offer>(const std::string& user, std::string_view path)> offer;
+  net::Client& client;  ///< of the exchange's shard
+  std::shared_ptr<const IssuerTable> issuers;
+  /// What somebody may use at the endpoint with this path; nullopt: nothing, or there is none.
+  std::function<std::optional<Offer>(policy::Principal who, std::string_view path)> offer;
   /// On the database executor: the keys that sign have changed, and the next request has to know.
   std::function<void()> keys_changed;
   /// Writes into the journal: the name of the record, and members of a JSON object.
   std::function<void(std::string_view name, std::string members)> note;
   /// The same for what strangers do, which must not fill the disk.
-  std::function<void(std::string_view reason, std::string_view user)> refusal;
+  std::function<void(std::string_view reason, std::string_view who)> refusal;
+  OwnIssuer& own() const { return *issuers->own(); }
 };
 
 /// The parts of `/oauth/...`. Threads: any shard's; what it shares is behind locks that are held for moments.
@@ -65,6 +68,9 @@ class AuthorizationServer {
   Task<net::Reply> authorize(LoginRequest& request, std::string query);
   Task<net::Reply> sign_in(LoginRequest& request);
   Task<net::Reply> consent(LoginRequest& request);
+  /// To the provider that somebody wants to sign in by, and back from it.
+  Task<net::Reply> elsewhere(LoginRequest& request);
+  Task<net::Reply> come_back(LoginRequest& request);
   Task<net::Reply> tokens(LoginRequest& request);
   Task<net::Reply> redeem(LoginRequest& request, const Form& form);
   Task<net::Reply> renew(LoginRequest& request, const Form& form);
@@ -78,13 +84,24 @@ class AuthorizationServer {
   /// The query of a form that was sent by a page of ours to this browser. Errors: bad_request.
   Result<std::string> sealed_query(const Form& form, const Visit& visit) const;
   Visit visit_of(const net::Request& request) const;
-  /// Signed in, and nothing has ended that since.
-  Task<Result<bool>> is_signed_in(LoginRequest& request, const Visit& visit);
+  /// Somebody who has signed in, and as whom.
+  struct Person {
+    store::SignIn sign_in;
+    policy::Principal principal;
+  };
+  /// nullopt: nobody, or that is over.
+  Task<Result<std::optional<Person>>> person_of(LoginRequest& request, const Visit& visit);
+  /// Somebody has just signed in: a new cookie, and on with what the client wanted. `password` as it was
+  /// encoded when it fitted; empty: a provider vouches.
+  Task<net::Reply> welcome(LoginRequest& request, store::SignIn sign_in, std::string password,
+                           const std::string& query, std::string_view client);
   net::Reply with_cookie(net::Reply reply, const Visit& visit) const;
-  net::Reply sign_in_again(const Wish& wish, Visit visit, std::string problem, std::string name, int status);
+  /// The sign-in page, once more where `page` has a problem.
+  net::Reply ask_to_sign_in(const LoginRequest& request, const Wish& wish, Visit visit, SignInPage page,
+                            int status);
   std::string request_of(std::string_view query, const Visit& visit) const;
   /// A new access token, and the refresh token that comes next.
-  net::Reply issued(const OwnIssuer& own, const store::Grant& grant, const std::string& client) const;
+  net::Reply issued(const LoginRequest& request, const store::Grant& grant, const std::string& client) const;
   /// On the database executor: whether the keys are to change is looked at with every grant.
   void look_at_keys(const OwnIssuer& own, const std::function<void()>& changed);
   std::string cookie_name() const;
@@ -100,6 +117,7 @@ class AuthorizationServer {
   Executor passwords_;  ///< one at a time: each takes 64 MiB
   std::unique_ptr<SignInLimits> limits_;
   std::unique_ptr<ClientDocuments> documents_;
+  std::unique_ptr<ProviderEndpoints> providers_;
 };
 
 }  // namespace sallyport::identity

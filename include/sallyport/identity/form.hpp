@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sallyport/core/error.hpp"
+#include "sallyport/core/secret.hpp"
 
 namespace sallyport::identity {
 
@@ -29,5 +30,8 @@ std::string url_encoded(std::string_view text);
 /// `url` with these parameters behind it, whether it has some or not.
 std::string with_query(std::string_view url,
                        const std::vector<std::pair<std::string_view, std::string_view>>& parameters);
+
+/// The header line by which a client shows id and secret (RFC 6749 section 2.3.1).
+std::string client_authorization(std::string_view id, const Secret& secret);
 
 }  // namespace sallyport::identity

@@ -12,6 +12,7 @@
 #include "sallyport/identity/key_source.hpp"
 #include "sallyport/identity/own_issuer.hpp"
 #include "sallyport/policy/rules.hpp"
+#include "sallyport/store/accounts.hpp"
 #include "sallyport/store/documents.hpp"
 
 namespace sallyport::identity {
@@ -22,8 +23,9 @@ struct Issuer {
   TokenRules rules;
   std::string fingerprint;  ///< of the document: what was verified under another one is verified again
   std::shared_ptr<KeySource> keys;
-  std::shared_ptr<const Secret> client_secret;  ///< for introspection; null: none
-  std::shared_ptr<const OwnIssuer> own{};       ///< it is this gateway; null: it is not
+  std::shared_ptr<const Secret> client_secret;     ///< for introspection; null: none
+  std::shared_ptr<const Secret> sign_in_secret{};  ///< the client's that people sign in by; null: it has none
+  std::shared_ptr<const OwnIssuer> own{};          ///< it is this gateway; null: it is not
   /// What this token stands on has ended before its time.
   bool has_ended(const VerifiedToken& token) const;
 };
@@ -31,7 +33,7 @@ struct Issuer {
 /// What belongs to an issuer beside its document.
 struct IssuerParts {
   std::shared_ptr<KeySource> keys;
-  std::shared_ptr<const Secret> client_secret{};
+  std::shared_ptr<const Secret> client_secret{}, sign_in_secret{};
 };
 
 /// Immutable.
@@ -51,8 +53,14 @@ class IssuerTable {
   const Issuer* introspecting() const { return introspecting_; }
   /// This gateway's own; null: nobody signs in here.
   const std::shared_ptr<OwnIssuer>& own() const { return own_; }
-  /// Somebody who signed in here.
-  policy::Principal local(std::string_view user) const { return directory_->local(user); }
+  /// Those by which people sign in here, the default first.
+  std::vector<const Issuer*> providers() const;
+  /// Of that name, by which people sign in here; null where there is none (any more).
+  const Issuer* provider(std::string_view name) const;
+  /// The teams that a token itself names, as its issuer's document says; none where they are no names.
+  static std::vector<std::string> teams_named(const Issuer& issuer, const VerifiedToken& token);
+  /// Whom a sign-in stands for. Errors: unauthenticated (its issuer is gone).
+  Result<policy::Principal> signed_in(const store::SignIn& sign_in) const;
   /// Of a document; what verify_token has to be told.
   static TokenRules rules_of(const store::Issuer& document);
 
@@ -63,14 +71,15 @@ class IssuerTable {
 
   /// The scopes of a token (`scope` as text, `scp` as text or list) hold all that its issuer demands.
   static bool has_scopes(const Issuer& issuer, const VerifiedToken& token);
-  /// For metadata: the `issuer` of each, the default first, then this gateway, then by document name: many
-  /// clients take the first.
+  /// For metadata: the `issuer` of each whose tokens clients get from itself, the default first, then this
+  /// gateway, then by document name: many clients take the first.
   std::vector<std::string> urls() const;
   /// For metadata and challenges, where nobody knows yet whose token comes: what the default issuer demands,
   /// or without one what all do.
   std::vector<std::string> scopes() const;
 
  private:
+  Result<policy::Principal> signed_in(std::string_view issuer, std::string user, json::Value identity) const;
   std::map<std::string, Issuer, std::less<>> by_url_;
   const Issuer* introspecting_ = nullptr;
   std::uint64_t serial_;

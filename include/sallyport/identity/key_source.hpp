@@ -71,8 +71,7 @@ class KeySource : public std::enable_shared_from_this<KeySource> {
   void want(bool unknown_key, Waiter waiter);
   static Task<> fetch(std::shared_ptr<KeySource> self);
   Task<Result<KeySet>> fetch_keys();
-  Task<Result<std::string>> find_keys(SteadyTime deadline);
-  Task<Result<std::string>> get(const std::string& url, SteadyTime deadline);
+  Task<Result<std::string>> find_keys(net::Client& client, SteadyTime deadline);
   void publish();
   SteadyTime::rep passed() const { return clock_.steady().time_since_epoch().count(); }
 

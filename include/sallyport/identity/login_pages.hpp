@@ -22,14 +22,22 @@ struct Offer {
   std::size_t prompts = 0, resources = 0;
 };
 
+/// Somewhere else to sign in.
+struct ProviderLink {
+  std::string name, title;
+};
+
 struct SignInPage {
-  std::string client, place;  ///< who asks, and where it wants to be sent back to
-  std::string request;        ///< goes with the form
-  std::string name, problem;  ///< as typed before, and why it comes again
+  std::string client{}, place{};   ///< who asks, and where it wants to be sent back to
+  std::string request{}, query{};  ///< go with the form
+  std::string name{}, problem{};   ///< as typed before, and why it comes again
+  std::vector<ProviderLink> providers{};
+  bool passwords = true;  ///< some people have one here
+  bool other = false;     ///< somebody wants to be somebody else, wherever
 };
 struct ConsentPage {
-  std::string client, host, place, source;  ///< host: that vouches for the client's name; empty: nobody does
-  std::string user, resource, request;
+  std::string client, host, place;  ///< host: that vouches for the client's name; empty: nobody does
+  std::string user, resource, request, query;
   Offer offer;
 };
 
@@ -37,6 +45,6 @@ net::Reply sign_in_page(const SignInPage& page, int status = 200);
 net::Reply consent_page(const ConsentPage& page);
 /// `request`: of a form that leads to another account; empty: none.
 net::Reply problem_page(int status, std::string_view title, std::string_view text,
-                        std::string_view request = {});
+                        std::string_view request = {}, std::string_view query = {});
 
 }  // namespace sallyport::identity

@@ -32,8 +32,7 @@ bool may_return_to(const OauthClient& client, std::string_view uri);
 /// Whom a browser is sent to by this URI, for people: "example.com", "this computer", "the application
 /// cursor".
 std::string place_of(std::string_view uri);
-/// Scheme and authority, or the scheme alone, as a source of a Content-Security-Policy.
-std::string source_of(std::string_view uri);
+inline constexpr std::string_view kThisComputer = "this computer";
 
 /// The id that a registration gets. Errors: bad_request where it would be too long.
 Result<std::string> sealed_client(const Sealer& sealer, const OauthClient& client);

@@ -1,6 +1,7 @@
 #pragma once
 /// This gateway as an issuer: what its own access tokens are signed with and verified by.
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -16,8 +17,9 @@ namespace sallyport::identity {
 /// Threads: any.
 class OwnIssuer {
  public:
-  /// `url`: `iss` of its tokens.
-  OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Clock& clock);
+  /// `url`: `iss` of its tokens. `before`: the one with other keys, whose ended grants are ended here too; or
+  /// null.
+  OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Clock& clock, const OwnIssuer* before);
 
   const std::string& url() const { return url_; }
   const SigningKeys& signing() const { return signing_; }
@@ -30,13 +32,21 @@ class OwnIssuer {
   void end(const std::string& grant);
   bool has_ended(std::string_view grant) const;
 
+  /// Whether some people have a password here.
+  bool keeps_users() const { return keeps_users_.load(std::memory_order_relaxed); }
+  void set_keeps_users(bool does) { keeps_users_.store(does, std::memory_order_relaxed); }
+
  private:
   const std::string url_;
   const std::vector<Secret> seeds_;
   const SigningKeys signing_;
   const std::shared_ptr<KeySource> keys_;
-  mutable std::mutex mutex_;
-  std::set<std::string, std::less<>> ended_;
+  std::atomic<bool> keeps_users_ = true;
+  struct Ended {
+    std::mutex mutex;
+    std::set<std::string, std::less<>> grants;
+  };
+  const std::shared_ptr<Ended> ended_;
 };
 
 }  // namespace sallyport::identity

@@ -2,6 +2,7 @@
 /// People who sign in at the gateway itself, and the grants that they gave to clients.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,15 +24,27 @@ struct User {
 /// What is wrong with a name that somebody could sign in by; empty: nothing. An e-mail address is fine.
 std::string user_name_problem(std::string_view name);
 
+/// Somebody who has signed in, here or at a provider.
+struct SignIn {
+  std::string id{};
+  std::string user{};          ///< name at the issuer
+  std::string issuer{};        ///< kLocalUsers, or the name of an Issuer document
+  std::string identity{"{}"};  ///< what that says of the person: a JSON object
+  std::int64_t until = 0;      ///< Unix milliseconds
+};
+
 /// What a person let a client do.
 struct Grant {
-  std::string id;           ///< of the code that it began with
-  std::string user;         ///< who gave it
+  std::string id;      ///< of the code that it began with
+  std::string user;    ///< who gave it: name at the issuer
+  std::string issuer;  ///< as of the sign-in, like the next
+  std::string identity{"{}"};
   std::string client;       ///< its id (RFC 6749 section 2.2), or the digest of a long one
   std::string client_name;  ///< as it calls itself
   std::string resource;     ///< URL of the endpoint that it is for (RFC 8707)
   std::string scope{};
-  std::int64_t serial = 0;                             ///< of its newest refresh token
+  std::int64_t ends = 0;    ///< Unix milliseconds: at the latest, however often it is renewed; 0: never
+  std::int64_t serial = 0;  ///< of its newest refresh token
   std::int64_t created = 0, renewed = 0, expires = 0;  ///< Unix milliseconds
   std::optional<std::int64_t> ended{};
   std::string why{};  ///< it ended: "revoked", "reused", "replayed", "password", "user"
@@ -47,15 +60,30 @@ class Accounts {
   Result<std::vector<User>> users() const;  ///< by name
   Result<bool> any_user() const;
   Result<std::optional<User>> user(std::string_view name) const;
-  /// True where that is a new user. Another password ends what the user has granted. Errors: bad_request (the
+  /// True where that is a new user. Another password ends sign-ins and grants. Errors: bad_request (the
   /// name), storage.
   Result<bool> save_user(const std::string& name, const std::string& password);
-  /// Ends what the user has granted. Errors: not_found, storage.
+  /// Ends sign-ins and grants. Errors: not_found, storage.
   Result<void> remove_user(const std::string& name);
 
-  /// Records a grant whose code is redeemed. False where that code was redeemed before: then the grant has
-  /// ended, because two hold the code. Errors: not_found (the user is gone), storage.
-  Result<bool> begin_grant(const Grant& grant);
+  /// False where the password of a user of ours is not (any more) the one that was compared with.
+  Result<bool> begin_sign_in(const SignIn& sign_in, const std::string& password);
+  /// nullopt where it is over, or was so for longer than `slack`.
+  Result<std::optional<SignIn>> sign_in(std::string_view id, Duration slack = {}) const;
+  /// Of the person whose grant that is.
+  Result<void> end_sign_ins(const Grant& grant);
+
+  enum class Start : std::uint8_t { begun, over, replayed };
+  struct Started {
+    Start what = Start::over;
+    Grant grant{};
+    bool ended_now = false;  ///< a replay has just ended it
+  };
+  /// Says whether somebody who signed in so may still grant something, and completes the grant (`ends`).
+  using Complete = std::function<bool(const SignIn&, Grant&)>;
+  /// Records a grant whose code is redeemed, under the name of who signed in. `over`: that is over.
+  /// `replayed`: the code was redeemed before; then the grant has ended, because two hold the code.
+  Result<Started> begin_grant(const Grant& grant, const std::string& sign_in, const Complete& complete);
   enum class Renewal : std::uint8_t { fresh, ended, reused };
   struct Renewed {
     Renewal what = Renewal::ended;
@@ -63,7 +91,9 @@ class Accounts {
   };
   /// A refresh token with this serial is shown by the client. The one before the newest is good for a moment
   /// longer, for a client that lost the answer; an older one ends the grant.
-  Result<Renewed> renew_grant(const std::string& id, std::int64_t serial);
+  /// `ended` where `accept` says no, and then nothing has changed.
+  Result<Renewed> renew_grant(const std::string& id, std::int64_t serial,
+                              const std::function<bool(const Grant&)>& accept);
   Result<std::vector<Grant>> grants(const std::string& user = {}) const;  ///< newest first
   /// False where it is over already. Errors: not_found, storage.
   Result<bool> end_grant(const std::string& id, std::string_view why);
@@ -75,7 +105,8 @@ class Accounts {
   Result<std::vector<Secret>> signing_ring();
 
  private:
-  Result<void> end_grants_of(const std::string& user, std::string_view why);
+  /// Of a user with a password here.
+  Result<void> end_all_of(const std::string& user, std::string_view why);
   Database& database_;
   Vault& vault_;
   const Clock& clock_;

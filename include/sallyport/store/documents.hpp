@@ -142,6 +142,15 @@ struct Issuer {
     std::string credential{};  ///< name of a Credential: the client's secret
     bool operator==(const Introspection&) const = default;
   };
+  /// Its people sign in at the gateway by it, as at any site that it is the provider of (OpenID Connect).
+  struct SignIn {
+    std::string client_id{};   ///< as registered there, with the redirect of docs/identity.md
+    std::string credential{};  ///< name of a Credential: the client's secret
+    std::vector<std::string> scopes{"openid", "email", "profile"};
+    std::string title{};                              ///< what people know it as; empty: the document's name
+    std::chrono::milliseconds lasts{7 * 86'400'000};  ///< a grant; then its user has to sign in again
+    bool operator==(const SignIn&) const = default;
+  };
   std::string name;
   std::string issuer{};                  ///< exact bytes of `iss`
   std::string jwks_url{};                ///< where its keys are; empty: what discovery says
@@ -154,6 +163,7 @@ struct Issuer {
   std::string teams{}, roles{};       ///< claims with a name or a list of names; empty: none
   std::map<std::string, std::string> claims{};  ///< name in rules -> claim
   Introspection introspection{};                ///< url empty: none
+  SignIn sign_in{};                             ///< client_id empty: nobody signs in by it
   bool allow_private = false;
   std::string ca_file{};
   std::chrono::milliseconds leeway{30'000};      ///< for clocks that differ

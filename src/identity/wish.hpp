@@ -1,0 +1,56 @@
+#pragma once
+/// What the parts of the built-in authorization server share.
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sallyport/identity/authorization_server.hpp"
+
+namespace sallyport::identity {
+
+/// Who comes back from another tab, or after lunch.
+inline constexpr std::string_view kOldPage =
+    "This page is too old, or was opened in another browser. Go back to your application and log in again.";
+
+/// What a client asks for, checked as far as it can be before anybody has said yes.
+struct AuthorizationServer::Wish {
+  std::string query;  ///< as it came
+  OauthClient client{};
+  std::string redirect{}, challenge{}, state{}, resource{}, scope{};
+  std::string error{}, description{};  ///< what the client is to be told instead; empty: nothing is wrong
+  std::string back(const std::string& issuer, std::string_view code, std::string_view refusal,
+                   std::string_view why) const {
+    return with_query(
+        redirect,
+        {{"code", code}, {"error", refusal}, {"error_description", why}, {"state", state}, {"iss", issuer}});
+  }
+};
+
+/// Where a browser is; empty where a proxy stands in between and everybody comes from it.
+inline std::string place_of(net::Exchange& exchange) {
+  return exchange.request().forwarded.lines.empty() ? exchange.peer().ip : std::string();
+}
+
+/// The query that a form of ours was about, although the form itself is too old or another tab's: it leads to
+/// the sign-in or consent page again, as if the client had just sent the browser. nullopt: none that could be
+/// one.
+inline std::optional<std::string> query_of(const Form& form) {
+  const std::string& query = form["query"];
+  const bool plain = std::ranges::all_of(query, [](char c) { return c > ' ' && c < 0x7f; });
+  return query.empty() || !plain ? std::nullopt : std::optional(query);
+}
+
+/// For a login that cannot go on, and whose client must not be told by a redirect.
+inline net::Reply page_of(const Error& error) {
+  if (error.code == Code::bad_request || error.code == Code::not_found)
+    return problem_page(400, "This login cannot go on", error.hint);
+  if (error.code == Code::limited)
+    return problem_page(503, "Too many at once", "Many people are signing in now. Try again in a moment.");
+  return problem_page(
+      503, "Signing in does not work now",
+      "The gateway cannot reach what it needs. Try again; if it stays so, tell its administrators.");
+}
+
+}  // namespace sallyport::identity

@@ -1,0 +1,108 @@
+// People with a password here, and what they grant.
+#include "sallyport/store/accounts.hpp"
+
+#include <doctest/doctest.h>
+
+#include "data_directory.hpp"
+
+using namespace sallyport;
+using namespace std::chrono_literals;
+using store::Accounts;
+
+namespace {
+
+struct Rig {
+  store::DataDirectory directory;
+  store::OpenRegistry open{directory.path()};
+  store::TestClock& clock = open.clock;
+  Accounts accounts{*open.database, *open.vault, clock};
+
+  Rig() { REQUIRE(accounts.save_user("alice", "encoded").value_or(false)); }
+  /// Somebody who has signed in, and granted something by the code `id`.
+  Accounts::Started grants(const std::string& id, const std::string& sign_in = "browser") {
+    auto out = accounts.begin_grant({.id = id,
+                                     .user = {},
+                                     .issuer = {},
+                                     .client = "client",
+                                     .client_name = "Client",
+                                     .resource = "https://gw.example/mcp"},
+                                    sign_in, [](const auto&, auto&) { return true; });
+    REQUIRE(out.has_value());
+    return *out;
+  }
+  bool signs_in(const std::string& password = "encoded", const std::string& id = "browser") {
+    auto out = accounts.begin_sign_in({.id = id,
+                                       .user = "alice",
+                                       .issuer = std::string(store::kLocalUsers),
+                                       .until = unix_millis(clock.now() + 1h)},
+                                      password);
+    REQUIRE(out.has_value());
+    return *out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a sign-in whose password was changed meanwhile does not begin, and one that is over grants nothing") {
+  Rig rig;
+  CHECK(rig.grants("early").what == Accounts::Start::over);
+  CHECK_FALSE(rig.signs_in("another"));
+  CHECK(rig.signs_in());
+  CHECK(rig.grants("code").what == Accounts::Start::begun);
+  REQUIRE(rig.accounts.save_user("alice", "changed").has_value());
+  CHECK_FALSE(rig.signs_in("encoded", "second"));
+  CHECK(rig.grants("late").what == Accounts::Start::over);
+  CHECK(rig.accounts.grants("alice")->front().why == "password");
+  CHECK(rig.signs_in("changed", "third"));
+  REQUIRE(rig.accounts.remove_user("alice").has_value());
+  CHECK(rig.grants("later", "third").what == Accounts::Start::over);
+}
+
+TEST_CASE("a code that was given in the last moment of a sign-in is still good; the next is not") {
+  Rig rig;
+  CHECK(rig.signs_in());
+  rig.clock.advance(1h + 30s);
+  CHECK_FALSE(rig.accounts.sign_in("browser")->has_value());
+  CHECK(rig.grants("code").what == Accounts::Start::begun);
+  rig.clock.advance(31s);
+  CHECK(rig.grants("other").what == Accounts::Start::over);
+}
+
+TEST_CASE("a grant that its owner's document gives less time ends then, however often it is renewed") {
+  Rig rig;
+  CHECK(rig.signs_in());
+  const auto end = unix_millis(rig.clock.now() + 50h);
+  auto begun = rig.accounts.begin_grant(
+      {.id = "code", .user = {}, .issuer = {}, .client = "c", .client_name = "C", .resource = "r"}, "browser",
+      [&](const auto&, auto& grant) {
+        grant.ends = end;
+        return true;
+      });
+  REQUIRE(begun.has_value());
+  std::int64_t serial = 1;
+  const auto all = [](const auto&) { return true; };
+  for (int i = 0; i < 2; ++i) {
+    rig.clock.advance(24h);
+    const auto renewed = rig.accounts.renew_grant("code", serial, all);
+    CHECK(renewed->what == Accounts::Renewal::fresh);
+    serial = renewed->grant.serial;
+  }
+  // Who is refused for another reason has lost nothing.
+  CHECK(rig.accounts.renew_grant("code", serial, [](const auto&) { return false; })->what ==
+        Accounts::Renewal::ended);
+  CHECK(rig.accounts.renew_grant("code", serial, all)->what == Accounts::Renewal::fresh);
+  rig.clock.advance(3h);
+  CHECK(rig.accounts.renew_grant("code", serial + 1, all)->what == Accounts::Renewal::ended);
+}
+
+TEST_CASE("what is no name of a user is refused with what a name is made of") {
+  Rig rig;
+  for (const char* name : {"", "Alice", "al ice", "alice/x", "*", "-alice", "al\nice"}) {
+    CAPTURE(name);
+    CHECK_FALSE(store::user_name_problem(name).empty());
+    CHECK_FALSE(rig.accounts.save_user(name, "x").has_value());
+  }
+  for (const char* name : {"alice", "alice@example.com", "a.b+c_d-9"})
+    CHECK(store::user_name_problem(name).empty());
+}
