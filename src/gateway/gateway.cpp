@@ -6,9 +6,9 @@
 #include "control.hpp"
 #include "door.hpp"
 #include "feed.hpp"
+#include "login.hpp"
 #include "mcp_service.hpp"
 #include "metadata.hpp"
-#include "offer.hpp"
 #include "record.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
@@ -196,7 +196,8 @@ class GatewayImpl final : public Gateway {
   Task<Result<Answer>> serve(Call& call) {
     const net::Request& request = call.exchange.request();
     if (auto metadata = metadata_reply(request, *call.snapshot, login_)) co_return std::move(*metadata);
-    if (identity::AuthorizationServer::serves(request.path)) co_return co_await logging_in(call);
+    if (identity::AuthorizationServer::serves(request.path))
+      co_return co_await log_in(call, door_, login_, [this] { signing_keys_changed(); });
     if (auto allowed = door_.check_origin(request); !allowed) co_return Failure(allowed.error());
     call.cors = door_.cors(request);
 
@@ -245,45 +246,10 @@ class GatewayImpl final : public Gateway {
     co_return co_await message(call, root, session);
   }
 
-  /// What belongs to the built-in authorization server. No MCP, and nobody is known yet.
-  Task<Result<Answer>> logging_in(Call& call) {
-    const net::Request& request = call.exchange.request();
-    const bool open = identity::AuthorizationServer::is_open(request.path);
-    auto allowed = open ? door_.check_host(request) : door_.check_origin(request);
-    if (!allowed) co_return Failure(allowed.error());
-    if (open) call.cors = Door::open_to_pages();
-    if (open && request.method == net::Method::options) co_return Door::preflight(request);
-    call.endpoint_path = std::string(request.path);
-    net::Reply reply = co_await login_.answer(login_request(call));
-    call.here.commit_soon();
-    co_return std::move(reply);
-  }
-
-  identity::LoginRequest login_request(Call& call) {
-    return {.exchange = call.exchange,
-            .client = *call.here.client,
-            .issuers = call.snapshot->issuers,
-            .offer = [&call](policy::Principal who,
-                             std::string_view path) { return offer_to(call, std::move(who), path); },
-            .keys_changed =
-                [this] {
-                  if (auto reloaded = control_.reload(); !reloaded)
-                    spdlog::error("the keys that sign access tokens: {}", reloaded.error().what);
-                },
-            .note =
-                [&call](std::string_view name, std::string members) {
-                  call.here.journal.note(name, "\"call\":" + json::quote(call.id) + "," + members);
-                },
-            .refusal =
-                [&call](std::string_view reason, std::string_view who) {
-                  call.here.journal.refusal({.call = call.id,
-                                             .principal = std::string(who),
-                                             .endpoint = call.endpoint_path,
-                                             .reason = reason,
-                                             .client = call.exchange.peer().ip,
-                                             .status = 401,
-                                             .before_authentication = true});
-                }};
+  /// Threads: the database executor's.
+  void signing_keys_changed() {
+    if (auto reloaded = control_.reload(); !reloaded)
+      spdlog::error("the keys that sign access tokens: {}", reloaded.error().what);
   }
 
   /// Decodes and performs one message.

@@ -1,6 +1,7 @@
 // Bearer tokens of configured issuers at the door.
 #include "fake_issuer.hpp"
 #include "sallyport/core/bytes.hpp"
+#include "shifted_clock.hpp"
 
 using namespace sallyport;
 using namespace sallyport::testing;
@@ -17,18 +18,6 @@ rules:
   - {effect: allow, tools: ["up/*"]}
   - {effect: deny, tools: ["up/secret"]}
 )";
-
-/// Runs ahead of the machine's own clock by as much as the test says.
-class ShiftedClock final : public Clock {
- public:
-  SystemTime now() const override { return Clock::now() + ahead(); }
-  SteadyTime steady() const override { return Clock::steady() + ahead(); }
-  void advance(std::chrono::seconds by) { seconds_ += by.count(); }
-
- private:
-  std::chrono::seconds ahead() const { return std::chrono::seconds(seconds_.load()); }
-  std::atomic<std::int64_t> seconds_ = 0;
-};
 
 struct Rig {
   explicit Rig(const std::string& issuer_keys = "default: true\n", const std::string& documents = kPolicy,
