@@ -176,6 +176,20 @@ void add_pins(std::vector<MetricFamily>& out, const std::vector<gateway::PinView
   out.push_back(std::move(quarantined));
 }
 
+void add_issuers(std::vector<MetricFamily>& out, const std::vector<gateway::IssuerView>& issuers) {
+  if (issuers.empty()) return;
+  MetricFamily keys =
+      family("sallyport_issuer_keys", "Keys that an issuer's tokens are verified with.", MetricType::Gauge);
+  MetricFamily failing =
+      family("sallyport_issuer_failing", "1 while the issuer's keys cannot be fetched.", MetricType::Gauge);
+  for (const auto& one : issuers) {
+    add(keys, static_cast<double>(one.keys), {{"issuer", one.issuer}});
+    add(failing, one.problem.empty() ? 0 : 1, {{"issuer", one.issuer}});
+  }
+  out.push_back(std::move(keys));
+  out.push_back(std::move(failing));
+}
+
 }  // namespace
 
 std::string render_metrics(const gateway::Counters& counters, const store::JournalState& journal,
@@ -194,6 +208,7 @@ std::string render_metrics(const gateway::Counters& counters, const store::Journ
   add_servers(all, counters);
   add_breakers(all, readings.breakers);
   add_pins(all, readings.pins);
+  add_issuers(all, readings.issuers);
   all.push_back(single("sallyport_journal_healthy", "1 while records can be written.", MetricType::Gauge,
                        journal.healthy ? 1 : 0));
   all.push_back(single("sallyport_journal_refused_total",

@@ -67,6 +67,11 @@ int status(Invocation& invocation) {
     const auto value = server.value(key, "");
     if (!value.empty()) invocation.out << fmt::format("{:<14} {}\n", key, printable(value));
   }
+  for (const auto& issuer : server.value("issuers", nlohmann::json::array())) {
+    const auto problem = issuer.value("problem", "");
+    invocation.out << fmt::format("{:<14} {}: {} keys{}\n", "issuer", printable(issuer.value("name", "")),
+                                  issuer.value("keys", 0), problem.empty() ? "" : ", " + printable(problem));
+  }
   return kDone;
 }
 

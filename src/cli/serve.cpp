@@ -233,7 +233,8 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
                                  {.connections = public_listener->connections(),
                                   .bytes_in_flight = net::HeldBytes::total(),
                                   .breakers = gateway->breakers(),
-                                  .pins = gateway->pins()});
+                                  .pins = gateway->pins(),
+                                  .issuers = gateway->issuers()});
   };
   options.not_ready = [this] { return not_ready(); };
   options.record = [this](net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {

@@ -56,6 +56,7 @@ class Control {
   std::shared_ptr<const Snapshot> published() const;  ///< threads: any
   std::vector<BreakerView> breakers() const;          ///< threads: any
   std::vector<PinView> pins() const;                  ///< threads: any
+  std::vector<IssuerView> issuers() const;            ///< threads: any
   /// JSON of what an endpoint exports. Threads: any. Errors: not_found.
   Result<std::string> exported_tools(const std::string& path) const;
   /// Threads: any.

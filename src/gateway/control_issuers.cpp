@@ -66,6 +66,17 @@ Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own(
   return own;
 }
 
+std::vector<IssuerView> Control::issuers() const {
+  const std::lock_guard lock(status_mutex_);
+  std::vector<IssuerView> out;
+  for (const auto& [name, parts] : visible_issuers_) {
+    auto state = parts.keys->state();
+    out.push_back(
+        {.issuer = name, .keys = state.trusted ? state.keys : 0, .problem = std::move(state.problem)});
+  }
+  return out;
+}
+
 void Control::end(const std::shared_ptr<identity::KeySource>& source) {
   source->end();
   const std::lock_guard lock(ending_mutex_);

@@ -123,6 +123,13 @@ std::string Control::status() const {
              problems + "]}";
     }
   }
+  out += "],\"issuers\":[";
+  first = true;
+  for (const auto& issuer : issuers()) {
+    out += std::exchange(first, false) ? "" : ",";
+    out += "{\"name\":" + json::quote(issuer.issuer) + ",\"keys\":" + std::to_string(issuer.keys) +
+           ",\"problem\":" + json::quote(issuer.problem) + "}";
+  }
   return out + "]}";
 }
 

@@ -74,6 +74,7 @@ class GatewayImpl final : public Gateway {
   std::shared_ptr<const Snapshot> snapshot() const override { return control_.published(); }
   std::vector<BreakerView> breakers() const override { return control_.breakers(); }
   std::vector<PinView> pins() const override { return control_.pins(); }
+  std::vector<IssuerView> issuers() const override { return control_.issuers(); }
   Result<std::string> exported_tools(const std::string& path) const override {
     return control_.exported_tools(path);
   }

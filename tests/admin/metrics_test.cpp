@@ -46,7 +46,8 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
                      {.connections = 3,
                       .bytes_in_flight = 4096,
                       .breakers = {{.server = "github", .open = true, .opened = 2}},
-                      .pins = {{.server = "github", .withheld = 4, .quarantined = 5}}});
+                      .pins = {{.server = "github", .withheld = 4, .quarantined = 5}},
+                      .issuers = {{.issuer = "okta", .keys = 2}, {.issuer = "corp", .problem = "down"}}});
 
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="ok"} 2)"));
   CHECK(has(text, R"(sallyport_requests_total{method="tools/call",outcome="tool_error"} 1)"));
@@ -60,6 +61,10 @@ TEST_CASE("metrics sum all shards and leave out what never happened") {
   CHECK(has(text, "sallyport_streams 4"));
   CHECK(has(text, R"(sallyport_definitions_withheld{server="github"} 4)"));
   CHECK(has(text, R"(sallyport_definitions_quarantined_total{server="github"} 5)"));
+  CHECK(has(text, R"(sallyport_issuer_keys{issuer="okta"} 2)"));
+  CHECK(has(text, R"(sallyport_issuer_failing{issuer="okta"} 0)"));
+  CHECK(has(text, R"(sallyport_issuer_keys{issuer="corp"} 0)"));
+  CHECK(has(text, R"(sallyport_issuer_failing{issuer="corp"} 1)"));
   CHECK(has(text, R"(sallyport_upstream_calls_total{server="github"} 2)"));
   CHECK(has(text, R"(sallyport_upstream_up{server="led\"ger"} 0)"));
   CHECK(has(text, "sallyport_bytes_in_flight 4096"));

@@ -177,7 +177,6 @@ TEST_CASE("what a provider does not vouch for signs nobody in") {
   refused(abroad.returns(mine));
   abroad.answer = 200;
   // Signed by somebody else.
-  const std::string before = abroad.idp.jwk();
   const auto theirs = abroad.leaves();
   abroad.idp.rotate("k9");
   refused(abroad.returns(theirs));

@@ -282,11 +282,16 @@ TEST_CASE(
     rig.clock.advance(70s);
     CHECK(is_ok(rig.with(rig.token())));
   }
+  const auto issuers = [&] { return (*rig.gateway.admin("status", Json::object()))["server"]["issuers"]; };
+  CHECK(issuers()[0]["name"] == "idp");
+  CHECK(issuers()[0]["keys"] == 1);
+  CHECK(issuers()[0]["problem"].get<std::string>().find("its metadata") != std::string::npos);
   rig.clock.advance(600s);
   const Response answer = rig.with(rig.token());
   CHECK(answer.status == 503);
   CHECK(rig.said(answer) == "The keys of this token's issuer cannot be had now.");
   CHECK(answer.json()["error"]["data"]["retry"] == true);
+  CHECK(issuers()[0]["keys"] == 0);
   rig.idp.on_request({});
   rig.clock.advance(30s);
   CHECK(is_ok(rig.with(rig.token())));

@@ -19,6 +19,7 @@ struct Readings {
   std::size_t bytes_in_flight = 0;  ///< of bodies
   std::vector<gateway::BreakerView> breakers{};
   std::vector<gateway::PinView> pins{};
+  std::vector<gateway::IssuerView> issuers{};
 };
 
 /// Sums all shards as they are now. Series that never counted are left out. Threads: any.

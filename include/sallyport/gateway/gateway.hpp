@@ -44,6 +44,13 @@ struct PinView {
   std::uint64_t quarantined = 0;  ///< versions that were held back since the start
 };
 
+/// The keys of one issuer, for status and /metrics.
+struct IssuerView {
+  std::string issuer;     ///< name of its document
+  std::size_t keys = 0;   ///< that tokens are verified with; 0: none that may be trusted
+  std::string problem{};  ///< of the last fetch; empty: it succeeded, or there was none
+};
+
 struct GatewayOptions {
   std::vector<std::string>
       allowed_hosts{};  ///< host names (without port) besides loopback names and IP literals
@@ -76,10 +83,11 @@ class Gateway {
   /// millis, dropped} or {ok:false, problem}. Threads: the database executor's.
   virtual Result<std::string> test_server(const std::string& name) = 0;
   /// JSON {generation, servers: [{name, state, problem, version, tools, ...}], endpoints: [{path, tools,
-  /// problems}]}. Threads: any.
+  /// problems}], issuers: [{name, keys, problem}]}. Threads: any.
   virtual std::string status() const = 0;
   virtual std::vector<BreakerView> breakers() const = 0;  ///< of all servers in use; threads: any
   virtual std::vector<PinView> pins() const = 0;          ///< of all servers in use; threads: any
+  virtual std::vector<IssuerView> issuers() const = 0;    ///< by name; threads: any
   /// JSON [{name, tool, hash, bytes}] by name: the tools that a path ("/mcp", "/mcp/payments") exports now,
   /// with the hashes of their definitions. Threads: any. Errors: not_found.
   virtual Result<std::string> exported_tools(const std::string& path) const = 0;
