@@ -1,8 +1,11 @@
 #include "metadata.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
-#include "sallyport/json/document.hpp"
+#include "sallyport/json/list.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -31,18 +34,6 @@ std::optional<std::string_view> resource_of(std::string_view path, std::string_v
     out = path.substr(0, path.size() - well_known.size());
   if (out && (out->empty() || *out == "/")) out = "/mcp";
   return out && is_endpoint(*out) ? out : std::nullopt;
-}
-
-std::string list_of(const std::vector<std::string>& texts) {
-  std::string out = "[";
-  for (const auto& text : texts) out += (out.size() > 1 ? "," : "") + json::quote(text);
-  return out + "]";
-}
-
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const auto& text : texts) out += (out.empty() ? "" : " ") + text;
-  return out;
 }
 
 }  // namespace
@@ -85,8 +76,8 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
   }
   const auto scopes = snapshot.issuers->scopes();
   reply.body = "{\"resource\":" + json::quote(snapshot.public_url + std::string(*resource)) +
-               ",\"authorization_servers\":" + list_of(snapshot.issuers->urls()) +
-               (scopes.empty() ? "" : ",\"scopes_supported\":" + list_of(scopes)) +
+               ",\"authorization_servers\":" + json::list_of(snapshot.issuers->urls()) +
+               (scopes.empty() ? "" : ",\"scopes_supported\":" + json::list_of(scopes)) +
                ",\"bearer_methods_supported\":[\"header\"],\"resource_name\":\"Sallyport\"}";
   return reply;
 }
@@ -102,7 +93,8 @@ std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path
       .append(kWellKnown)
       .append(path)
       .append("\"");
-  if (!scopes.empty()) out.append(", scope=\"").append(joined(scopes)).append("\"");
+  if (!scopes.empty())
+    out.append(", scope=\"").append(fmt::format("{}", fmt::join(scopes, " "))).append("\"");
   return out;
 }
 

@@ -1,11 +1,11 @@
 // Signing in elsewhere: to an OpenID provider and back (OpenID Connect Core section 3.1, with PKCE and
 // nonce).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <charconv>
 
-#include "client_documents.hpp"
 #include "oauth_answers.hpp"
 #include "provider_endpoints.hpp"
 #include "sallyport/core/bytes.hpp"
@@ -13,6 +13,7 @@
 #include "sallyport/core/limits.hpp"
 #include "sallyport/identity/issuer_fetch.hpp"
 #include "sallyport/identity/verification.hpp"
+#include "sallyport/json/list.hpp"
 #include "sign_in_limits.hpp"
 #include "visit.hpp"
 #include "wish.hpp"
@@ -55,12 +56,6 @@ std::optional<Trip> opened_trip(const Sealer& sealer, std::string_view state, co
   return out;
 }
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const auto& text : texts) out += (out.empty() ? "" : " ") + text;
-  return out;
-}
-
 /// Some providers break the lines of error_description.
 std::string on_one_line(std::string_view query) {
   std::string out(query);
@@ -68,12 +63,6 @@ std::string on_one_line(std::string_view query) {
     for (auto at = out.find(control); at != std::string::npos; at = out.find(control, at))
       out.replace(at, control.size(), "+");
   return out;
-}
-
-std::string list_of(const std::vector<std::string>& texts) {
-  std::string out = "[";
-  for (const auto& text : texts) out += (out.size() > 1 ? "," : "") + json::quote(text);
-  return out + "]";
 }
 
 /// What a provider says of somebody, as a sign-in keeps it: teams that it names, not those of documents.
@@ -84,7 +73,8 @@ std::string identity_of(const Issuer& issuer, const policy::Principal& principal
     if (name != "client_id")
       claims += (claims.size() > 1 ? "," : "") + json::quote(name) + ":" + json::quote(value);
   return fmt::format(R"({{"idp_issuer":{},"teams":{},"roles":{},"claims":{}}}}})",
-                     json::quote(issuer.document.issuer), list_of(teams), list_of(principal.roles), claims);
+                     json::quote(issuer.document.issuer), json::list_of(teams),
+                     json::list_of(principal.roles), claims);
 }
 
 net::Reply not_signed_in(std::string_view why, const std::string& request) {
@@ -129,10 +119,7 @@ Task<net::Reply> AuthorizationServer::elsewhere(LoginRequest& request) {
   if (!form) co_return page_of(form.error());
   const Visit visit = visit_of(request.exchange.request());
   const auto query = sealed_query(*form, visit);
-  if (!query) {
-    const auto before = query_of(*form);
-    co_return before ? redirect_to("/oauth/authorize?" + *before) : page_of(query.error());
-  }
+  if (!query) co_return lost_page(*form, query.error());
   const Issuer* const provider = request.issuers->provider((*form)["provider"]);
   if (!provider)
     co_return problem_page(404, "Nothing is here", "Nobody signs in by a provider of this name.");
@@ -147,15 +134,16 @@ Task<net::Reply> AuthorizationServer::elsewhere(LoginRequest& request) {
   if (state.size() > kLongState)
     co_return problem_page(400, "This login cannot go on", "What the application asks for is too long.");
   co_return redirect_to(
-      with_query(endpoints->authorization, {{"response_type", "code"},
-                                            {"client_id", provider->document.sign_in.client_id},
-                                            {"redirect_uri", public_url_ + "/oauth/callback"},
-                                            {"scope", joined(provider->document.sign_in.scopes)},
-                                            {"state", state},
-                                            {"nonce", trip.nonce},
-                                            {"code_challenge", base64url(view(sha256(trip.verifier)))},
-                                            {"code_challenge_method", "S256"},
-                                            {"prompt", (*form)["other"].empty() ? "" : "login"}}));
+      with_query(endpoints->authorization,
+                 {{"response_type", "code"},
+                  {"client_id", provider->document.sign_in.client_id},
+                  {"redirect_uri", public_url_ + "/oauth/callback"},
+                  {"scope", fmt::format("{}", fmt::join(provider->document.sign_in.scopes, " "))},
+                  {"state", state},
+                  {"nonce", trip.nonce},
+                  {"code_challenge", base64url(view(sha256(trip.verifier)))},
+                  {"code_challenge_method", "S256"},
+                  {"prompt", (*form)["other"].empty() ? "" : "login"}}));
 }
 
 Task<net::Reply> AuthorizationServer::come_back(LoginRequest& request) {
@@ -169,13 +157,13 @@ Task<net::Reply> AuthorizationServer::come_back(LoginRequest& request) {
   if (!provider) co_return problem_page(404, "Nothing is here", "Nobody signs in by this provider any more.");
   const std::string again = request_of(trip->query, visit);
   const auto& document = provider->document;
-  const auto refuse = [&](std::string_view reason, const Error& error) {
+  const auto refuse = [&](const Error& error) {
     spdlog::warn("issuer {}: somebody could not sign in: {}", document.name,
                  error.hint.empty() ? error.what : error.hint);
-    request.refusal(reason, "");
+    request.refusal("sign_in", "");
   };
 
-  const std::string place = place_of(request.exchange);
+  const std::string place = address_of(request.exchange);
   if (limits_->begin("", place, clock_.steady()) > Duration::zero())
     co_return problem_page(429, "Too many attempts", "Wait a little, then log in again.", again);
   const auto endpoints = co_await providers_->find(request.client, *provider, clock_.steady());
@@ -192,7 +180,7 @@ Task<net::Reply> AuthorizationServer::come_back(LoginRequest& request) {
                                        public_url_ + "/oauth/callback");
   auto jws = token ? read_jws(*token) : Result<Jws>(Failure(token.error()));
   if (!jws) {
-    refuse("sign_in", jws.error());
+    refuse(jws.error());
     if (jws.error().code != Code::unauthenticated) co_return page_of(jws.error());
     co_return not_signed_in("The provider did not confirm who you are. Try again.", again);
   }
@@ -213,7 +201,7 @@ Task<net::Reply> AuthorizationServer::come_back(LoginRequest& request) {
   if (principal && principal->kind != policy::Principal::Kind::user)
     principal = client_error(Code::unauthenticated, "the ID token names nobody");
   if (!principal) {
-    refuse("sign_in", principal.error());
+    refuse(principal.error());
     if (principal.error().code != Code::unauthenticated) co_return page_of(principal.error());
     co_return not_signed_in("The provider's answer is not accepted: " + principal.error().hint + ".", again);
   }

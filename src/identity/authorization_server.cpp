@@ -23,8 +23,6 @@ namespace {
 
 constexpr std::string_view kRequest = "oauth-request";
 
-std::string part_of(std::string_view text, std::size_t most) { return std::string(text.substr(0, most)); }
-
 bool is_challenge(std::string_view text) {
   return text.size() == 43 && unbase64url(text).has_value();  // SHA-256 as base64url: RFC 7636 section 4.2
 }
@@ -118,7 +116,7 @@ bool AuthorizationServer::is_ours(std::string_view resource) const {
 
 Task<Result<OauthClient>> AuthorizationServer::client_of(LoginRequest& request, std::string_view id) {
   if (is_document_id(id, options_.private_clients))
-    co_return co_await documents_->find(request.client, std::string(id), place_of(request.exchange),
+    co_return co_await documents_->find(request.client, std::string(id), address_of(request.exchange),
                                         clock_.steady());
   auto client = opened_client(sealer_, id);
   if (!client)
@@ -191,8 +189,8 @@ Visit AuthorizationServer::visit_of(const net::Request& request) const {
   return opened_visit(sealer_, cookie_of(request, cookie_name()));
 }
 
-Task<Result<std::optional<AuthorizationServer::Person>>> AuthorizationServer::person_of(LoginRequest& request,
-                                                                                        const Visit& visit) {
+Task<Result<std::optional<policy::Principal>>> AuthorizationServer::person_of(LoginRequest& request,
+                                                                              const Visit& visit) {
   if (visit.sign_in.empty()) co_return std::nullopt;
   auto found = co_await net::run_on_executor(request.exchange.shard(), database_,
                                              [this, id = visit.sign_in] { return accounts_.sign_in(id); });
@@ -200,7 +198,7 @@ Task<Result<std::optional<AuthorizationServer::Person>>> AuthorizationServer::pe
   if (!*found) co_return std::nullopt;
   auto principal = request.issuers->signed_in(**found);
   if (!principal) co_return std::nullopt;
-  co_return Person{.sign_in = std::move(**found), .principal = std::move(*principal)};
+  co_return std::move(*principal);
 }
 
 Task<net::Reply> AuthorizationServer::welcome(LoginRequest& request, store::SignIn sign_in,
@@ -264,9 +262,8 @@ Task<net::Reply> AuthorizationServer::authorize(LoginRequest& request, std::stri
   auto person = co_await person_of(request, visit);
   if (!person) co_return page_of(person.error());
   if (!*person) co_return ask_to_sign_in(request, *wish, std::move(visit), {}, 200);
-  const std::string who = shown_name_of((*person)->principal);
-  const auto offer =
-      request.offer((*person)->principal, std::string_view(wish->resource).substr(public_url_.size()));
+  const std::string who = shown_name_of(**person);
+  const auto offer = request.offer(**person, std::string_view(wish->resource).substr(public_url_.size()));
   if (!offer)
     co_return problem_page(403, "Nothing for you here",
                            who + " may use nothing at " + wish->resource +
@@ -297,15 +294,12 @@ Task<net::Reply> AuthorizationServer::sign_in(LoginRequest& request) {
   if (!form) co_return page_of(form.error());
   Visit visit = visit_of(request.exchange.request());
   const auto query = sealed_query(*form, visit);
-  if (!query) {
-    const auto before = query_of(*form);
-    co_return before ? redirect_to("/oauth/authorize?" + *before) : page_of(query.error());
-  }
+  if (!query) co_return lost_page(*form, query.error());
   auto wish = co_await wish_of(request, *query);
   if (!wish) co_return page_of(wish.error());
 
-  const std::string name = part_of(lower(trim((*form)["user"])), 128);
-  const std::string place = place_of(request.exchange);
+  const std::string name = lower(trim((*form)["user"])).substr(0, 128);
+  const std::string place = address_of(request.exchange);
   const Duration wait = limits_->begin(name, place, clock_.steady());
   if (wait > Duration::zero()) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
@@ -339,10 +333,7 @@ Task<net::Reply> AuthorizationServer::consent(LoginRequest& request) {
   if (!form) co_return page_of(form.error());
   Visit visit = visit_of(request.exchange.request());
   const auto query = sealed_query(*form, visit);
-  if (!query) {
-    const auto before = query_of(*form);
-    co_return before ? redirect_to("/oauth/authorize?" + *before) : page_of(query.error());
-  }
+  if (!query) co_return lost_page(*form, query.error());
   auto wish = co_await wish_of(request, *query);
   if (!wish) co_return page_of(wish.error());
   if ((*form)["decision"] == "other") co_return ask_to_sign_in(request, *wish, {}, {.other = true}, 200);
@@ -351,9 +342,9 @@ Task<net::Reply> AuthorizationServer::consent(LoginRequest& request) {
   if (!*person) co_return redirect_to("/oauth/authorize?" + *query);
   const std::string& decision = (*form)["decision"];
 
-  const std::string said = fmt::format(
-      R"("user":{},"client":{},"redirect":{},"resource":{})", json::quote((*person)->principal.name()),
-      json::quote(wish->client.name), json::quote(place_of(wish->redirect)), json::quote(wish->resource));
+  const std::string said = fmt::format(R"("user":{},"client":{},"redirect":{},"resource":{})",
+                                       json::quote((*person)->name()), json::quote(wish->client.name),
+                                       json::quote(place_of(wish->redirect)), json::quote(wish->resource));
   if (decision != "allow") {
     request.note("consent", said + ",\"decision\":\"deny\"");
     co_return redirect_to(wish->back(public_url_, "", "access_denied", "The person said no."));

@@ -3,14 +3,12 @@
 
 #include <algorithm>
 
-#include "client_documents.hpp"
 #include "oauth_answers.hpp"
-#include "provider_endpoints.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/identity/authorization_server.hpp"
+#include "sallyport/json/list.hpp"
 #include "sallyport/net/run_on_executor.hpp"
-#include "sign_in_limits.hpp"
 #include "visit.hpp"
 
 namespace sallyport::identity {
@@ -61,15 +59,14 @@ Task<net::Reply> AuthorizationServer::enroll(LoginRequest& request) {
   if (!client) co_return refused(client.error());
   const auto id = sealed_client(sealer_, *client);
   if (!id) co_return refused(id.error());
-  std::string redirects = "[";
-  for (const auto& uri : client->redirects) redirects += (redirects.size() > 1 ? "," : "") + json::quote(uri);
   const auto type = document->root().find("application_type");
   co_return oauth_reply(
-      201, fmt::format(R"({{"client_id":{},"client_id_issued_at":{},"client_name":{},"redirect_uris":{}],)"
+      201, fmt::format(R"({{"client_id":{},"client_id_issued_at":{},"client_name":{},"redirect_uris":{},)"
                        R"("application_type":{},"grant_types":["authorization_code","refresh_token"],)"
                        R"("response_types":["code"],"token_endpoint_auth_method":"none","scope":"mcp"}})",
                        json::quote(*id), unix_millis(clock_.now()) / 1000, json::quote(client->name),
-                       redirects, json::quote(type && type->string() == "native" ? "native" : "web")));
+                       json::list_of(client->redirects),
+                       json::quote(type && type->string() == "native" ? "native" : "web")));
 }
 
 Task<net::Reply> AuthorizationServer::tokens(LoginRequest& request) {
@@ -186,10 +183,8 @@ Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
   if (const auto token = opened_refresh(sealer_, (*form)["token"], (*form)["client_id"]))
     grant = token->grant;
   if (auto jws = read_jws((*form)["token"]); grant.empty() && jws) {
-    const auto keys = request.own().keys()->keys();
-    const auto verified = verify_token(
-        std::move(*jws), *keys.set,
-        {.issuer = public_url_, .algorithms = {Algorithm::es256}, .types = {"at+jwt"}}, clock_.now());
+    const Issuer& own = *request.issuers->find(public_url_);
+    const auto verified = verify_token(std::move(*jws), *own.keys->keys().set, own.rules, clock_.now());
     const auto claim = verified ? verified->claims.root().find("grant") : std::nullopt;
     const auto client = verified ? verified->claims.root().find("client_id") : std::nullopt;
     if (claim && client && client->string() == client_key((*form)["client_id"]))

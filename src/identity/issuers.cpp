@@ -118,6 +118,13 @@ std::vector<std::string> words_in(const std::optional<json::Value>& value) {
   return out;
 }
 
+/// In order, each once: as everybody who compares principals expects them.
+void sort_once(std::vector<std::string>& names) {
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+}
+
 std::atomic<std::uint64_t> tables{0};
 
 }  // namespace
@@ -213,9 +220,7 @@ Result<policy::Principal> IssuerTable::signed_in(std::string_view issuer, std::s
       for (const auto& one : list->elements()) to.push_back(one.string().value_or(""));
   };
   add("teams", out.teams);
-  std::ranges::sort(out.teams);
-  const auto repeated = std::ranges::unique(out.teams);
-  out.teams.erase(repeated.begin(), repeated.end());
+  sort_once(out.teams);
   add("roles", out.roles);
   if (const auto claims = identity.find("claims"))
     for (const auto& claim : claims->members()) out.claims[claim.key()] = claim.value.string().value_or("");
@@ -250,9 +255,7 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
   auto roles = names_in(claims, document.roles, "roles");
   if (!roles) return Failure(roles.error());
   out.teams.insert(out.teams.end(), teams->begin(), teams->end());
-  std::ranges::sort(out.teams);
-  const auto repeated = std::ranges::unique(out.teams);
-  out.teams.erase(repeated.begin(), repeated.end());
+  sort_once(out.teams);
   out.roles = std::move(*roles);
 
   for (const std::string_view client : {"azp", "client_id"}) {

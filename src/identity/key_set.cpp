@@ -9,20 +9,15 @@
 
 #include <algorithm>
 
+#include "openssl_pointers.hpp"
 #include "sallyport/core/bytes.hpp"
-#include "sallyport/core/freed.hpp"
 #include "sallyport/identity/jwt.hpp"
 
 namespace sallyport::identity {
 namespace {
 
 using PublicKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
-using Builder = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
 using Number = std::unique_ptr<BIGNUM, Freed<BN_free>>;
-using Signature = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>>;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());

@@ -6,6 +6,7 @@
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/characters.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/json/list.hpp"
 #include "sallyport/net/egress.hpp"
 
 namespace sallyport::identity {
@@ -152,9 +153,9 @@ Result<OauthClient> read_client(json::Value metadata) {
 }
 
 Result<std::string> sealed_client(const Sealer& sealer, const OauthClient& client) {
-  std::string text = "{\"name\":" + json::quote(client.name) + ",\"redirect_uris\":[";
-  for (const auto& uri : client.redirects) text += (text.ends_with('[') ? "" : ",") + json::quote(uri);
-  std::string id = sealer.seal(kPurpose, "", text + "]}");
+  std::string id = sealer.seal(kPurpose, "",
+                               "{\"name\":" + json::quote(client.name) +
+                                   ",\"redirect_uris\":" + json::list_of(client.redirects) + "}");
   if (id.size() > limits::kOauthClient)
     return refused("invalid_client_metadata", "This registration is too long; name fewer redirect_uris.");
   return id;

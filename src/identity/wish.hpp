@@ -2,10 +2,10 @@
 /// What the parts of the built-in authorization server share.
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "oauth_answers.hpp"
 #include "sallyport/identity/authorization_server.hpp"
 
 namespace sallyport::identity {
@@ -29,17 +29,8 @@ struct AuthorizationServer::Wish {
 };
 
 /// Where a browser is; empty where a proxy stands in between and everybody comes from it.
-inline std::string place_of(net::Exchange& exchange) {
+inline std::string address_of(net::Exchange& exchange) {
   return exchange.request().forwarded.lines.empty() ? exchange.peer().ip : std::string();
-}
-
-/// The query that a form of ours was about, although the form itself is too old or another tab's: it leads to
-/// the sign-in or consent page again, as if the client had just sent the browser. nullopt: none that could be
-/// one.
-inline std::optional<std::string> query_of(const Form& form) {
-  const std::string& query = form["query"];
-  const bool plain = std::ranges::all_of(query, [](char c) { return c > ' ' && c < 0x7f; });
-  return query.empty() || !plain ? std::nullopt : std::optional(query);
 }
 
 /// For a login that cannot go on, and whose client must not be told by a redirect.
@@ -51,6 +42,14 @@ inline net::Reply page_of(const Error& error) {
   return problem_page(
       503, "Signing in does not work now",
       "The gateway cannot reach what it needs. Try again; if it stays so, tell its administrators.");
+}
+
+/// The form is too old, or another tab's: the query that it was about leads to the sign-in or consent page
+/// again, as if the client had just sent the browser.
+inline net::Reply lost_page(const Form& form, const Error& error) {
+  const std::string& query = form["query"];
+  const bool plain = std::ranges::all_of(query, [](char c) { return c > ' ' && c < 0x7f; });
+  return query.empty() || !plain ? page_of(error) : redirect_to("/oauth/authorize?" + query);
 }
 
 }  // namespace sallyport::identity

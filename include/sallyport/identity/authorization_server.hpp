@@ -84,13 +84,8 @@ class AuthorizationServer {
   /// The query of a form that was sent by a page of ours to this browser. Errors: bad_request.
   Result<std::string> sealed_query(const Form& form, const Visit& visit) const;
   Visit visit_of(const net::Request& request) const;
-  /// Somebody who has signed in, and as whom.
-  struct Person {
-    store::SignIn sign_in;
-    policy::Principal principal;
-  };
-  /// nullopt: nobody, or that is over.
-  Task<Result<std::optional<Person>>> person_of(LoginRequest& request, const Visit& visit);
+  /// Who has signed in; nullopt: nobody, or that is over.
+  Task<Result<std::optional<policy::Principal>>> person_of(LoginRequest& request, const Visit& visit);
   /// Somebody has just signed in: a new cookie, and on with what the client wanted. `password` as it was
   /// encoded when it fitted; empty: a provider vouches.
   Task<net::Reply> welcome(LoginRequest& request, store::SignIn sign_in, std::string password,
