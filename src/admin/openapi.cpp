@@ -110,6 +110,20 @@ Description describe(const std::string& operation) {
   if (operation == "grant.list") return {"What users let clients do", {{"user", text("of this user only")}}};
   if (operation == "grant.end")
     return {"Ends a grant from the next request on", {{"id", text("of the grant")}}, {"id"}};
+  if (operation == "token.mint") {
+    return {"Makes a short-lived token for an agent; its text is shown in this answer only",
+            {{"agent", text("that there is, and that is not disabled")},
+             {"tools", words()},
+             {"ttl", {{"type", "integer"}, {"description", "seconds; 600 when absent, at most 43200"}}},
+             {"endpoint", text("path that it is for; default /mcp")}},
+            {"agent"}};
+  }
+  if (operation == "token.list")
+    return {"Tokens that programs were given", {{"agent", text("of this agent only")}}};
+  if (operation == "token.revoke")
+    return {"Ends a token and all that were made from it, from the next request on",
+            {{"id", text("of the token, or its text")}},
+            {"id"}};
   if (operation == "vault.rotate") {
     return {"Makes a new master key, or a new key in a ring",
             {{"what", text("master or ring")}, {"ring", text("default sealed-ids")}},

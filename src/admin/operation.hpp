@@ -76,6 +76,9 @@ Result<nlohmann::json> list_users(Context& context, const nlohmann::json& argume
 Result<nlohmann::json> remove_user(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> list_grants(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> end_grant(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> mint_token(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> list_tokens(Context& context, const nlohmann::json& arguments);
+Result<nlohmann::json> revoke_token(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> rotate_vault(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_backup(Context& context, const nlohmann::json& arguments);
 Result<nlohmann::json> write_checkpoint(Context& context, const nlohmann::json& arguments);

@@ -12,6 +12,8 @@ namespace {
 
 store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
 
+bool is_consent(const store::Grant& grant) { return grant.how == store::Grant::kConsent; }
+
 std::string_view state_of(const store::Grant& grant, std::int64_t now) {
   if (grant.ended) return "ended";
   return grant.active(now) ? "active" : "expired";
@@ -73,7 +75,7 @@ Result<nlohmann::json> list_users(Context& context, const nlohmann::json& argume
   const auto now = unix_millis(system_clock().now());
   std::map<std::string, int> active;
   for (const auto& grant : *grants)
-    active[grant.user] += grant.issuer == store::kLocalUsers && grant.active(now) ? 1 : 0;
+    active[grant.user] += is_consent(grant) && grant.issuer == store::kLocalUsers && grant.active(now);
   std::map<std::string, std::vector<std::string>> teams;
   for (const auto& document : *documents) {
     const auto* team = std::get_if<store::Team>(&document);
@@ -107,7 +109,8 @@ Result<nlohmann::json> list_grants(Context& context, const nlohmann::json& argum
   if (!grants) return std::unexpected(grants.error());
   const auto now = unix_millis(system_clock().now());
   nlohmann::json rows = nlohmann::json::array();
-  for (const auto& grant : *grants) rows.push_back(row_of(grant, now));
+  for (const auto& grant : *grants)
+    if (is_consent(grant)) rows.push_back(row_of(grant, now));
   return nlohmann::json{{"grants", std::move(rows)}};
 }
 

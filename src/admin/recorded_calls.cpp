@@ -136,6 +136,8 @@ Result<void> read_decisions(const std::string& directory, std::int64_t from_mill
     const auto record = document->root();
     const std::string type = text_of(record, "type");
     if (type != "intent" && (type != "refusal" || text_of(record, "reason") != "denied")) return true;
+    // What a token was limited to is nothing that policies say.
+    if (text_of(record, "rule") == "token") return true;
     RecordedDecision out{.call = {.id = text_of(record, "call"),
                                   .principal = text_of(record, "principal"),
                                   .endpoint = text_of(record, "endpoint"),

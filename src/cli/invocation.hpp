@@ -57,6 +57,7 @@ void add_tool(CLI::App& app, Invocation& invocation);
 void add_lock(CLI::App& app, Invocation& invocation);
 void add_access(CLI::App& app, Invocation& invocation);
 void add_user(CLI::App& app, Invocation& invocation);
+void add_token(CLI::App& app, Invocation& invocation);
 void add_policy_test(CLI::App& policy, Invocation& invocation);
 void add_policy_replay(CLI::App& policy, Invocation& invocation);
 void add_why(CLI::App& app, Invocation& invocation);

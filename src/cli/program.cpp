@@ -82,6 +82,7 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   add_lock(app, invocation);
   add_access(app, invocation);
   add_user(app, invocation);
+  add_token(app, invocation);
   add_why(app, invocation);
   add_audit(app, invocation);
   add_connect(app, invocation);

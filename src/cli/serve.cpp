@@ -202,7 +202,8 @@ admin::Live Server::Impl::live() {
       .checkpoint = [this] { return journal->checkpoint(); },
       .note = [this](std::string_view name, std::string members) { gateway->note(name, std::move(members)); },
       .exported_tools = [this](const std::string& path) { return gateway->exported_tools(path); },
-      .environment = settings.environment};
+      .environment = settings.environment,
+      .public_url = public_url};
 }
 
 void Server::Impl::record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {

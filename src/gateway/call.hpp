@@ -10,6 +10,7 @@
 #include "outlet.hpp"
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/gateway/snapshot.hpp"
+#include "sallyport/json/list.hpp"
 #include "sallyport/mcp/message.hpp"
 #include "sallyport/net/server.hpp"
 #include "session.hpp"
@@ -87,8 +88,13 @@ struct Call {
   std::vector<std::pair<std::string, std::string>> cors;  ///< headers for a browser client
 
   std::string principal_name() const { return principal ? principal->name() : std::string(); }
-  /// Session ids and cursors belong to one principal at one endpoint.
-  std::string bound() const { return principal_name() + "\n" + endpoint_path; }
+  /// Session ids and cursors belong to one principal at one endpoint, and within one bound of its tokens.
+  std::string bound() const {
+    const bool limited = principal && principal->tools;
+    return principal_name() + "\n" + endpoint_path + (limited ? "\n" + json::list_of(*principal->tools) : "");
+  }
+  /// The grant that the token stands for; empty: a key, or another issuer's token.
+  std::string grant() const { return token ? token->grant : std::string(); }
 };
 
 /// What this caller may do, under the version of everything that the request began with. `own` holds it where

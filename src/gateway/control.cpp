@@ -85,7 +85,7 @@ Result<void> Control::reload() {
   if (!pins) return Failure(pins.error());
 
   auto next_issuers = resolve_issuers(*documents);
-  auto next_own = resolve_own(*documents);
+  auto next_own = resolve_own();
   if (!next_own) return Failure(next_own.error());
   auto previous = std::exchange(managed_, std::move(next));
   auto old_issuers = std::exchange(issuers_, std::move(next_issuers));

@@ -77,9 +77,8 @@ class Control {
   /// What these documents' issuers need; the sources of keys that there are, where nothing has changed.
   std::map<std::string, identity::IssuerParts> resolve_issuers(
       const std::vector<store::AnyDocument>& documents);
-  /// This gateway as an issuer; null where nobody can sign in here. The one that there is, while it signs
-  /// with the same keys.
-  Result<std::shared_ptr<identity::OwnIssuer>> resolve_own(const std::vector<store::AnyDocument>& documents);
+  /// This gateway as an issuer: the one that there is, while it signs with the same keys.
+  Result<std::shared_ptr<identity::OwnIssuer>> resolve_own();
   void end(const std::shared_ptr<identity::KeySource>& source);
   /// Requires: no request is under way. Comes back when nothing is fetched any more.
   void end_issuers();
@@ -115,7 +114,7 @@ class Control {
   std::map<std::string, std::shared_ptr<Managed>> managed_;
   std::map<std::string, std::shared_ptr<const Pins>> pins_;  // by server
   std::map<std::string, identity::IssuerParts> issuers_;     // by document
-  std::shared_ptr<identity::OwnIssuer> own_;                 // null: nobody signs in here
+  std::shared_ptr<identity::OwnIssuer> own_;                 // null: not loaded yet
   std::atomic<bool> stopping_{false};
 
   std::mutex ending_mutex_;

@@ -1,6 +1,5 @@
 // The keys of issuers: which sources there are, and their end.
 #include <spdlog/spdlog.h>
-#include <algorithm>
 #include <thread>
 
 #include "control.hpp"
@@ -45,15 +44,9 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
   return out;
 }
 
-Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own(
-    const std::vector<store::AnyDocument>& documents) {
+Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own() {
   auto users = accounts_.any_user();
   if (!users) return Failure(users.error());
-  const bool providers = std::ranges::any_of(documents, [](const auto& document) {
-    const auto* issuer = std::get_if<store::Issuer>(&document);
-    return issuer && !issuer->sign_in.client_id.empty();
-  });
-  if (!*users && !providers) return std::shared_ptr<identity::OwnIssuer>();
   auto seeds = accounts_.signing_ring();
   if (!seeds) return Failure(seeds.error());
   auto ended = accounts_.ended_grants();

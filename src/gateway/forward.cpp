@@ -95,6 +95,7 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
   const std::string_view arguments = completed != upstream.replace.end() ? std::string_view(completed->second)
                                      : given                             ? given->raw()
                                                                          : std::string_view();
+  const std::string grant = call.grant();
   call.here.journal.intent({.call = call.id,
                             .principal = call.principal->name(),
                             .key_id = call.key_id,
@@ -107,7 +108,9 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
                             .arguments = arguments,
                             .capture = call.capture,
                             .client = call.exchange.peer().ip,
-                            .continues = state ? std::string_view(state->call) : std::string_view()},
+                            .continues = state ? std::string_view(state->call) : std::string_view(),
+                            .actor = call.principal->actor,
+                            .grant = grant},
                            [&durable](Result<void> written) { durable.deliver(std::move(written)); });
   call.here.commit_soon();
   if (auto written = co_await durable; !written) {

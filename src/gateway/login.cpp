@@ -43,6 +43,7 @@ identity::LoginRequest login_request(Call& call, std::function<void()> keys_chan
   return {.exchange = call.exchange,
           .client = *call.here.client,
           .issuers = call.snapshot->issuers,
+          .keys = call.snapshot->keys,
           .offer = [&call](policy::Principal who,
                            std::string_view path) { return offer_to(call, std::move(who), path); },
           .keys_changed = std::move(keys_changed),

@@ -53,9 +53,10 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
   }
   const auto resource = resource_of(request.path, kWellKnown);
   // Clients of 2025-03-26 look for the server's metadata as if each endpoint had one of its own.
-  const bool of_login = snapshot.issuers->own() && std::ranges::any_of(kServers, [&](const auto place) {
-                          return resource_of(request.path, place).has_value();
-                        });
+  const bool of_login =
+      snapshot.issuers->has_people() && std::ranges::any_of(kServers, [&](const auto place) {
+        return resource_of(request.path, place).has_value();
+      });
   if ((!resource || snapshot.issuers->empty()) && !of_login) {
     reply.status = 404;
     reply.body =

@@ -35,7 +35,8 @@ std::int64_t micros_since(SteadyTime start) {
 }
 
 void record(const Call& call, const Result<Answer>& answer) {
-  const std::string principal = call.principal_name();
+  const std::string principal = call.principal_name(), grant = call.grant();
+  const std::string actor = call.principal ? call.principal->actor : std::string();
   if (call.intent_written) {
     const auto* result = answer ? std::get_if<RpcResult>(&*answer) : nullptr;
     const std::string_view raw = result ? std::string_view(result->raw) : std::string_view();
@@ -59,6 +60,8 @@ void record(const Call& call, const Result<Answer>& answer) {
                                .reason = reason,
                                .rule = call.rule,
                                .client = call.exchange.peer().ip,
+                               .actor = actor,
+                               .grant = grant,
                                .status = answer ? 200 : show(answer.error(), call).http,
                                .before_authentication = !call.principal});
   } else if (!std::holds_alternative<Accepted>(*answer) && !std::holds_alternative<RpcError>(*answer)) {

@@ -93,9 +93,11 @@ Task<Result<Verified>> verify(Call& call, std::string_view text, const Digest& d
   if (issuer->has_ended(verified->token))
     co_return client_error(Code::unauthenticated,
                            "The token is not accepted: what it stands on has been revoked.");
-  co_return Verified{
-      .token = std::make_shared<const GoodToken>(std::move(verified->token), issuer->fingerprint),
-      .version = verified->version};
+  const auto grant = issuer->own ? verified->token.claims.root().find("grant") : std::nullopt;
+  std::string id = grant ? grant->string().value_or("") : "";
+  co_return Verified{.token = std::make_shared<const GoodToken>(std::move(verified->token),
+                                                                issuer->fingerprint, std::move(id)),
+                     .version = verified->version};
 }
 
 }  // namespace
@@ -139,6 +141,7 @@ std::string everything_of(const policy::Principal& principal) {
     add(name);
     add(value);
   }
+  if (principal.tools) all(*principal.tools);
   return out;
 }
 

@@ -21,6 +21,7 @@ class ShardState;
 struct GoodToken {
   identity::VerifiedToken verified;
   std::string fingerprint;  ///< of its issuer's document at that time
+  std::string grant{};      ///< that it stands for, where it is one of ours
 };
 
 /// Who vouches for a token now, by which set of keys.

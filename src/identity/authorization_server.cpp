@@ -67,7 +67,8 @@ std::string AuthorizationServer::metadata() const {
   return fmt::format(
       R"({{"issuer":{},"authorization_endpoint":{},"token_endpoint":{}{},"revocation_endpoint":{},"jwks_uri":{},)"
       R"("scopes_supported":["mcp"],"response_types_supported":["code"],"response_modes_supported":["query"],)"
-      R"("grant_types_supported":["authorization_code","refresh_token"],)"
+      R"("grant_types_supported":["authorization_code","refresh_token",)"
+      R"("urn:ietf:params:oauth:grant-type:token-exchange"],)"
       R"("token_endpoint_auth_methods_supported":["none"],)"
       R"("revocation_endpoint_auth_methods_supported":["none"],"code_challenge_methods_supported":["S256"],)"
       R"("client_id_metadata_document_supported":true,"authorization_response_iss_parameter_supported":true}})",
@@ -80,7 +81,9 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
   const std::string_view name = what.path.substr(std::string_view("/oauth/").size());
   const bool is_page = name == "authorize" || name == "sign-in" || name == "consent" || name == "elsewhere" ||
                        name == "callback";
-  if (!request.issuers->own() || (!is_page && !is_open(what.path)))
+  // Programs get tokens where no people do.
+  const bool for_people = is_page || name == "register";
+  if ((for_people && !request.issuers->has_people()) || (!is_page && !is_open(what.path)))
     co_return is_open(what.path)
         ? oauth_error(404, "invalid_request", "Nobody can sign in here: this gateway keeps no users.")
         : problem_page(404, "Nothing is here",

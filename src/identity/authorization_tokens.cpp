@@ -14,28 +14,10 @@
 namespace sallyport::identity {
 namespace {
 
-net::Reply refused(std::string_view error, std::string_view description) {
-  return oauth_error(error == "invalid_client" ? 401 : 400, error, description);
-}
-
-/// Of something that came over the network and could not even be read.
-net::Reply refused(const Error& error) {
-  if (error.code == Code::bad_request || error.code == Code::too_large)
-    return refused(error.data.empty() ? "invalid_request" : std::string_view(error.data), error.hint);
-  net::Reply reply =
-      oauth_error(503, "temporarily_unavailable", "The gateway cannot do that now; try again.");
-  reply.headers.emplace_back("Retry-After", "1");
-  return reply;
-}
+constexpr std::string_view kExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 std::int64_t millis_of(Duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-}
-
-/// The members of an object that we made, to stand before others.
-std::string members_of(std::string_view object) {
-  if (object.size() <= 2) return "";
-  return std::string(object.substr(1, object.size() - 2)) + ",";
 }
 
 /// RFC 7636 section 4.1, 4.6.
@@ -52,13 +34,14 @@ Task<net::Reply> AuthorizationServer::enroll(LoginRequest& request) {
         403, "access_denied",
         "Clients cannot register here: use the URL of a client id metadata document as client_id.");
   auto body = co_await request.exchange.read_body(limits::kOauthBody);
-  if (!body) co_return refused(body.error());
+  if (!body) co_return oauth_refusal(body.error());
   const auto document = json::Document::parse(std::move(*body));
-  if (!document) co_return refused("invalid_client_metadata", "A client is described by a JSON object.");
+  if (!document)
+    co_return oauth_refusal("invalid_client_metadata", "A client is described by a JSON object.");
   const auto client = read_client(document->root());
-  if (!client) co_return refused(client.error());
+  if (!client) co_return oauth_refusal(client.error());
   const auto id = sealed_client(sealer_, *client);
-  if (!id) co_return refused(id.error());
+  if (!id) co_return oauth_refusal(id.error());
   const auto type = document->root().find("application_type");
   co_return oauth_reply(
       201, fmt::format(R"({{"client_id":{},"client_id_issued_at":{},"client_name":{},"redirect_uris":{},)"
@@ -71,31 +54,35 @@ Task<net::Reply> AuthorizationServer::enroll(LoginRequest& request) {
 
 Task<net::Reply> AuthorizationServer::tokens(LoginRequest& request) {
   auto form = co_await form_of(request);
-  if (!form) co_return refused(form.error());
+  if (!form) co_return oauth_refusal(form.error());
   if (request.exchange.request().headers.find("authorization"))
-    co_return refused("invalid_client", "Clients have no secret here: send client_id in the body alone.");
-  if ((*form)["client_id"].empty()) co_return refused("invalid_request", "client_id is missing.");
+    co_return oauth_refusal("invalid_client",
+                            "Clients have no secret here: send client_id in the body alone.");
+  const std::string& type = (*form)["grant_type"];
+  if (type == kExchange) co_return co_await exchange(request, *form);
+  if ((*form)["client_id"].empty()) co_return oauth_refusal("invalid_request", "client_id is missing.");
   // Clients that hear this forget their registration, and make another one.
   if (const auto& id = (*form)["client_id"];
       !is_document_id(id, options_.private_clients) && !opened_client(sealer_, id))
-    co_return refused("invalid_client", "This client is not known here any more; it has to register again.");
-  const std::string& type = (*form)["grant_type"];
+    co_return oauth_refusal("invalid_client",
+                            "This client is not known here any more; it has to register again.");
   if (type == "authorization_code") co_return co_await redeem(request, *form);
   if (type == "refresh_token") co_return co_await renew(request, *form);
-  co_return refused("unsupported_grant_type", "grant_type is authorization_code or refresh_token.");
+  co_return oauth_refusal("unsupported_grant_type",
+                          "grant_type is authorization_code, refresh_token or that of a token exchange.");
 }
 
 Task<net::Reply> AuthorizationServer::redeem(LoginRequest& request, const Form& form) {
   const auto code = opened_code(sealer_, form["code"], form["client_id"]);
-  if (!code) co_return refused("invalid_grant", "The code is none of ours, or another client's.");
+  if (!code) co_return oauth_refusal("invalid_grant", "The code is none of ours, or another client's.");
   if (unix_millis(clock_.now()) >= code->until)
-    co_return refused("invalid_grant", "The code is too old; log in again.");
+    co_return oauth_refusal("invalid_grant", "The code is too old; log in again.");
   if (!form["redirect_uri"].empty() && form["redirect_uri"] != code->redirect)
-    co_return refused("invalid_grant", "redirect_uri is another one than before.");
+    co_return oauth_refusal("invalid_grant", "redirect_uri is another one than before.");
   if (!fits(form["code_verifier"], code->challenge))
-    co_return refused("invalid_grant", "code_verifier does not fit the challenge.");
+    co_return oauth_refusal("invalid_grant", "code_verifier does not fit the challenge.");
   if (!form["resource"].empty() && form["resource"] != code->grant.resource)
-    co_return refused("invalid_target", "resource is another one than before.");
+    co_return oauth_refusal("invalid_target", "resource is another one than before.");
   auto begun = co_await net::run_on_executor(
       request.exchange.shard(), database_,
       [this, code = *code, issuers = request.issuers, changed = request.keys_changed] {
@@ -109,23 +96,24 @@ Task<net::Reply> AuthorizationServer::redeem(LoginRequest& request, const Form& 
                                        return issuers->signed_in(by).has_value();
                                      });
       });
-  if (!begun) co_return refused(begun.error());
+  if (!begun) co_return oauth_refusal(begun.error());
   if (begun->what == store::Accounts::Start::over)
-    co_return refused("invalid_grant", "The one who said yes is not signed in any more; log in again.");
+    co_return oauth_refusal("invalid_grant", "The one who said yes is not signed in any more; log in again.");
   if (begun->what == store::Accounts::Start::replayed) {
     request.own().end(code->grant.id);
     if (begun->ended_now)
       request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"replayed")",
                                               json::quote(code->grant.id), json::quote(begun->grant.user)));
-    co_return refused("invalid_grant",
-                      "The code was used before: what it had granted has ended, because two hold it.");
+    co_return oauth_refusal("invalid_grant",
+                            "The code was used before: what it had granted has ended, because two hold it.");
   }
   co_return issued(request, begun->grant, form["client_id"]);
 }
 
 Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& form) {
   const auto token = opened_refresh(sealer_, form["refresh_token"], form["client_id"]);
-  if (!token) co_return refused("invalid_grant", "The refresh token is none of ours, or another client's.");
+  if (!token)
+    co_return oauth_refusal("invalid_grant", "The refresh token is none of ours, or another client's.");
   auto renewed = co_await net::run_on_executor(
       request.exchange.shard(), database_,
       [this, token = *token, issuers = request.issuers, changed = request.keys_changed] {
@@ -137,19 +125,19 @@ Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& f
           return known && is_ours(grant.resource);
         });
       });
-  if (!renewed) co_return refused(renewed.error());
+  if (!renewed) co_return oauth_refusal(renewed.error());
   if (renewed->what == store::Accounts::Renewal::reused) {
     request.own().end(token->grant);
     request.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":"reused")",
                                             json::quote(token->grant), json::quote(renewed->grant.user)));
-    co_return refused(
+    co_return oauth_refusal(
         "invalid_grant",
         "The refresh token was used before: the grant has ended, because two hold it. Log in again.");
   }
   if (renewed->what != store::Accounts::Renewal::fresh)
-    co_return refused("invalid_grant", "The grant has ended; log in again.");
+    co_return oauth_refusal("invalid_grant", "The grant has ended; log in again.");
   if (!form["resource"].empty() && form["resource"] != renewed->grant.resource)
-    co_return refused("invalid_target", "resource is another one than before.");
+    co_return oauth_refusal("invalid_target", "resource is another one than before.");
   co_return issued(request, renewed->grant, form["client_id"]);
 }
 
@@ -162,12 +150,7 @@ net::Reply AuthorizationServer::issued(const LoginRequest& request, const store:
   const auto now = unix_millis(clock_.now()) / 1000;
   auto life = std::chrono::seconds(limits::kAccessLife).count();
   if (grant.ends != 0) life = std::clamp<std::int64_t>(grant.ends / 1000 - now, 1, life);
-  const std::string claims = fmt::format(
-      R"({{{}"iss":{},"idp":{},"sub":{},"aud":{},"client_id":{},"client_name":{},"scope":{},"iat":{},"exp":{},"jti":{},"grant":{}}})",
-      members_of(grant.identity), json::quote(public_url_), json::quote(grant.issuer),
-      json::quote(grant.user), json::quote(grant.resource), json::quote(grant.client),
-      json::quote(grant.client_name), json::quote(grant.scope), now, now + life, json::quote(random_id()),
-      json::quote(grant.id));
+  const std::string claims = access_claims(public_url_, grant, random_id(), now, now + life);
   return oauth_reply(
       200,
       fmt::format(R"({{"access_token":{},"token_type":"Bearer","expires_in":{},"refresh_token":{}{}}})",
@@ -178,7 +161,7 @@ net::Reply AuthorizationServer::issued(const LoginRequest& request, const store:
 
 Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
   auto form = co_await form_of(request);
-  if (!form) co_return refused(form.error());
+  if (!form) co_return oauth_refusal(form.error());
   std::string grant;
   if (const auto token = opened_refresh(sealer_, (*form)["token"], (*form)["client_id"]))
     grant = token->grant;
@@ -194,7 +177,7 @@ Task<net::Reply> AuthorizationServer::revoke(LoginRequest& request) {
   if (grant.empty()) co_return oauth_reply(200, "{}");
   auto ended = co_await net::run_on_executor(request.exchange.shard(), database_,
                                              [this, grant] { return accounts_.end_grant(grant, "revoked"); });
-  if (!ended && ended.error().code != Code::not_found) co_return refused(ended.error());
+  if (!ended && ended.error().code != Code::not_found) co_return oauth_refusal(ended.error());
   request.own().end(grant);
   if (ended && *ended)
     request.note("grant_ended", fmt::format(R"("grant":{},"why":"revoked")", json::quote(grant)));

@@ -23,6 +23,15 @@ bool Directory::disabled(std::string_view agent) const {
   return found != agents_.end() && found->second.disabled;
 }
 
+Result<policy::Principal> Directory::agent(std::string_view name) const {
+  const auto found = agents_.find(name);
+  if (found == agents_.end())
+    return client_error(Code::unauthenticated, "the agent that it was made for is gone");
+  if (found->second.disabled)
+    return client_error(Code::unauthenticated, "the agent that it was made for is disabled");
+  return own(Kind::agent, name);
+}
+
 policy::Principal Directory::own(Kind kind, std::string_view subject) const {
   policy::Principal out{.kind = kind, .subject = std::string(subject)};
   const auto agent = agents_.find(subject);

@@ -7,6 +7,8 @@
 
 #include "sallyport/core/characters.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/identity/token_bounds.hpp"
+#include "sallyport/json/list.hpp"
 #include "sallyport/store/claim_path.hpp"
 
 namespace sallyport::identity {
@@ -109,13 +111,7 @@ std::vector<std::string> words_in(const std::optional<json::Value>& value) {
       if (auto text = one.string()) out.push_back(std::move(*text));
     return out;
   }
-  const std::string text = value->string().value_or("");
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto word = rest.substr(0, rest.find(' '));
-    if (!word.empty()) out.emplace_back(word);
-    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-  }
-  return out;
+  return words_of(value->string().value_or(""));
 }
 
 /// In order, each once: as everybody who compares principals expects them.
@@ -142,6 +138,11 @@ IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
                          const std::map<std::string, IssuerParts>& parts,
                          std::shared_ptr<const Directory> directory, std::shared_ptr<OwnIssuer> own)
     : serial_(++tables), directory_(std::move(directory)), own_(std::move(own)) {
+  const bool providers = std::ranges::any_of(documents, [](const auto& document) {
+    const auto* issuer = std::get_if<store::Issuer>(&document);
+    return issuer && !issuer->sign_in.client_id.empty();
+  });
+  people_ = own_ && (providers || own_->keeps_users());
   if (own_)
     by_url_.emplace(
         own_->url(),
@@ -172,8 +173,12 @@ IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
 
 bool Issuer::has_ended(const VerifiedToken& token) const {
   if (!own) return false;
-  const auto grant = token.claims.root().find("grant");
-  return !grant || own->has_ended(grant->string().value_or(""));
+  const auto claims = token.claims.root();
+  const auto grant = claims.find("grant");
+  if (!grant || own->has_ended(grant->string().value_or(""))) return true;
+  const auto above = claims.find("above");
+  return above && std::ranges::any_of(json::texts_of(*above),
+                                      [&](const std::string& ground) { return own->has_ended(ground); });
 }
 
 const Issuer* IssuerTable::find(std::string_view url) const {
@@ -209,6 +214,7 @@ Result<policy::Principal> IssuerTable::signed_in(const store::SignIn& sign_in) c
 
 Result<policy::Principal> IssuerTable::signed_in(std::string_view issuer, std::string user,
                                                  json::Value identity) const {
+  if (issuer.empty()) return directory_->agent(user);
   const Issuer* const by = issuer == store::kLocalUsers ? nullptr : provider(issuer);
   if (!by && issuer != store::kLocalUsers) return refused("people do not sign in by its provider any more");
   // A document that names another provider now has other people.
@@ -236,7 +242,15 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
       return claim ? claim->string().value_or("") : std::string();
     };
     auto out = signed_in(text("idp"), text("sub"), claims);
-    if (out) out->claims["client_id"] = text("client_id");
+    if (!out) return out;
+    out->claims["client_id"] = text("client_id");
+    if (const auto tools = claims.find("tools")) out->tools = json::texts_of(*tools);
+    const auto actor = claim_at(claims, {"act", "sub"});
+    if (actor) out->actor = actor->string().value_or("");
+    // One of ours that acts for somebody else must not outlive its own end.
+    if (constexpr std::string_view kAgent = "agent:";
+        out->actor.starts_with(kAgent) && !out->actor.contains('/'))
+      if (auto own = directory_->agent(out->actor.substr(kAgent.size())); !own) return own;
     return out;
   }
   auto user = name_in(claims, document.user);
@@ -290,10 +304,20 @@ bool IssuerTable::has_scopes(const Issuer& issuer, const VerifiedToken& token) {
                              [&](const auto& one) { return std::ranges::find(held, one) != held.end(); });
 }
 
+bool IssuerTable::empty() const {
+  return std::ranges::none_of(by_url_, [&](const auto& entry) { return !entry.second.own || people_; });
+}
+
+/// Whether clients are told to get their tokens there.
+bool IssuerTable::is_announced(const Issuer& issuer) const {
+  if (issuer.own) return people_;
+  return !people_ || issuer.document.sign_in.client_id.empty();
+}
+
 std::vector<std::string> IssuerTable::urls() const {
   std::map<std::pair<int, std::string>, std::string> in_order;
   for (const auto& [url, issuer] : by_url_)
-    if (!own_ || issuer.document.sign_in.client_id.empty())
+    if (is_announced(issuer))
       in_order.emplace(std::pair(issuer.document.is_default ? 0
                                  : issuer.own               ? 1
                                                             : 2,
@@ -308,7 +332,7 @@ std::vector<std::string> IssuerTable::scopes() const {
   std::optional<std::vector<std::string>> common;
   for (const auto& [url, issuer] : by_url_) {
     const auto& wanted = issuer.document.scopes;
-    if (own_ && !issuer.document.sign_in.client_id.empty()) continue;
+    if (!is_announced(issuer)) continue;
     if (issuer.document.is_default) return wanted;
     if (!common) {
       common = wanted;

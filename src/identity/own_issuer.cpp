@@ -1,9 +1,12 @@
 #include "sallyport/identity/own_issuer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/json/list.hpp"
 
 namespace sallyport::identity {
 namespace {
@@ -14,7 +17,26 @@ KeySet key_set_of(const SigningKeys& keys) {
   return std::move(*set);
 }
 
+/// The members of an object that we made, to stand before others.
+std::string members_of(std::string_view object) {
+  if (object.size() <= 2) return "";
+  return std::string(object.substr(1, object.size() - 2)) + ",";
+}
+
 }  // namespace
+
+std::string access_claims(std::string_view issuer, const store::Grant& grant, std::string_view jti,
+                          std::int64_t now, std::int64_t expires) {
+  std::string out = fmt::format(
+      R"({{{}"iss":{},"idp":{},"sub":{},"aud":{},"client_id":{},"client_name":{},"scope":{},"iat":{},"exp":{},"jti":{},"grant":{})",
+      members_of(grant.identity), json::quote(issuer), json::quote(grant.issuer), json::quote(grant.user),
+      json::quote(grant.resource), json::quote(grant.client), json::quote(grant.client_name),
+      json::quote(grant.scope), now, expires, json::quote(jti), json::quote(grant.id));
+  if (!grant.actor.empty()) out += ",\"act\":{\"sub\":" + json::quote(grant.actor) + "}";
+  if (grant.tools) out += ",\"tools\":" + json::list_of(*grant.tools);
+  if (!grant.above.empty()) out += ",\"above\":" + json::list_of(grant.above);
+  return out + "}";
+}
 
 OwnIssuer::OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Clock& clock,
                      const OwnIssuer* before)

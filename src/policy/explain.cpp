@@ -46,6 +46,7 @@ std::string advice(const Explanation& said, const Principal& principal, Object o
   if (said.decision.allowed())
     return fmt::format("To refuse it, add to a policy with subject \"{}\": {{effect: deny, {}: [\"{}\"]}}",
                        principal.name(), key_of(object), target);
+  if (said.decision.rule == "token") return "The token that was shown is limited to other tools.";
   if (said.decision.rule != "default")
     return fmt::format("Lift or narrow the denial {}: no allow can outweigh it.", said.decision.rule);
   for (const Near& near : said.near) {

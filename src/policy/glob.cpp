@@ -1,8 +1,13 @@
+#include <optional>
+
 #include "sallyport/policy/rules.hpp"
 
 namespace sallyport::policy {
 
-bool glob_match(std::string_view glob, std::string_view text) {
+namespace {
+
+/// `wide`: what a '?' does not stand for.
+bool matches(std::string_view glob, std::string_view text, std::optional<char> wide) {
   constexpr auto kNone = std::string_view::npos;
   std::size_t g = 0;
   std::size_t t = 0;
@@ -12,7 +17,7 @@ bool glob_match(std::string_view glob, std::string_view text) {
     if (g < glob.size() && glob[g] == '*') {
       star = g++;
       resume = t;
-    } else if (g < glob.size() && (glob[g] == '?' || glob[g] == text[t])) {
+    } else if (g < glob.size() && (glob[g] == '?' ? wide != text[t] : glob[g] == text[t])) {
       ++g;
       ++t;
     } else if (star != kNone) {
@@ -24,5 +29,12 @@ bool glob_match(std::string_view glob, std::string_view text) {
   }
   return glob.find_first_not_of('*', g) == kNone;
 }
+
+}  // namespace
+
+bool glob_match(std::string_view glob, std::string_view text) { return matches(glob, text, std::nullopt); }
+
+// The pattern as a text: a '*' in it stands for any run, which only a '*' covers.
+bool glob_covers(std::string_view outer, std::string_view inner) { return matches(outer, inner, '*'); }
 
 }  // namespace sallyport::policy

@@ -114,7 +114,8 @@ Holding holding(const CompiledRule& rule, Phase phase, const Activation& activat
 }
 
 struct RuleSet::View::Impl {
-  std::shared_ptr<const RuleSet::Impl> rules;  // the indexes borrow its patterns
+  std::shared_ptr<const RuleSet::Impl> rules;     // the indexes borrow its patterns
+  std::optional<std::vector<std::string>> tools;  // of the principal's token
   std::array<RuleIndex, kObjects> plain, conditional;
 };
 
@@ -153,6 +154,7 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::vector<Policy> poli
 std::shared_ptr<const RuleSet::View> RuleSet::view(const Principal& principal) const {
   auto impl = std::make_shared<View::Impl>();
   impl->rules = impl_;
+  impl->tools = principal.tools;
   for (const CompiledPolicy& policy : impl_->policies) {
     if (!policy.in_force || !concerns(policy, principal, impl_->environment)) continue;
     for (std::size_t number = policy.first; number < policy.first + policy.count; ++number) {
@@ -175,6 +177,11 @@ Decision RuleSet::View::decide(Object object, std::string_view target) const {
 }
 
 std::optional<Decision> RuleSet::View::unconditional(Object object, std::string_view target) const {
+  // Which endpoint a token is for is said by its audience.
+  if (impl_->tools && object != Object::virtual_server &&
+      (object != Object::tool ||
+       std::ranges::none_of(*impl_->tools, [&](const auto& glob) { return glob_match(glob, target); })))
+    return Decision{.effect = Effect::deny, .rule = "token"};
   const auto i = static_cast<std::size_t>(object);
   const RuleIndex& conditional = impl_->conditional[i];
   if (!conditional.empty() && (conditional.first(Effect::deny, target) != RuleIndex::kNone ||

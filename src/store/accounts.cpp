@@ -5,6 +5,7 @@
 
 #include "meta.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/json/list.hpp"
 #include "sallyport/store/documents.hpp"
 
 namespace sallyport::store {
@@ -15,8 +16,7 @@ constexpr std::string_view kRing = "signing";
 constexpr std::string_view kRotated = "signing.rotated";
 constexpr std::string_view kGrantColumns =
     "id, user, issuer, identity, client, client_name, resource, scope, ends, serial, created, renewed, "
-    "expires, "
-    "ended, why";
+    "expires, ended, why, how, actor, tools, above";
 
 std::int64_t millis(Duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
@@ -46,8 +46,18 @@ Grant grant_of(const Statement& row) {
             .created = row.integer(10),
             .renewed = row.integer(11),
             .expires = row.integer(12),
-            .why = row.text(14)};
+            .why = row.text(14),
+            .how = row.text(15),
+            .actor = row.text(16)};
   if (!row.is_null(13)) out.ended = row.integer(13);
+  if (const auto tools = json::Document::parse(row.text(17)); tools && tools->root().is(json::Kind::array))
+    out.tools = json::texts_of(tools->root());
+  const std::string above = row.text(18);
+  for (std::string_view rest = above; !rest.empty();) {
+    const auto one = rest.substr(0, rest.find(' '));
+    out.above.emplace_back(one);
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+  }
   return out;
 }
 
@@ -291,9 +301,11 @@ Result<bool> Accounts::end_grant(const std::string& id, std::string_view why) {
 }
 
 Result<std::vector<std::string>> Accounts::ended_grants() const {
-  auto rows = database_.prepare("SELECT id FROM grants WHERE ended >= ?");
+  auto rows = database_.prepare(
+      "SELECT id FROM grants WHERE ended >= ?1 UNION ALL SELECT 'key:' || id FROM keys WHERE revoked >= ?1");
   if (!rows) return Failure(rows.error());
-  rows->bind(unix_millis(clock_.now()) - 2 * millis(limits::kAccessLife));
+  // The longest-lived token, and once more for clocks that differ.
+  rows->bind(unix_millis(clock_.now()) - millis(limits::kMintedLife) - 2 * millis(limits::kAccessLife));
   return all<std::string>(*rows, [](const Statement& row) { return row.text(0); });
 }
 

@@ -83,6 +83,8 @@ void ChainWriter::intent(const Intent& intent, Durable durable) {
   const Range call = add_named("call", intent.call);
   add_text(buffer_, "principal", intent.principal);
   add_text(buffer_, "key", intent.key_id);
+  add_text(buffer_, "actor", intent.actor);
+  add_text(buffer_, "grant", intent.grant);
   add_text(buffer_, "endpoint", intent.endpoint);
   add_text(buffer_, "era", intent.era);
   add_text(buffer_, "method", intent.method);
@@ -121,6 +123,8 @@ void ChainWriter::refusal(const Refusal& refusal) {
   add_text(buffer_, "call", refusal.call);
   add_text(buffer_, "principal", refusal.principal);
   add_text(buffer_, "key", refusal.key_id);
+  add_text(buffer_, "actor", refusal.actor);
+  add_text(buffer_, "grant", refusal.grant);
   add_text(buffer_, "endpoint", refusal.endpoint);
   add_text(buffer_, "era", refusal.era);
   add_text(buffer_, "method", refusal.method);

@@ -67,6 +67,10 @@ Result<void> delete_document(Database& database, Vault& vault, const DocumentKey
     auto keys = database.prepare("UPDATE keys SET revoked = ? WHERE agent = ? AND revoked IS NULL");
     if (!keys) return Failure(keys.error());
     if (auto done = keys->bind(now).bind(key.second).step(); !done) return Failure(done.error());
+    auto tokens = database.prepare(
+        "UPDATE grants SET ended = ?, why = 'agent' WHERE issuer = '' AND user = ? AND ended IS NULL");
+    if (!tokens) return Failure(tokens.error());
+    if (auto done = tokens->bind(now).bind(key.second).step(); !done) return Failure(done.error());
   }
   return {};
 }

@@ -272,3 +272,19 @@ TEST_CASE("backup and vault rotate work on a directory that no server holds") {
   CHECK(sallyport({"backup", copy}).code == 1);
   CHECK(sallyport.all.find(kCanary) == std::string::npos);
 }
+
+TEST_CASE("tokens are made by a running server; without one the command says so, and lists what there is") {
+  CommandLine sallyport;
+  CHECK(sallyport({"key", "create", "--agent", "bot"}).code == kDone);
+  const auto minted = sallyport({"token", "mint", "--agent", "bot", "--tools", "github/get_*,ledger/query"});
+  CHECK(minted.code == kFailed);
+  CHECK(minted.err.find("running server") != std::string::npos);
+  CHECK(sallyport({"token", "mint", "--agent", "bot", "--ttl", "soon"}).code == kWrongUse);
+  CHECK(sallyport({"token", "mint"}).code == kWrongUse);
+  CHECK(sallyport({"token", "mint", "--agent", "bot", "--tools", "echo"}).err.find("SERVER/TOOL") !=
+        std::string::npos);
+  CHECK(sallyport({"-o", "json", "token", "list"}).json().empty());
+  const auto revoked = sallyport({"token", "revoke", "nothing"});
+  CHECK(revoked.code == kFailed);
+  CHECK(revoked.err.find("token list") != std::string::npos);
+}

@@ -5,6 +5,7 @@
 
 #include "sallyport/policy/rules.hpp"
 
+using sallyport::policy::glob_covers;
 using sallyport::policy::glob_match;
 
 namespace {
@@ -78,4 +79,45 @@ TEST_CASE("many stars against a long name cost steps in proportion to both, not 
   for (int i = 0; i < 1000; ++i) glob += "*a";
   CHECK_FALSE(glob_match(glob + "*b", std::string(20000, 'a')));
   CHECK(glob_match(glob, std::string(20000, 'a')));
+}
+
+TEST_CASE("a pattern covers another one only where it matches all that the other matches") {
+  struct Row {
+    const char *outer, *inner;
+    bool covers;
+  };
+  for (const auto& row : {
+           Row{"github/*", "github/get_*", true},
+           Row{"github/get_*", "github/*", false},
+           Row{"*", "*/*", true},
+           Row{"*/*", "*", false},
+           Row{"a?c", "abc", true},
+           Row{"a?c", "a?c", true},
+           Row{"a?c", "a*c", false},
+           Row{"a*c", "a?c", true},
+           Row{"a*", "a", true},
+           Row{"abc", "a?c", false},
+           Row{"abc", "abc", true},
+       }) {
+    CAPTURE(row.outer);
+    CAPTURE(row.inner);
+    CHECK(glob_covers(row.outer, row.inner) == row.covers);
+  }
+  std::mt19937 random(20261122);
+  const auto word = [&](const char* letters, std::size_t kinds) {
+    std::string out;
+    for (auto n = random() % 6; n > 0; --n) out += letters[random() % kinds];
+    return out;
+  };
+  int covered = 0;
+  for (int i = 0; i < 200000; ++i) {
+    const std::string outer = word("ab*?", 4), inner = word("ab*?", 4), text = word("ab", 2);
+    if (!glob_covers(outer, inner)) continue;
+    ++covered;
+    CAPTURE(outer);
+    CAPTURE(inner);
+    CAPTURE(text);
+    if (glob_match(inner, text)) CHECK(glob_match(outer, text));
+  }
+  CHECK(covered > 1000);
 }

@@ -347,3 +347,28 @@ TEST_CASE("an explanation names the rule, what nearly matched, and what would ch
     CHECK(said.advice.find(row.advice) == 0);
   }
 }
+
+TEST_CASE("a token that names tools is good for those that the rules allow, and for nothing else") {
+  const auto rules = compiled({{.name = "all",
+                                .subjects = {"*"},
+                                .rules = {{.effect = Effect::allow,
+                                           .tools = {"*"},
+                                           .prompts = {"*"},
+                                           .resources = {"*"},
+                                           .virtual_servers = {"*"},
+                                           .models = {"*"}},
+                                          {.effect = Effect::deny, .tools = {"a/drop"}}}}});
+  Principal limited = agent("bot");
+  limited.tools = {"a/get_*", "a/drop"};
+  const auto view = rules->view(limited);
+  CHECK(view->decide(Object::tool, "a/get_x").rule == "all#1");
+  CHECK(view->decide(Object::tool, "a/drop").rule == "all#2");
+  CHECK(view->decide(Object::tool, "a/set_x").rule == "token");
+  for (const Object object : {Object::prompt, Object::resource, Object::model}) {
+    CHECK_FALSE(view->decide(object, "a/get_x").allowed());
+    CHECK(rules->view(agent("bot"))->decide(object, "a/get_x").allowed());
+  }
+  CHECK(view->decide(Object::virtual_server, "pay").allowed());
+  limited.tools.emplace();
+  CHECK(rules->view(limited)->decide(Object::tool, "a/get_x").rule == "token");
+}

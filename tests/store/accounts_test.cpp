@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "data_directory.hpp"
+#include "sallyport/core/limits.hpp"
 
 using namespace sallyport;
 using namespace std::chrono_literals;
@@ -105,4 +108,89 @@ TEST_CASE("what is no name of a user is refused with what a name is made of") {
   }
   for (const char* name : {"alice", "alice@example.com", "a.b+c_d-9"})
     CHECK(store::user_name_problem(name).empty());
+}
+
+namespace {
+
+/// Tokens of an agent that there is.
+struct TokenRig : Rig {
+  TokenRig() {
+    auto made = open.registry->create_key("bot", "", false, std::nullopt);
+    REQUIRE(made.has_value());
+    key = made->record.id;
+  }
+  store::Grant token(const std::string& id, std::vector<std::string> above = {},
+                     const std::string& user = "bot") {
+    return {.id = id,
+            .user = user,
+            .issuer = {},
+            .client = user,
+            .client_name = user,
+            .resource = "https://gw.example/mcp",
+            .expires = unix_millis(clock.now() + 10min),
+            .how = "minted",
+            .tools = {{"a/*"}},
+            .above = std::move(above)};
+  }
+  Accounts::Start begins(const store::Grant& grant, const std::vector<store::Assertion>& taken = {}) {
+    auto out = accounts.begin_token(grant, taken);
+    REQUIRE(out.has_value());
+    return *out;
+  }
+  std::string key;
+};
+
+}  // namespace
+
+TEST_CASE("a token begins only on what still holds, and is kept with its bounds") {
+  TokenRig rig;
+  const std::string ground = store::key_ground(rig.key);
+  CHECK(rig.begins(rig.token("t1", {ground})) == Accounts::Start::begun);
+  CHECK(rig.begins(rig.token("t2", {"t1", ground})) == Accounts::Start::begun);
+  const auto kept = rig.accounts.grants("bot")->front();
+  CHECK(kept.tools == std::vector<std::string>{"a/*"});
+  CHECK(kept.how == "minted");
+  CHECK(rig.begins(rig.token("t3", {"nothing"})) == Accounts::Start::over);
+  CHECK(rig.begins(rig.token("t4", {}, "nobody")) == Accounts::Start::over);
+  REQUIRE(rig.accounts.end_grant("t1", "revoked").has_value());
+  CHECK(rig.begins(rig.token("t5", {"t1"})) == Accounts::Start::over);
+  REQUIRE(rig.open.registry->revoke_key(rig.key).has_value());
+  CHECK(rig.begins(rig.token("t6", {ground})) == Accounts::Start::over);
+  const auto ended = rig.accounts.ended_grants();
+  CHECK(std::ranges::find(*ended, "t1") != ended->end());
+  CHECK(std::ranges::find(*ended, ground) != ended->end());
+  CHECK(std::ranges::find(*ended, "t2") == ended->end());
+}
+
+TEST_CASE("an agent that is removed takes its tokens along, for one of the same name as well") {
+  TokenRig rig;
+  CHECK(rig.begins(rig.token("t1")) == Accounts::Start::begun);
+  REQUIRE(rig.open.registry->remove("Agent", "bot").has_value());
+  CHECK(rig.accounts.grants("bot")->front().why == "agent");
+  CHECK(*rig.accounts.ended_grants() != std::vector<std::string>());
+}
+
+TEST_CASE("an assertion is taken once for each issuer, until nobody would take it any more") {
+  TokenRig rig;
+  const store::Assertion once{.issuer = "bot", .id = "j", .until = unix_millis(rig.clock.now() + 5min)};
+  CHECK(rig.begins(rig.token("t1"), {once}) == Accounts::Start::begun);
+  CHECK(rig.begins(rig.token("t2"), {once}) == Accounts::Start::replayed);
+  CHECK(rig.accounts.grants("bot")->size() == 1);
+  store::Assertion another = once;
+  another.issuer = "other";
+  CHECK(rig.begins(rig.token("t3"), {another}) == Accounts::Start::begun);
+  rig.clock.advance(6min);
+  CHECK(rig.begins(rig.token("t4"), {once}) == Accounts::Start::begun);
+}
+
+TEST_CASE("one principal has so many good tokens at most, and those that are over make room") {
+  TokenRig rig;
+  for (std::size_t i = 0; i < limits::kTokensOfOne; ++i)
+    REQUIRE(rig.begins(rig.token("t" + std::to_string(i))) == Accounts::Start::begun);
+  CHECK(rig.begins(rig.token("more")) == Accounts::Start::full);
+  rig.clock.advance(11min);
+  CHECK(rig.begins(rig.token("more")) == Accounts::Start::begun);
+  rig.clock.advance(2h);
+  CHECK(rig.begins(rig.token("last")) == Accounts::Start::begun);
+  CHECK(rig.accounts.grants("bot")->size() == 1);
 }

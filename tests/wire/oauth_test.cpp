@@ -79,7 +79,7 @@ TEST_CASE("metadata leads a client from the 401 to the keys, wherever it looks")
   CHECK(preflight.header("Access-Control-Allow-Origin") == "*");
 }
 
-TEST_CASE("without users nobody is sent here: no metadata, no pages, no tokens") {
+TEST_CASE("without users nobody is sent here: no metadata, no pages, and tokens for programs alone") {
   FakeMcp upstream;
   const GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
   const auto status = [&](const char* method, const char* path) {
@@ -87,7 +87,7 @@ TEST_CASE("without users nobody is sent here: no metadata, no pages, no tokens")
   };
   CHECK(status("GET", "/.well-known/oauth-authorization-server") == 404);
   CHECK(status("GET", "/oauth/authorize?client_id=x") == 404);
-  CHECK(status("POST", "/oauth/token") == 404);
+  CHECK(status("POST", "/oauth/token") == 400);
   CHECK(status("POST", "/oauth/register") == 404);
   CHECK(gateway.still_works());
 }

@@ -37,6 +37,7 @@ struct Live {
   /// as lists show it.
   std::function<Result<std::string>(const std::string& path)> exported_tools{};
   std::string environment{};  ///< of this instance
+  std::string public_url{};   ///< `iss` of what this gateway issues; empty: no server runs
 };
 
 /// Threads: one at a time (the database executor, or the CLI's main thread).

@@ -146,6 +146,17 @@ constexpr std::size_t kIdentityBytes =
     6 * KiB;                                    ///< what a provider says of somebody: it goes into each token
 constexpr std::size_t kSignInsWatched = 10000;  ///< names and places whose failures are counted
 
+// Tokens that programs are given: minted, exchanged, by credentials of a client, by an assertion.
+constexpr auto kMintedLife = std::chrono::hours(12);  ///< the longest that one can be minted for
+constexpr std::size_t kTokenChain = 5;                ///< parents that one token stands on
+constexpr std::size_t kTokensOfOne = 1000;            ///< good ones of one principal at a time
+constexpr std::size_t kTokenTools = 64;               ///< patterns of tools that one is limited to
+constexpr std::size_t kTokenToolBytes = 256;          ///< of one pattern; of all together kTokenToolsBytes
+constexpr std::size_t kTokenToolsBytes = 4 * KiB;
+constexpr auto kAssertionLife = 5min;            ///< of an assertion, from now to its expiry
+constexpr std::size_t kAssertionsOfOne = 20000;  ///< remembered of one issuer, so that none comes twice
+constexpr std::size_t kTokenScopes = 32;         ///< of one token of ours
+
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
 constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped

@@ -135,7 +135,7 @@ struct SnapshotParts {
   std::vector<store::ApiKey> keys;
   std::vector<ServerEntry> servers;
   std::map<std::string, identity::IssuerParts> issuers{};  ///< by document
-  std::shared_ptr<identity::OwnIssuer> own{};              ///< null: nobody signs in here
+  std::shared_ptr<identity::OwnIssuer> own{};              ///< null: this gateway issues nothing
 };
 
 /// A Policy document as the policy layer reads it.

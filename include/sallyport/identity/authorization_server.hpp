@@ -1,6 +1,6 @@
 #pragma once
 /// The built-in authorization server: people sign in here, say which client may act for them, and the client
-/// gets tokens for one endpoint (OAuth 2.1; RFC 7591, 7009, 8414, 8707, 9068, 9207).
+/// gets tokens for one endpoint (OAuth 2.1; RFC 7591, 7009, 8414, 8693, 8707, 9068, 9207).
 
 #include <functional>
 #include <memory>
@@ -13,6 +13,7 @@
 #include "sallyport/core/task.hpp"
 #include "sallyport/identity/form.hpp"
 #include "sallyport/identity/issuers.hpp"
+#include "sallyport/identity/keys.hpp"
 #include "sallyport/identity/login_options.hpp"
 #include "sallyport/identity/login_pages.hpp"
 #include "sallyport/identity/oauth_client.hpp"
@@ -34,6 +35,7 @@ struct LoginRequest {
   net::Exchange& exchange;
   net::Client& client;  ///< of the exchange's shard
   std::shared_ptr<const IssuerTable> issuers;
+  std::shared_ptr<const KeyTable> keys;
   /// What somebody may use at the endpoint with this path; nullopt: nothing, or there is none.
   std::function<std::optional<Offer>(policy::Principal who, std::string_view path)> offer;
   /// On the database executor: the keys that sign have changed, and the next request has to know.
@@ -65,6 +67,12 @@ class AuthorizationServer {
 
  private:
   struct Wish;
+  /// What a token or key that was shown stands for, as what a new token would begin with.
+  struct Shown {
+    store::Grant grant;  ///< without an id; `resource` empty: any endpoint
+    std::string holder;  ///< name of who has shown it
+    SystemTime until;    ///< it is good
+  };
   Task<net::Reply> authorize(LoginRequest& request, std::string query);
   Task<net::Reply> sign_in(LoginRequest& request);
   Task<net::Reply> consent(LoginRequest& request);
@@ -74,9 +82,20 @@ class AuthorizationServer {
   Task<net::Reply> tokens(LoginRequest& request);
   Task<net::Reply> redeem(LoginRequest& request, const Form& form);
   Task<net::Reply> renew(LoginRequest& request, const Form& form);
+  Task<net::Reply> exchange(LoginRequest& request, const Form& form);
   Task<net::Reply> revoke(LoginRequest& request);
   Task<net::Reply> enroll(LoginRequest& request);
 
+  /// A token of ours or the API key of an agent. `what` names it in errors, which are bad_request with the
+  /// error of OAuth as `data`, like those of narrow().
+  Result<Shown> shown(const LoginRequest& request, std::string_view text, std::string_view type,
+                      std::string_view what) const;
+  /// To what the form asks for: `resource`, `audience`, `scope` and `tools`. Never to more.
+  Result<void> narrow(store::Grant& grant, const Form& form) const;
+  /// A token for a program: recorded, good for limits::kAccessLife or `until`, without a refresh token.
+  /// `type`: what the answer calls it (RFC 8693), or empty.
+  Task<net::Reply> give(LoginRequest& request, store::Grant grant, std::vector<store::Assertion> taken,
+                        SystemTime until, std::string_view type);
   Task<Result<OauthClient>> client_of(LoginRequest& request, std::string_view id);
   /// Errors: those that no client may be told of by a redirect, because nobody knows whose it is.
   Task<Result<Wish>> wish_of(LoginRequest& request, std::string_view query);

@@ -18,6 +18,8 @@ class Directory {
   explicit Directory(const std::vector<store::AnyDocument>& documents);
 
   bool disabled(std::string_view agent) const;
+  /// The agent of this name, who shows a token of ours. Errors: unauthenticated (it is gone, or disabled).
+  Result<policy::Principal> agent(std::string_view name) const;
   /// One that this gateway issued a credential to.
   policy::Principal own(policy::Principal::Kind kind, std::string_view subject) const;
   /// One that an issuer vouches for.

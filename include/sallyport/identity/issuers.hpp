@@ -39,27 +39,31 @@ struct IssuerParts {
 /// Immutable.
 class IssuerTable {
  public:
-  /// `own`: null where nobody signs in at the gateway itself.
+  /// `own`: null where this gateway issues nothing.
   IssuerTable(const std::vector<store::AnyDocument>& documents,
               const std::map<std::string, IssuerParts>& parts, std::shared_ptr<const Directory> directory,
               std::shared_ptr<OwnIssuer> own = nullptr);
 
-  bool empty() const { return by_url_.empty(); }
+  /// No tokens that clients could be told to get.
+  bool empty() const;
   /// No two tables have the same.
   std::uint64_t serial() const { return serial_; }
   /// By the exact bytes of `iss`; null for a stranger.
   const Issuer* find(std::string_view url) const;
   /// The one that is asked about tokens that are no JWT; null where none is.
   const Issuer* introspecting() const { return introspecting_; }
-  /// This gateway's own; null: nobody signs in here.
+  /// This gateway's own; null: it issues nothing.
   const std::shared_ptr<OwnIssuer>& own() const { return own_; }
+  /// Whether people can sign in here.
+  bool has_people() const { return people_; }
   /// Those by which people sign in here, the default first.
   std::vector<const Issuer*> providers() const;
   /// Of that name, by which people sign in here; null where there is none (any more).
   const Issuer* provider(std::string_view name) const;
   /// The teams that a token itself names, as its issuer's document says; none where they are no names.
   static std::vector<std::string> teams_named(const Issuer& issuer, const VerifiedToken& token);
-  /// Whom a sign-in stands for. Errors: unauthenticated (its issuer is gone).
+  /// Whom a sign-in stands for. Errors: unauthenticated (its issuer is gone, or the agent, or that is
+  /// disabled).
   Result<policy::Principal> signed_in(const store::SignIn& sign_in) const;
   /// Of a document; what verify_token has to be told.
   static TokenRules rules_of(const store::Issuer& document);
@@ -80,7 +84,9 @@ class IssuerTable {
 
  private:
   Result<policy::Principal> signed_in(std::string_view issuer, std::string user, json::Value identity) const;
+  bool is_announced(const Issuer& issuer) const;
   std::map<std::string, Issuer, std::less<>> by_url_;
+  bool people_ = false;
   const Issuer* introspecting_ = nullptr;
   std::uint64_t serial_;
   std::shared_ptr<const Directory> directory_;

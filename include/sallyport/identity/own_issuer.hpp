@@ -11,8 +11,14 @@
 
 #include "sallyport/identity/key_source.hpp"
 #include "sallyport/identity/signing_keys.hpp"
+#include "sallyport/store/accounts.hpp"
 
 namespace sallyport::identity {
+
+/// The claims of an access token for a grant (RFC 9068), good until `expires`, Unix seconds like `now`.
+/// `jti`: its own id.
+std::string access_claims(std::string_view issuer, const store::Grant& grant, std::string_view jti,
+                          std::int64_t now, std::int64_t expires);
 
 /// Threads: any.
 class OwnIssuer {
@@ -26,8 +32,8 @@ class OwnIssuer {
   const std::shared_ptr<KeySource>& keys() const { return keys_; }
   bool signs_with(const std::vector<Secret>& seeds) const;
 
-  /// The grants whose tokens are not good any more although they have not expired. Every token that was found
-  /// good is looked at again.
+  /// What tokens stand on that are not good any more although they have not expired: grants, and keys as
+  /// store::key_ground() has them. Every token that was found good is looked at again.
   void set_ended(std::vector<std::string> grants);
   void end(const std::string& grant);
   bool has_ended(std::string_view grant) const;

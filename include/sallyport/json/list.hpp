@@ -1,5 +1,5 @@
 #pragma once
-/// Texts as a JSON array.
+/// Texts as a JSON array, and back.
 
 #include <string>
 #include <vector>
@@ -12,6 +12,14 @@ inline std::string list_of(const std::vector<std::string>& texts) {
   std::string out = "[";
   for (const auto& text : texts) out += (out.size() > 1 ? "," : "") + quote(text);
   return out + "]";
+}
+
+/// The texts of an array; what is no text is left out.
+inline std::vector<std::string> texts_of(const Value& array) {
+  std::vector<std::string> out;
+  for (const auto& one : array.elements())
+    if (auto text = one.string()) out.push_back(std::move(*text));
+  return out;
 }
 
 }  // namespace sallyport::json

@@ -25,6 +25,9 @@ struct Principal {
   std::vector<std::string> teams{};
   std::vector<std::string> roles{};
   std::map<std::string, std::string> claims{};
+  /// The only tools that its token is good for, as globs over canonical names: it then has no prompts,
+  /// resources and models either. nullopt: no such bound.
+  std::optional<std::vector<std::string>> tools{};
   /// "agent:release-bot", "user:alice@example.com", "anonymous", and with the issuer where documents need it
   /// too: "user:partner/alice@example.com". No two principals share a name. What the journal shows.
   std::string name() const;
@@ -58,7 +61,8 @@ struct Policy {
 /// The outcome with the rule that made it.
 struct Decision {
   Effect effect = Effect::deny;
-  /// "payments-tools#2" (policy and 1-based rule), or "default" when no rule matched. Where several rules of
+  /// "payments-tools#2" (policy and 1-based rule), "default" when no rule matched, or "token" when the
+  /// principal's token does not name the target. Where several rules of
   /// the deciding effect match, it is the first of them in the order given to compile, those without a
   /// condition before the others.
   std::string rule;
@@ -75,6 +79,10 @@ enum class Phase : std::uint8_t { list, call };
 /// True when `glob` matches the whole of `text`. At most (bytes of text) x (bytes of glob) steps; no
 /// recursion.
 bool glob_match(std::string_view glob, std::string_view text);
+
+/// Whether all that `inner` matches is matched by `outer` too; false also where that takes more than one
+/// comparison to see.
+bool glob_covers(std::string_view outer, std::string_view inner);
 
 class Activation;
 class Facts;

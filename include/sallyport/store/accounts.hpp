@@ -33,11 +33,11 @@ struct SignIn {
   std::int64_t until = 0;      ///< Unix milliseconds
 };
 
-/// What a person let a client do.
+/// What a person let a client do, or a token that a program was given.
 struct Grant {
   std::string id;      ///< of the code that it began with
   std::string user;    ///< who gave it: name at the issuer
-  std::string issuer;  ///< as of the sign-in, like the next
+  std::string issuer;  ///< as of the sign-in, like the next; empty: `user` is an agent
   std::string identity{"{}"};
   std::string client;       ///< its id (RFC 6749 section 2.2), or the digest of a long one
   std::string client_name;  ///< as it calls itself
@@ -47,8 +47,23 @@ struct Grant {
   std::int64_t serial = 0;  ///< of its newest refresh token
   std::int64_t created = 0, renewed = 0, expires = 0;  ///< Unix milliseconds
   std::optional<std::int64_t> ended{};
-  std::string why{};  ///< it ended: "revoked", "reused", "replayed", "password", "user"
+  std::string why{};  ///< it ended: "revoked", "reused", "replayed", "password", "user", "agent"
+  std::string how{kConsent};
+  std::string actor{};                              ///< name of who acts for `user`; empty: itself
+  std::optional<std::vector<std::string>> tools{};  ///< the only ones that it is good for, as globs
+  std::vector<std::string> above{};  ///< what it stands on: grants, and keys as key_ground() says
+  static constexpr std::string_view kConsent = "consent";
   bool active(std::int64_t now) const { return !ended && now < expires; }
+};
+
+/// An API key as something that tokens stand on.
+inline std::string key_ground(std::string_view id) { return "key:" + std::string(id); }
+
+/// A signed statement that is good once.
+struct Assertion {
+  std::string issuer;      ///< who signed it
+  std::string id;          ///< its `jti`
+  std::int64_t until = 0;  ///< Unix milliseconds: later nobody takes it any more
 };
 
 /// Threads: used by one thread at a time, with its Database.
@@ -73,7 +88,7 @@ class Accounts {
   /// Of the person whose grant that is.
   Result<void> end_sign_ins(const Grant& grant);
 
-  enum class Start : std::uint8_t { begun, over, replayed };
+  enum class Start : std::uint8_t { begun, over, replayed, full };
   struct Started {
     Start what = Start::over;
     Grant grant{};
@@ -84,6 +99,10 @@ class Accounts {
   /// Records a grant whose code is redeemed, under the name of who signed in. `over`: that is over.
   /// `replayed`: the code was redeemed before; then the grant has ended, because two hold the code.
   Result<Started> begin_grant(const Grant& grant, const std::string& sign_in, const Complete& complete);
+  /// Records a token that is good until `expires`, and that these assertions were taken. `over`: its agent is
+  /// gone, or something that it stands on has ended. `replayed`: one of them was taken before. `full`: so
+  /// many tokens of this principal are good now, or so many assertions of one issuer, that there is no room.
+  Result<Start> begin_token(const Grant& token, const std::vector<Assertion>& taken = {});
   enum class Renewal : std::uint8_t { fresh, ended, reused };
   struct Renewed {
     Renewal what = Renewal::ended;
@@ -97,7 +116,8 @@ class Accounts {
   Result<std::vector<Grant>> grants(const std::string& user = {}) const;  ///< newest first
   /// False where it is over already. Errors: not_found, storage.
   Result<bool> end_grant(const std::string& id, std::string_view why);
-  /// Ids of those that ended so lately that an access token of theirs could still be about.
+  /// Ids of those that ended so lately that a token of theirs could still be about, and of revoked keys the
+  /// same as key_ground() has them.
   Result<std::vector<std::string>> ended_grants() const;
 
   /// Seeds of the keys that sign access tokens; [0] signs. Rotated when the newest is
@@ -105,6 +125,12 @@ class Accounts {
   Result<std::vector<Secret>> signing_ring();
 
  private:
+  /// Whether all that it stands on still holds.
+  Result<bool> stands(const Grant& token) const;
+  /// False where one of them was taken before.
+  Result<bool> take(const std::vector<Assertion>& assertions);
+  /// Whether there is room for one more.
+  Result<bool> has_room(const Grant& token, const std::vector<Assertion>& assertions) const;
   /// Of a user with a password here.
   Result<void> end_all_of(const std::string& user, std::string_view why);
   Database& database_;

@@ -36,6 +36,8 @@ struct Intent {
   int capture = 1;               ///< 0 none, 1 digest, 2 full
   std::string_view client{};     ///< peer address
   std::string_view continues{};  ///< the call whose question this one answers
+  std::string_view actor{};      ///< who acts for the principal; empty: itself
+  std::string_view grant{};      ///< that the token stands for, where it is one of ours
 };
 
 struct Outcome {
@@ -54,7 +56,7 @@ struct Refusal {
   std::string_view call{}, principal{}, key_id{}, endpoint{}, era{}, method{}, target{};
   std::string_view reason{};  ///< name_of(Code) or a framing reason
   std::string_view rule{};    ///< of a policy decision
-  std::string_view client{};
+  std::string_view client{}, actor{}, grant{};
   int status = 0;
   bool before_authentication =
       false;  ///< sampled: limits::kRefusalsPerSecond per reason, then a count record

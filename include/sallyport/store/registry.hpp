@@ -66,7 +66,7 @@ class Registry {
   /// `value: (sealed)` keeps what the vault has. Errors: bad_request listing every problem, storage.
   Result<std::vector<Change>> apply(std::vector<AnyDocument> documents, const ApplyOptions& options);
   /// Removes what belongs to it as well: a Credential's sealed value, a Server's catalogue; an Agent's keys
-  /// are revoked. Errors: not_found, conflict naming the documents that use it, storage.
+  /// are revoked and its tokens end. Errors: not_found, conflict naming the documents that use it, storage.
   Result<void> remove(const std::string& kind, const std::string& name);
   Result<std::vector<AnyDocument>> documents(const std::string& kind = {}) const;  ///< by kind, then name
   Result<std::optional<AnyDocument>> document(const std::string& kind, const std::string& name) const;
