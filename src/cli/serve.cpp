@@ -156,6 +156,7 @@ Result<void> Server::Impl::open_gateway() {
   options.allowed_hosts = settings.allowed_hosts;
   options.allowed_origins = settings.allowed_origins;
   options.public_url = public_url;
+  options.certificates = settings.listen.client_names.value_or(identity::CertificateNames());
   options.login = settings.login;
   if (settings.log.access) options.access_log = admin::log_access;
   auto made = gateway::Gateway::create(*shards, *registry, *vault, *accounts, *journal, *executor, clock,

@@ -128,6 +128,14 @@ std::string take_bytes_in_flight(Settings& s, const Values& v) {
   return {};
 }
 
+std::string take_names(Settings& s, const Values& v) {
+  s.listen.client_names = identity::CertificateNames::parse(v[0]);
+  if (s.listen.client_names) return {};
+  return "must be subject_cn, san_uri, san_dns or san_email, and may go on with a pattern whose * is the "
+         "name of "
+         "an agent, like san_uri:spiffe://example.com/agent/*";
+}
+
 /// Applies one setting from one source; the problem is complete but for its place.
 std::string take(const Setting& setting, Settings& settings, const Values& values) {
   if (!setting.list && values.size() != 1) return fmt::format("{} takes one value", setting.path);
@@ -154,13 +162,24 @@ void check_together(const Settings& settings, Values& problems) {
   };
   pair("listen", settings.listen);
   pair("admin", settings.admin);
+  const auto& listen = settings.listen;
+  if (!listen.client_ca.empty() && listen.tls_cert.empty())
+    problems.emplace_back(
+        "listen.tls.client_certificates: only a TLS listener can ask for them: set listen.tls.cert and "
+        "listen.tls.key");
+  if (listen.client_ca.empty() && (listen.client_required || listen.client_names))
+    problems.emplace_back(
+        "listen.tls.client_certificates.ca is missing: whose certificates are clients to show?");
 }
 
 }  // namespace
 
 std::optional<net::ListenerTls> ListenSettings::tls() const {
   if (tls_cert.empty()) return std::nullopt;
-  return net::ListenerTls{.cert_file = tls_cert, .key_file = tls_key};
+  return net::ListenerTls{.cert_file = tls_cert,
+                          .key_file = tls_key,
+                          .client_ca_file = client_ca,
+                          .client_required = client_required};
 }
 
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
@@ -206,6 +225,14 @@ const std::vector<Setting>& all_settings() {
        [](Settings& s, const Values& v) { return take_text(s.listen.tls_cert, v[0]); }},
       {"listen.tls.key", "SALLYPORT_LISTEN_TLS_KEY", "--listen-tls-key", false, true, "its private key (PEM)",
        [](Settings& s, const Values& v) { return take_text(s.listen.tls_key, v[0]); }},
+      {"listen.tls.client_certificates.ca", "SALLYPORT_LISTEN_TLS_CLIENT_CA", "--listen-tls-client-ca", false,
+       true, "authorities whose certificates clients may show (PEM)",
+       [](Settings& s, const Values& v) { return take_text(s.listen.client_ca, v[0]); }},
+      {"listen.tls.client_certificates.required", "SALLYPORT_LISTEN_TLS_CLIENT_REQUIRED",
+       "--listen-tls-client-required", false, false, "whether every client has to (true or false)",
+       [](Settings& s, const Values& v) { return take_bool(s.listen.client_required, v[0]); }},
+      {"listen.tls.client_certificates.principal", "SALLYPORT_LISTEN_TLS_CLIENT_PRINCIPAL",
+       "--listen-tls-client-principal", false, false, "where in it the agent's name stands", take_names},
       {"admin.address", "SALLYPORT_ADMIN_LISTEN", "--admin-listen", false, false, "admin listener, HOST:PORT",
        [](Settings& s, const Values& v) { return take_address(s.admin.address, v[0]); }},
       {"admin.tls.cert", "SALLYPORT_ADMIN_TLS_CERT", "--admin-tls-cert", false, true,

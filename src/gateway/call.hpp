@@ -51,6 +51,7 @@ struct Call {
   std::shared_ptr<const policy::Principal> principal;
   std::string key_id;                      ///< of the key, or a name for the token, in records
   std::shared_ptr<const GoodToken> token;  ///< null: a key, or nothing was needed
+  std::string agent;  ///< that the client's certificate stands for; empty: it showed none, or none of ours
 
   std::shared_ptr<const json::Document> body;  ///< what the message looks into
   std::size_t bytes_in = 0;
@@ -96,6 +97,9 @@ struct Call {
   /// The grant that the token stands for; empty: a key, or another issuer's token.
   std::string grant() const { return token ? token->grant : std::string(); }
 };
+
+/// How the name of a certificate begins that stands as `key_id` of a call; no key's has a '-'.
+inline constexpr std::string_view kCertificate = "cert-";
 
 /// What this caller may do, under the version of everything that the request began with. `own` holds it where
 /// the shard has gone on to the next.

@@ -170,6 +170,26 @@ Result<void> Door::check_stream(Call& call) {
   return client_error(Code::not_acceptable, "Accept must include text/event-stream.");
 }
 
+namespace {
+
+/// Sets the principal where the connection's certificate tells it. Errors: unauthenticated.
+Result<void> take_certificate(Call& call, SystemTime now) {
+  const auto& shown = call.exchange.peer().certificate;
+  if (!shown) return {};
+  const auto refuse = [](const std::string& why) {
+    return client_error(Code::unauthenticated, "The client certificate is not accepted: " + why + ".");
+  };
+  if (now >= shown->expires) return refuse("it has expired");
+  if (call.agent.empty()) return refuse("it names no agent where the settings look for one");
+  auto principal = call.snapshot->issuers->signed_in({.user = call.agent});
+  if (!principal) return refuse(principal.error().hint);
+  call.principal = call.here.shared(std::move(*principal));
+  call.key_id = std::string(kCertificate) + shown->fingerprint.substr(0, 16);
+  return {};
+}
+
+}  // namespace
+
 Result<std::optional<std::string_view>> Door::token_of(Call& call, SystemTime now) {
   const net::Request& request = call.exchange.request();
   static const auto anonymous = std::make_shared<const policy::Principal>();
@@ -186,8 +206,10 @@ Result<std::optional<std::string_view>> Door::token_of(Call& call, SystemTime no
                         "A token does not belong in the URL. Send it as Authorization: Bearer.");
   }
   auto token = identity::bearer_token(request.headers.find("authorization"));
-  call.showed = !token || *token;
+  call.showed = !token || *token || call.exchange.peer().certificate;
   if (!token) return Failure(token.error());
+  if (const auto ok = take_certificate(call, now); !ok) return Failure(ok.error());
+  if (!*token && call.principal) return std::nullopt;
   if (!*token)
     return client_error(Code::unauthenticated, call.snapshot->issuers->empty()
                                                    ? "Send your key as Authorization: Bearer sp_... (make "
@@ -212,10 +234,19 @@ Result<std::optional<std::string_view>> Door::token_of(Call& call, SystemTime no
 }
 
 Task<Result<void>> Door::authenticate(Call& call, const Clock& clock) {
+  call.principal = nullptr;
   const auto token = token_of(call, clock.now());
   if (!token) co_return Failure(token.error());
-  if (!*token) co_return Result<void>();
-  co_return co_await authenticate_token(call, **token, clock);
+  if (*token) {
+    if (auto known = co_await authenticate_token(call, **token, clock); !known) co_return known;
+  }
+  // The same one shown twice is one. What bounds a token bounds the call.
+  if (!call.agent.empty() && call.principal->kind != policy::Principal::Kind::anonymous &&
+      call.principal->name() != "agent:" + call.agent)
+    co_return client_error(Code::bad_request,
+                           "The client certificate and the bearer credential stand for different principals: "
+                           "show one of them.");
+  co_return Result<void>();
 }
 
 net::Reply Door::preflight(const net::Request& request) {

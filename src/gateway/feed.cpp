@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "call.hpp"
 #include "feed_view.hpp"
 #include "sallyport/core/limits.hpp"
 #include "shard_state.hpp"
@@ -24,6 +25,18 @@ std::size_t digest_of(std::size_t seed, std::size_t item) {
 }
 
 }  // namespace
+
+Caller caller_of(const Call& call) {
+  Caller out{.key_id = call.key_id,
+             .path = call.endpoint_path,
+             .principal = call.principal_name(),
+             .token = call.token};
+  if (call.key_id.starts_with(kCertificate)) {
+    out.agent = call.agent;
+    out.until = call.exchange.peer().certificate->expires;
+  }
+  return out;
+}
 
 Feed::Feed(ShardState& here, const Clock& clock, std::shared_ptr<WatchShares> shares)
     : here_(here),
@@ -104,12 +117,19 @@ void Feed::leave(Follower& follower) {
 /// Whom its credential stands for now; null when it no longer holds.
 std::shared_ptr<const policy::Principal> Feed::principal_of(const Caller& caller) const {
   if (caller.token) return gateway::principal_of(here_, *caller.token, clock_.now());
+  if (!caller.agent.empty()) {
+    auto principal = clock_.now() < caller.until ? here_.snapshot->issuers->signed_in({.user = caller.agent})
+                                                 : Result<policy::Principal>(Failure(Error{}));
+    return principal ? here_.shared(std::move(*principal)) : nullptr;
+  }
   const auto* entry = here_.snapshot->keys->find(caller.key_id, clock_.now());
   return entry ? entry->principal : nullptr;
 }
 
 /// Its credential is still good.
 bool Feed::holds(const Caller& caller, SystemTime now) const {
+  if (!caller.agent.empty())
+    return now < caller.until && here_.snapshot->issuers->signed_in({.user = caller.agent}).has_value();
   if (!caller.token) return here_.snapshot->keys->find(caller.key_id, now) != nullptr;
   const Standing standing = standing_of(*here_.snapshot, *caller.token, now);
   // Nobody else looks after the keys while only streams are open.

@@ -23,6 +23,7 @@
 namespace sallyport::gateway {
 
 class ShardState;
+struct Call;
 struct GoodToken;
 struct View;
 
@@ -61,8 +62,13 @@ struct Caller {
   std::string key_id;                        ///< empty: anonymous
   std::string path;                          ///< of the endpoint
   std::string principal{};                   ///< whose share of what is bounded it uses
-  std::shared_ptr<const GoodToken> token{};  ///< null: a key
+  std::shared_ptr<const GoodToken> token{};  ///< null: a key, or a certificate
+  std::string agent{};                       ///< that a certificate stands for; empty: there is none
+  SystemTime until{};                        ///< the certificate is good
 };
+
+/// Whoever made this call.
+Caller caller_of(const Call& call);
 
 /// Threads: its shard's, but for hear().
 class Feed {

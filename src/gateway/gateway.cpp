@@ -211,6 +211,8 @@ class GatewayImpl final : public Gateway {
     const Endpoint* endpoint = call.snapshot->endpoint(request.path);
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
+    if (const auto& shown = call.exchange.peer().certificate)
+      call.agent = options_.certificates.name_in(*shown);
     if (auto known = co_await Door::authenticate(call, clock_); !known) co_return Failure(known.error());
     if (!endpoint || !may_enter(call, clock_.now()))
       co_return client_error(Code::not_found, "There is no virtual server of this name.");
@@ -316,6 +318,7 @@ class GatewayImpl final : public Gateway {
       part.principal = call.principal;
       part.key_id = call.key_id;
       part.token = call.token;
+      part.agent = call.agent;
       part.takes_stream = false;
       const auto gone = call.cancel.on_request([&part] { part.cancel.request(); });
       Result<Answer> answer = co_await message(part, item, session);

@@ -94,10 +94,7 @@ Task<Result<Answer>> McpService::listen(Call& call) {
   const auto listener = std::make_shared<Listener>(outlet, call.rpc_id);
   // It hears from now on, so that nothing is missed while upstreams confirm; the acknowledgement still comes
   // first.
-  if (auto joined = feed.join(
-          listener, {.key_id = call.key_id, .path = call.endpoint_path, .token = call.token}, wants);
-      !joined)
-    co_return Failure(joined.error());
+  if (auto joined = feed.join(listener, caller_of(call), wants); !joined) co_return Failure(joined.error());
 
   const auto deadline = std::chrono::steady_clock::now() + limits::kSubscribeDeadline;
   std::vector<std::string> uris, tasks;

@@ -42,10 +42,7 @@ Task<Result<Answer>> McpService::session_stream(Call& call) {
   }
   auto outlet = std::make_shared<Outlet>(call.here.shard);
   ShardState* const state = states_[static_cast<std::size_t>(shard)].get();
-  const Caller caller{.key_id = call.key_id,
-                      .path = call.endpoint_path,
-                      .principal = call.principal_name(),
-                      .token = call.token};
+  const Caller caller = caller_of(call);
   auto attached = co_await net::run_on<Result<Attached>>(
       shards_[shard], [state, session, after, caller, outlet]() -> Task<Result<Attached>> {
         return [](ShardState* there, Session s, std::optional<EventId> id, Caller who,
@@ -81,10 +78,7 @@ Task<Result<Answer>> McpService::subscribe(Call& call) {
   Watched what = watched(call, *found, uri);
   const int home = home_of(*call.session, shards_);
   ShardState* const state = states_[static_cast<std::size_t>(home)].get();
-  const Caller caller{.key_id = call.key_id,
-                      .path = call.endpoint_path,
-                      .principal = call.principal_name(),
-                      .token = call.token};
+  const Caller caller = caller_of(call);
   auto done = co_await net::run_on<Result<bool>>(
       shards_[home], [state, session = *call.session, caller, what]() -> Task<Result<bool>> {
         return [](ShardState* there, Session s, Caller who, Watched w) -> Task<Result<bool>> {

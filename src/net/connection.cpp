@@ -76,6 +76,7 @@ Task<bool> Connection::shake_hands() {
   deadline_.set(bounds().head, [this] { channel_.close(); });
   const Result<void> shaken = co_await channel_.accept_tls(state_->tls);
   deadline_.clear();
+  if (shaken) peer_.certificate = channel_.certificate();
   co_return shaken.has_value();
 }
 

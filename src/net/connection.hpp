@@ -87,7 +87,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
 
   Shard& shard_;
   Channel channel_;
-  const Peer peer_;
+  Peer peer_;
   const std::shared_ptr<ListenerState> state_;
   Phase phase_ = Phase::idle;
   Input in_;

@@ -195,7 +195,9 @@ std::size_t connections_for(std::size_t wanted) {
 Result<std::unique_ptr<Listener>> Listener::open(Shards& shards, ListenerOptions options) {
   auto state = std::make_shared<ListenerState>();
   if (options.tls) {
-    Result<std::shared_ptr<TlsContext>> tls = make_server_tls(options.tls->cert_file, options.tls->key_file);
+    Result<std::shared_ptr<TlsContext>> tls =
+        make_server_tls(options.tls->cert_file, options.tls->key_file, options.tls->client_ca_file,
+                        options.tls->client_required);
     if (!tls) return std::unexpected(std::move(tls.error()));
     state->tls = std::move(*tls);
   }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "certificate.hpp"
 #include "channel_impl.hpp"
 
 namespace sallyport::net {
@@ -213,8 +214,15 @@ Task<Result<void>> Channel::connect_tls(std::shared_ptr<TlsContext> tls, std::st
   co_return co_await shake_hands(*impl_);
 }
 
-Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file,
-                                                    const std::string& key_file) {
+std::shared_ptr<const ClientCertificate> Channel::certificate() const {
+  SSL* const ssl = impl_->tls.get();
+  X509* const shown = ssl == nullptr ? nullptr : SSL_get0_peer_certificate(ssl);
+  if (shown == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return nullptr;
+  return read_certificate(*shown);
+}
+
+Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file, const std::string& key_file,
+                                                    const std::string& client_ca_file, bool client_required) {
   ERR_clear_error();
   errno = 0;
   SSL_CTX* const ctx = new_context(TLS_server_method());
@@ -229,6 +237,18 @@ Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file
   if (SSL_CTX_use_PrivateKey_file(ctx, key_file.c_str(), SSL_FILETYPE_PEM) != 1)
     return bad_file("private key", key_file);
   if (SSL_CTX_check_private_key(ctx) != 1) return bad_file("private key", key_file);
+  if (client_ca_file.empty()) return tls;
+  STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(client_ca_file.c_str());
+  if (names == nullptr || SSL_CTX_load_verify_file(ctx, client_ca_file.c_str()) != 1) {
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return bad_file("certificates of clients' authorities", client_ca_file);
+  }
+  SSL_CTX_set_client_CA_list(ctx, names);
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  // A resumed session would bring a certificate that nobody has looked at again.
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(ctx, 0);
   return tls;
 }
 

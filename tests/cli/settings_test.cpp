@@ -171,3 +171,33 @@ TEST_CASE("docs/settings.md lists every setting with its key, variable and flag"
                         setting.flag + "` |"));
   }
 }
+
+TEST_CASE("a TLS listener asks for clients' certificates where the settings name their authority") {
+  Settings settings;
+  std::vector<std::string> problems;
+  read_settings(
+      "listen:\n  address: \"0.0.0.0:443\"\n  tls:\n    cert: c.pem\n    key: k.pem\n    "
+      "client_certificates: {ca: "
+      "ca.pem, required: true, principal: \"san_uri:spiffe://a/*\"}\n",
+      "/etc/s/sallyport.yaml", settings, problems);
+  CHECK(problems.empty());
+  CHECK(settings.listen.tls()->client_ca_file == "/etc/s/ca.pem");
+  CHECK(settings.listen.tls()->client_required);
+  CHECK(settings.listen.client_names->before == "spiffe://a/");
+  struct Row {
+    FlagValues flags;
+    const char* says;
+  };
+  const FlagValues::value_type cert{"listen.tls.cert", {"c"}}, key{"listen.tls.key", {"k"}};
+  for (const Row& row : {
+           Row{{{"listen.tls.client_certificates.ca", {"ca"}}}, "only a TLS listener"},
+           Row{{cert, key, {"listen.tls.client_certificates.required", {"true"}}}, "ca is missing"},
+           Row{{cert, key, {"listen.tls.client_certificates.principal", {"san_dns"}}}, "ca is missing"},
+           Row{{cert, key, {"listen.tls.client_certificates.principal", {"name"}}}, "must be subject_cn"},
+       }) {
+    CAPTURE(row.says);
+    const auto refused = load_settings("", [](const char*) { return nullptr; }, row.flags);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().hint.find(row.says) != std::string::npos);
+  }
+}

@@ -12,6 +12,7 @@
 
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/identity/certificate_names.hpp"
 #include "sallyport/identity/login_options.hpp"
 #include "sallyport/net/server.hpp"
 #include "sallyport/store/journal.hpp"
@@ -21,6 +22,9 @@ namespace sallyport::cli {
 struct ListenSettings {
   std::string address;  ///< HOST:PORT, [V6]:PORT or unix:/path; port 0 takes any free one
   std::string tls_cert{}, tls_key{};
+  std::string client_ca{};  ///< whose certificates clients may show; empty: none is asked for
+  bool client_required = false;
+  std::optional<identity::CertificateNames> client_names{};  ///< nullopt: as CertificateNames begins
   std::optional<net::ListenerTls> tls() const;
 };
 

@@ -9,6 +9,7 @@
 #include "sallyport/core/clock.hpp"
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/executor.hpp"
+#include "sallyport/identity/certificate_names.hpp"
 #include "sallyport/identity/login_options.hpp"
 #include "sallyport/net/server.hpp"
 #include "sallyport/net/shard.hpp"
@@ -58,6 +59,7 @@ struct GatewayOptions {
   std::string public_url{};                    ///< its host is allowed too
   std::string environment{};                   ///< of this instance: what documents may depend on
   identity::LoginOptions login{};
+  identity::CertificateNames certificates{};            ///< which agents clients' certificates stand for
   std::function<void(const AccessLine&)> access_log{};  ///< on the request's shard
 };
 

@@ -26,8 +26,10 @@ struct SocketAddress {
 /// TLS settings made once and shared by the connections of one listener or client. Immutable.
 class TlsContext;
 /// Errors name the file and OpenSSL's reason.
-Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file,
-                                                    const std::string& key_file);
+/// `client_ca_file`: clients are asked for a certificate by those authorities; empty: they are not.
+Result<std::shared_ptr<TlsContext>> make_server_tls(const std::string& cert_file, const std::string& key_file,
+                                                    const std::string& client_ca_file = {},
+                                                    bool client_required = false);
 /// System CAs, or `ca_file` where not empty; verifies chain and host name.
 Result<std::shared_ptr<TlsContext>> make_client_tls(const std::string& ca_file);
 
@@ -47,6 +49,8 @@ class Channel {
 
   /// Server and client side handshakes; afterwards reads and writes are encrypted.
   Task<Result<void>> accept_tls(std::shared_ptr<TlsContext> tls);
+  /// What the other side has proved to be; null where it showed no certificate.
+  std::shared_ptr<const ClientCertificate> certificate() const;
   Task<Result<void>> connect_tls(std::shared_ptr<TlsContext> tls, std::string host);
 
   /// At least one byte, or 0 at the end of the stream. Errors: upstream_broken with the system's reason.

@@ -2,11 +2,14 @@
 /// HTTP messages as the rest of the program sees them: transport-neutral, no parser types.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "sallyport/core/clock.hpp"
 
 namespace sallyport::net {
 
@@ -28,13 +31,22 @@ class Headers {
 enum class Method : std::uint8_t { get, head, post, put, patch, del, options, other };
 std::string_view name_of(Method m);
 
+/// What a client's certificate says, which its authority and its key have proved (RFC 5280).
+struct ClientCertificate {
+  std::string fingerprint;                           ///< SHA-256 of it, as hex
+  std::string subject_cn;                            ///< empty: none, or more than one
+  std::vector<std::string> uris, dns_names, emails;  ///< of subjectAltName
+  SystemTime expires{};
+};
+
 /// Who is on the other end of a connection.
 struct Peer {
   std::string ip;  ///< textual address; "unix" for a local socket
   std::uint16_t port = 0;
   bool loopback = false;
   bool tls = false;
-  std::optional<std::uint32_t> uid;  ///< of a local socket's peer (SO_PEERCRED)
+  std::optional<std::uint32_t> uid;                        ///< of a local socket's peer (SO_PEERCRED)
+  std::shared_ptr<const ClientCertificate> certificate{};  ///< null: none was asked for, or shown
 };
 
 /// A request whose head has passed the strict check. Move-only; views stay valid when it is moved.

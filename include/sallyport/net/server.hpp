@@ -79,6 +79,8 @@ struct HeadRefusal {
 struct ListenerTls {
   std::string cert_file;
   std::string key_file;
+  std::string client_ca_file{};  ///< whose certificates clients may show; empty: none is asked for
+  bool client_required = false;  ///< who shows none is let no further than the handshake
 };
 
 /// What one connection may take and how long. Tests shorten it; the program leaves it as it is.
