@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "sallyport/gateway/snapshot.hpp"
+#include "sallyport/identity/jwt.hpp"
 #include "sallyport/net/child.hpp"
 #include "sallyport/net/client.hpp"
 #include "sallyport/net/egress.hpp"
@@ -61,26 +62,41 @@ void check_exports(const store::VirtualServer& server, std::vector<std::string>&
   once("prompts", server.prompts);
 }
 
+/// A URL that whoever signs tokens is asked at.
+void check_signer_url(const char* key, const std::string& text, bool allow_private,
+                      std::vector<std::string>& problems) {
+  if (text.empty()) return;
+  const auto url = net::parse_url(text);
+  if (!url) {
+    problems.push_back(fmt::format("{}: {}", key, text_of(url.error())));
+  } else if (url->scheme != "https" && !allow_private) {
+    problems.push_back(
+        fmt::format("{}: must be https; for one on this machine or network, set allow_private: true", key));
+  } else if (const auto allowed = net::check_egress(*url, allow_private); !allowed) {
+    problems.push_back(fmt::format("{}: {}{}", key, text_of(allowed.error()),
+                                   allow_private ? "" : "; if you mean it, set allow_private: true"));
+  }
+}
+
 void check_issuer(const store::Issuer& issuer, std::vector<std::string>& problems) {
-  const auto check = [&](const char* key, const std::string& text) {
-    if (text.empty()) return;
-    const auto url = net::parse_url(text);
-    if (!url) {
-      problems.push_back(fmt::format("{}: {}", key, text_of(url.error())));
-    } else if (url->scheme != "https" && !issuer.allow_private) {
+  check_signer_url("issuer", issuer.issuer, issuer.allow_private, problems);
+  check_signer_url("jwks_url", issuer.jwks_url, issuer.allow_private, problems);
+  check_signer_url("introspection.url", issuer.introspection.url, issuer.allow_private, problems);
+}
+
+void check_agent(const store::Agent& agent, std::vector<std::string>& problems) {
+  check_signer_url("jwks_url", agent.jwks_url, agent.allow_private, problems);
+  if (agent.jwks.empty()) return;
+  if (const auto keys = identity::KeySet::parse(agent.jwks); !keys)
+    problems.push_back(fmt::format("jwks: {}", text_of(keys.error())));
+  const auto set = json::Document::parse(agent.jwks);
+  const auto list = set ? set->root().find("keys") : std::nullopt;
+  if (!list) return;
+  for (const auto& key : list->elements())
+    if (key.find("d") || key.find("k"))
       problems.push_back(
-          fmt::format("{}: must be https; for an issuer on this machine or network, set "
-                      "allow_private: true",
-                      key));
-    } else if (const auto allowed = net::check_egress(*url, issuer.allow_private); !allowed) {
-      problems.push_back(
-          fmt::format("{}: {}{}", key, text_of(allowed.error()),
-                      issuer.allow_private ? "" : "; if you mean it, set allow_private: true"));
-    }
-  };
-  check("issuer", issuer.issuer);
-  check("jwks_url", issuer.jwks_url);
-  check("introspection.url", issuer.introspection.url);
+          "jwks: holds a private or shared key, which nobody but the agent may have: make a new "
+          "pair and give its public half");
 }
 
 void check_policy(const store::PolicyDocument& document, std::vector<std::string>& problems) {
@@ -99,6 +115,7 @@ Result<void> check_document(const store::AnyDocument& document) {
   if (const auto* exports = std::get_if<store::VirtualServer>(&document)) check_exports(*exports, problems);
   if (const auto* policy = std::get_if<store::PolicyDocument>(&document)) check_policy(*policy, problems);
   if (const auto* issuer = std::get_if<store::Issuer>(&document)) check_issuer(*issuer, problems);
+  if (const auto* agent = std::get_if<store::Agent>(&document)) check_agent(*agent, problems);
   if (problems.empty()) return {};
   return client_error(Code::bad_request, fmt::format("{}", fmt::join(problems, "; ")));
 }

@@ -10,7 +10,8 @@ namespace {
 
 /// What the endpoint adds to a decision of the rules: it grants what nobody denied.
 policy::Decision granted(const Endpoint& endpoint, policy::Decision decision) {
-  if (!endpoint.grants || decision.allowed() || decision.rule != "default") return decision;
+  const bool nobody = decision.rule == "default" || !decision.lacks.empty();
+  if (!endpoint.grants || decision.allowed() || !nobody) return decision;
   return {.effect = policy::Effect::allow,
           .rule = "virtual-server:" + endpoint.name,
           .conditional = decision.conditional,

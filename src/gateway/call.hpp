@@ -108,7 +108,8 @@ Access& access_of(Call& call, std::optional<Access>& own);
 bool may_enter(Call& call, SystemTime now);
 
 /// How the rules judge a call: what is unseen answers like what does not exist.
-enum class Verdict : std::uint8_t { allowed, unseen, refused };
+/// `unscoped`: the token lacks scopes, and another one would be allowed.
+enum class Verdict : std::uint8_t { allowed, unseen, refused, unscoped };
 /// Writes rule and refusal into the call's record. `arguments` as they go upstream.
 Verdict judge(Call& call, policy::Object object, std::string_view canonical, const Definition* definition,
               std::string_view arguments, SystemTime now);

@@ -7,9 +7,45 @@
 
 namespace sallyport::gateway {
 
+namespace {
+
+/// An agent as an issuer of what it signs, under the name that it has as a principal: no Issuer has such a
+/// one.
+store::Issuer issuer_of(const store::Agent& agent) {
+  return {.name = policy::Principal{.kind = policy::Principal::Kind::agent, .subject = agent.name}.name(),
+          .issuer = agent.name,
+          .jwks_url = agent.jwks_url,
+          .allow_private = agent.allow_private,
+          .ca_file = agent.ca_file};
+}
+
+}  // namespace
+
 std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
     const std::vector<store::AnyDocument>& documents) {
   std::map<std::string, identity::IssuerParts> out;
+  const auto fetching = [&](const store::Issuer& issuer) {
+    const auto known = issuers_.find(issuer.name);
+    if (known != issuers_.end() && known->second.keys->fits(issuer)) return known->second.keys;
+    const std::size_t home = out.size() % static_cast<std::size_t>(shards_.size());
+    return std::make_shared<identity::KeySource>(
+        issuer, shards_[static_cast<int>(home)], [this, home] { return clients_[home].get(); }, clock_);
+  };
+  for (const auto& document : documents) {
+    const auto* agent = std::get_if<store::Agent>(&document);
+    if (!agent || (agent->jwks.empty() && agent->jwks_url.empty())) continue;
+    const store::Issuer signer = issuer_of(*agent);
+    identity::IssuerParts parts;
+    if (agent->jwks.empty()) {
+      parts.keys = fetching(signer);
+    } else if (auto set = identity::KeySet::parse(agent->jwks)) {
+      parts.keys = identity::KeySource::fixed(std::move(*set), clock_);
+    } else {
+      spdlog::warn("agent {}: its keys cannot be read: {}", agent->name, set.error().hint);
+      continue;
+    }
+    out.emplace(signer.name, std::move(parts));
+  }
   for (const auto& document : documents) {
     const auto* issuer = std::get_if<store::Issuer>(&document);
     if (!issuer) continue;
@@ -31,14 +67,7 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
         spdlog::warn("issuer {}: nobody can sign in by it: {}", issuer->name, secret.error().what);
       }
     }
-    const auto known = issuers_.find(issuer->name);
-    if (known != issuers_.end() && known->second.keys->fits(*issuer)) {
-      parts.keys = known->second.keys;
-    } else {
-      const std::size_t home = out.size() % static_cast<std::size_t>(shards_.size());
-      parts.keys = std::make_shared<identity::KeySource>(
-          *issuer, shards_[static_cast<int>(home)], [this, home] { return clients_[home].get(); }, clock_);
-    }
+    parts.keys = fetching(*issuer);
     out.emplace(issuer->name, std::move(parts));
   }
   return out;

@@ -32,7 +32,12 @@ Verdict judge(Call& call, policy::Object object, std::string_view canonical, con
   call.rule = std::move(decision.rule);
   if (decision.allowed()) return Verdict::allowed;
   call.refusal = "denied";
-  return otherwise;
+  if (decision.lacks.empty()) return otherwise;
+  // A client that asks for these alone must not lose what it has.
+  call.refusal = "insufficient_scope";
+  call.scopes_wanted = call.principal->scopes.value_or(std::vector<std::string>());
+  call.scopes_wanted.insert(call.scopes_wanted.end(), decision.lacks.begin(), decision.lacks.end());
+  return Verdict::unscoped;
 }
 
 }  // namespace sallyport::gateway

@@ -44,6 +44,7 @@ identity::LoginRequest login_request(Call& call, std::function<void()> keys_chan
           .client = *call.here.client,
           .issuers = call.snapshot->issuers,
           .keys = call.snapshot->keys,
+          .scopes = call.snapshot->rules->scopes(),
           .offer = [&call](policy::Principal who,
                            std::string_view path) { return offer_to(call, std::move(who), path); },
           .keys_changed = std::move(keys_changed),

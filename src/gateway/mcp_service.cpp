@@ -1,5 +1,6 @@
 #include "mcp_service.hpp"
 
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "feed.hpp"
@@ -67,6 +68,11 @@ bool McpService::visible(Call& call, policy::Object object, std::string_view can
   auto decision = access_of(call, own).lists(*call.endpoint, object, canonical, definition);
   call.rule = std::move(decision.rule);
   return decision.allowed();
+}
+
+Failure McpService::needs_scopes(const Call& call) {
+  return client_error(Code::insufficient_scope, fmt::format("This needs a token with more scopes: {}.",
+                                                            fmt::join(call.scopes_wanted, " ")));
 }
 
 Failure McpService::refused_by_policy() {
@@ -196,6 +202,8 @@ Task<Result<Answer>> McpService::call_tool(Call& call) {
       return ready<Result<Answer>>(unknown("tool", name));
     case Verdict::refused:
       return ready<Result<Answer>>(refused_by_policy());
+    case Verdict::unscoped:
+      return ready<Result<Answer>>(needs_scopes(call));
     case Verdict::allowed:
       break;
   }
@@ -232,6 +240,8 @@ Task<Result<Answer>> McpService::get_prompt(Call& call) {
       return ready<Result<Answer>>(unknown("prompt", name));
     case Verdict::refused:
       return ready<Result<Answer>>(refused_by_policy());
+    case Verdict::unscoped:
+      return ready<Result<Answer>>(needs_scopes(call));
     case Verdict::allowed:
       break;
   }

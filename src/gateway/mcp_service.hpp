@@ -122,6 +122,7 @@ class McpService {
   }
   /// What is listed, but not for these arguments.
   static Failure refused_by_policy();
+  static Failure needs_scopes(const Call& call);
   /// The resource that a URI of the client's stands for.
   struct Readable {
     const Export* entry = nullptr;

@@ -54,7 +54,7 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
   const auto resource = resource_of(request.path, kWellKnown);
   // Clients of 2025-03-26 look for the server's metadata as if each endpoint had one of its own.
   const bool of_login =
-      snapshot.issuers->has_people() && std::ranges::any_of(kServers, [&](const auto place) {
+      snapshot.issuers->gives_tokens() && std::ranges::any_of(kServers, [&](const auto place) {
         return resource_of(request.path, place).has_value();
       });
   if ((!resource || snapshot.issuers->empty()) && !of_login) {
@@ -72,7 +72,7 @@ std::optional<net::Reply> metadata_reply(const net::Request& request, const Snap
   }
   reply.headers.emplace_back("Cache-Control", "max-age=60");
   if (of_login) {
-    reply.body = login.metadata();
+    reply.body = login.metadata(*snapshot.issuers, snapshot.rules->scopes());
     return reply;
   }
   const auto scopes = snapshot.issuers->scopes();

@@ -306,6 +306,7 @@ policy::Policy policy_of(const store::PolicyDocument& document) {
                          .servers = rule.servers,
                          .virtual_servers = rule.virtual_servers,
                          .models = rule.models,
+                         .scopes = rule.scopes,
                          .when = rule.when,
                          .when_line = rule.when_line,
                          .when_column = rule.when_column});

@@ -141,7 +141,10 @@ std::string everything_of(const policy::Principal& principal) {
     add(name);
     add(value);
   }
+  out += principal.tools ? 't' : '-';
   if (principal.tools) all(*principal.tools);
+  out += principal.scopes ? 's' : '-';
+  if (principal.scopes) all(*principal.scopes);
   return out;
 }
 

@@ -28,7 +28,7 @@ Failure wrong(std::string_view error, std::string hint) {
 /// What a token of ours says of a person beside the name, as grants keep it.
 std::string identity_in(json::Value claims) {
   std::string out;
-  for (const std::string_view name : {"idp_issuer", "teams", "roles", "claims"})
+  for (const std::string_view name : {"idp_issuer", "teams", "roles", "claims", "asserted"})
     if (const auto member = claims.find(name))
       out += (out.empty() ? "{" : ",") + json::quote(name) + ":" + std::string(member->raw());
   return out.empty() ? "{}" : out + "}";
@@ -62,7 +62,7 @@ Result<AuthorizationServer::Shown> AuthorizationServer::shown(const LoginRequest
                   .client = key.agent,
                   .client_name = "key " + key.id,
                   .resource = {},
-                  .scope = "mcp",
+                  .scope = all_scopes(request),
                   .actor = {},
                   .above = {store::key_ground(key.id)}},
         .holder = (*entry)->principal->name(),

@@ -65,18 +65,6 @@ std::string on_one_line(std::string_view query) {
   return out;
 }
 
-/// What a provider says of somebody, as a sign-in keeps it: teams that it names, not those of documents.
-std::string identity_of(const Issuer& issuer, const policy::Principal& principal,
-                        const std::vector<std::string>& teams) {
-  std::string claims = "{";
-  for (const auto& [name, value] : principal.claims)
-    if (name != "client_id")
-      claims += (claims.size() > 1 ? "," : "") + json::quote(name) + ":" + json::quote(value);
-  return fmt::format(R"({{"idp_issuer":{},"teams":{},"roles":{},"claims":{}}}}})",
-                     json::quote(issuer.document.issuer), json::list_of(teams),
-                     json::list_of(principal.roles), claims);
-}
-
 net::Reply not_signed_in(std::string_view why, const std::string& request) {
   return problem_page(403, "You are not signed in", why, request);
 }
@@ -113,6 +101,17 @@ Task<Result<std::string>> fetch_id_token(net::Client& client, const Issuer& issu
 }
 
 }  // namespace
+
+std::string identity_of(const Issuer& issuer, const policy::Principal& principal,
+                        const std::vector<std::string>& teams, bool asserted) {
+  std::string claims = "{";
+  for (const auto& [name, value] : principal.claims)
+    if (name != "client_id")
+      claims += (claims.size() > 1 ? "," : "") + json::quote(name) + ":" + json::quote(value);
+  return fmt::format(R"({{"idp_issuer":{},"teams":{},"roles":{},"claims":{}}}{}}})",
+                     json::quote(issuer.document.issuer), json::list_of(teams),
+                     json::list_of(principal.roles), claims, asserted ? ",\"asserted\":true" : "");
+}
 
 Task<net::Reply> AuthorizationServer::elsewhere(LoginRequest& request) {
   auto form = Form::parse(request.exchange.request().query);
@@ -209,7 +208,7 @@ Task<net::Reply> AuthorizationServer::come_back(LoginRequest& request) {
   if (!wish) co_return page_of(wish.error());
   limits_->succeeded("", place);
   auto teams = request.issuers->teams_named(*provider, verified->token);
-  std::string identity = identity_of(*provider, *principal, teams);
+  std::string identity = identity_of(*provider, *principal, teams, false);
   if (identity.size() > limits::kIdentityBytes)
     co_return not_signed_in(
         "The provider names so many teams, roles and claims that no token could hold them. An "

@@ -1,6 +1,7 @@
 #include "sallyport/identity/authorization_server.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -12,7 +13,8 @@
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/identity/password.hpp"
-#include "sallyport/json/document.hpp"
+#include "sallyport/identity/token_bounds.hpp"
+#include "sallyport/json/list.hpp"
 #include "sallyport/net/run_on_executor.hpp"
 #include "sign_in_limits.hpp"
 #include "visit.hpp"
@@ -33,7 +35,35 @@ std::string shown_name_of(const policy::Principal& principal) {
   return name.starts_with("user:") ? name.substr(5) : name;
 }
 
+/// The one that every client has, and those that policies ask for.
+std::vector<std::string> known_scopes(const std::vector<std::string>& scopes) {
+  std::vector<std::string> out{"mcp"};
+  for (const auto& scope : scopes)
+    if (scope != out.front()) out.push_back(scope);
+  return out;
+}
+
+std::vector<std::string> beyond_mcp(std::string_view scope) {
+  auto out = words_of(scope);
+  std::erase(out, "mcp");
+  return out;
+}
+
 }  // namespace
+
+std::string AuthorizationServer::all_scopes(const LoginRequest& request) {
+  return fmt::format("{}", fmt::join(known_scopes(request.scopes), " "));
+}
+
+std::string AuthorizationServer::granted_scopes(const LoginRequest& request, const std::string& asked) {
+  const auto wanted = words_of(asked);
+  if (wanted.empty()) return "mcp";
+  // Some clients take a scope that they did not ask for as an error.
+  std::string out;
+  for (const auto& scope : known_scopes(request.scopes))
+    if (std::ranges::find(wanted, scope) != wanted.end()) out += (out.empty() ? "" : " ") + scope;
+  return out;
+}
 
 AuthorizationServer::AuthorizationServer(std::string public_url, const Sealer& sealer,
                                          store::Accounts& accounts, Executor& database, const Clock& clock,
@@ -58,21 +88,31 @@ bool AuthorizationServer::is_open(std::string_view path) {
   return std::ranges::find(kOpen, path) != kOpen.end();
 }
 
-std::string AuthorizationServer::metadata() const {
+std::string AuthorizationServer::metadata(const IssuerTable& issuers,
+                                          const std::vector<std::string>& scopes) const {
   const auto at = [&](std::string_view name) {
     return json::quote(public_url_ + "/oauth/" + std::string(name));
   };
-  const std::string registration =
-      options_.registration ? ",\"registration_endpoint\":" + at("register") : std::string();
+  std::string for_people;
+  if (issuers.has_people())
+    for_people = fmt::format(
+        R"("authorization_endpoint":{}{},"response_modes_supported":["query"],"code_challenge_methods_supported":["S256"],)"
+        R"("client_id_metadata_document_supported":true,"authorization_response_iss_parameter_supported":true,)",
+        at("authorize"), options_.registration ? ",\"registration_endpoint\":" + at("register") : "");
+  constexpr std::string_view kSigned =
+      R"(["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512"])";
   return fmt::format(
-      R"({{"issuer":{},"authorization_endpoint":{},"token_endpoint":{}{},"revocation_endpoint":{},"jwks_uri":{},)"
-      R"("scopes_supported":["mcp"],"response_types_supported":["code"],"response_modes_supported":["query"],)"
-      R"("grant_types_supported":["authorization_code","refresh_token",)"
-      R"("urn:ietf:params:oauth:grant-type:token-exchange"],)"
-      R"("token_endpoint_auth_methods_supported":["none"],)"
-      R"("revocation_endpoint_auth_methods_supported":["none"],"code_challenge_methods_supported":["S256"],)"
-      R"("client_id_metadata_document_supported":true,"authorization_response_iss_parameter_supported":true}})",
-      json::quote(public_url_), at("authorize"), at("token"), registration, at("revoke"), at("keys"));
+      R"({{"issuer":{},{}"token_endpoint":{},"revocation_endpoint":{},"jwks_uri":{},"scopes_supported":{},)"
+      R"("response_types_supported":[{}],"grant_types_supported":[{}"client_credentials",)"
+      R"("urn:ietf:params:oauth:grant-type:jwt-bearer","urn:ietf:params:oauth:grant-type:token-exchange"],)"
+      R"("token_endpoint_auth_methods_supported":["none","client_secret_basic","client_secret_post","private_key_jwt"],)"
+      R"("token_endpoint_auth_signing_alg_values_supported":{},"revocation_endpoint_auth_methods_supported":["none"]{}}})",
+      json::quote(public_url_), for_people, at("token"), at("revoke"), at("keys"),
+      json::list_of(known_scopes(scopes)), issuers.has_people() ? R"("code")" : "",
+      issuers.has_people() ? R"("authorization_code","refresh_token",)" : "", kSigned,
+      issuers.has_assertions()
+          ? R"(,"authorization_grant_profiles_supported":["urn:ietf:params:oauth:grant-profile:id-jag"])"
+          : "");
 }
 
 Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
@@ -144,9 +184,7 @@ Task<Result<AuthorizationServer::Wish>> AuthorizationServer::wish_of(LoginReques
     co_return client_error(Code::bad_request,
                            "The application wants to be sent back to a place that it has not registered.");
   out.state = (*form)["state"];
-  // Some clients take a scope that they did not ask for as an error.
-  const std::string wanted = " " + (*form)["scope"] + " ";
-  if (wanted == "  " || wanted.contains(" mcp ")) out.scope = "mcp";
+  out.scope = granted_scopes(request, (*form)["scope"]);
   out.challenge = (*form)["code_challenge"];
   out.resource = (*form)["resource"];
   // Clients of 2025-03-26 name no resource.
@@ -279,6 +317,7 @@ Task<net::Reply> AuthorizationServer::authorize(LoginRequest& request, std::stri
                           .resource = wish->resource,
                           .request = request_of(wish->query, visit),
                           .query = wish->query,
+                          .scopes = beyond_mcp(wish->scope),
                           .offer = *offer});
 }
 

@@ -14,6 +14,7 @@
 namespace sallyport::identity {
 namespace {
 
+constexpr std::string_view kJwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 constexpr std::string_view kExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 std::int64_t millis_of(Duration time) {
@@ -55,10 +56,11 @@ Task<net::Reply> AuthorizationServer::enroll(LoginRequest& request) {
 Task<net::Reply> AuthorizationServer::tokens(LoginRequest& request) {
   auto form = co_await form_of(request);
   if (!form) co_return oauth_refusal(form.error());
+  const std::string& type = (*form)["grant_type"];
+  if (type == "client_credentials" || type == kJwtBearer) co_return co_await for_program(request, *form);
   if (request.exchange.request().headers.find("authorization"))
     co_return oauth_refusal("invalid_client",
                             "Clients have no secret here: send client_id in the body alone.");
-  const std::string& type = (*form)["grant_type"];
   if (type == kExchange) co_return co_await exchange(request, *form);
   if ((*form)["client_id"].empty()) co_return oauth_refusal("invalid_request", "client_id is missing.");
   // Clients that hear this forget their registration, and make another one.
@@ -69,7 +71,7 @@ Task<net::Reply> AuthorizationServer::tokens(LoginRequest& request) {
   if (type == "authorization_code") co_return co_await redeem(request, *form);
   if (type == "refresh_token") co_return co_await renew(request, *form);
   co_return oauth_refusal("unsupported_grant_type",
-                          "grant_type is authorization_code, refresh_token or that of a token exchange.");
+                          "grant_type is none that is known here: the metadata of this server lists them.");
 }
 
 Task<net::Reply> AuthorizationServer::redeem(LoginRequest& request, const Form& form) {

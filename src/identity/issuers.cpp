@@ -114,6 +114,13 @@ std::vector<std::string> words_in(const std::optional<json::Value>& value) {
   return words_of(value->string().value_or(""));
 }
 
+/// The scopes of a token: `scope` as text, `scp` as text or list.
+std::vector<std::string> scopes_in(json::Value claims) {
+  auto out = words_in(claims.find("scope"));
+  for (auto& more : words_in(claims.find("scp"))) out.push_back(std::move(more));
+  return out;
+}
+
 /// In order, each once: as everybody who compares principals expects them.
 void sort_once(std::vector<std::string>& names) {
   std::ranges::sort(names);
@@ -169,6 +176,18 @@ IssuerTable::IssuerTable(const std::vector<store::AnyDocument>& documents,
             .first->second;
     if (!issuer->introspection.url.empty()) introspecting_ = &entry;
   }
+  for (const auto& document : documents) {
+    const auto* agent = std::get_if<store::Agent>(&document);
+    const auto part = agent ? parts.find(directory_->own(Kind::agent, agent->name).name()) : parts.end();
+    if (part == parts.end()) continue;
+    std::vector<Algorithm> all;
+    for (std::size_t i = 0; i < kAlgorithms; ++i) all.push_back(static_cast<Algorithm>(i));
+    agents_.emplace(agent->name, Issuer{.document = {.name = part->first, .issuer = agent->name},
+                                        .rules = {.issuer = agent->name, .algorithms = std::move(all)},
+                                        .fingerprint = {},
+                                        .keys = part->second.keys,
+                                        .client_secret = nullptr});
+  }
 }
 
 bool Issuer::has_ended(const VerifiedToken& token) const {
@@ -184,6 +203,18 @@ bool Issuer::has_ended(const VerifiedToken& token) const {
 const Issuer* IssuerTable::find(std::string_view url) const {
   const auto found = by_url_.find(url);
   return found == by_url_.end() || !found->second.keys ? nullptr : &found->second;
+}
+
+const Issuer* IssuerTable::asserting(std::string_view url, std::string_view agent) const {
+  const Issuer* const issuer = find(url);
+  if (!issuer || std::ranges::find(issuer->document.id_jag, agent) == issuer->document.id_jag.end())
+    return nullptr;
+  return issuer;
+}
+
+bool IssuerTable::has_assertions() const {
+  return std::ranges::any_of(by_url_,
+                             [](const auto& entry) { return !entry.second.document.id_jag.empty(); });
 }
 
 const Issuer* IssuerTable::provider(std::string_view name) const {
@@ -215,10 +246,19 @@ Result<policy::Principal> IssuerTable::signed_in(const store::SignIn& sign_in) c
 Result<policy::Principal> IssuerTable::signed_in(std::string_view issuer, std::string user,
                                                  json::Value identity) const {
   if (issuer.empty()) return directory_->agent(user);
-  const Issuer* const by = issuer == store::kLocalUsers ? nullptr : provider(issuer);
-  if (!by && issuer != store::kLocalUsers) return refused("people do not sign in by its provider any more");
+  const auto text = [&](std::string_view name) {
+    const auto member = identity.find(name);
+    return member ? member->string().value_or("") : std::string();
+  };
+  const bool asserted = identity.find("asserted").has_value();
+  const Issuer* const by = issuer == store::kLocalUsers ? nullptr
+                           : asserted                   ? asserting(text("idp_issuer"), text("client_id"))
+                                                        : provider(issuer);
+  if (!by && issuer != store::kLocalUsers)
+    return refused(asserted ? "its client may not bring assertions of its provider any more"
+                            : "people do not sign in by its provider any more");
   // A document that names another provider now has other people.
-  if (const auto url = identity.find("idp_issuer"); by && (!url || url->string() != by->document.issuer))
+  if (by && (text("idp_issuer") != by->document.issuer || issuer != by->document.name))
     return refused("its provider is another one now");
   auto out = by ? directory_->vouched(by->document, Kind::user, std::move(user)) : directory_->local(user);
   const auto add = [&](std::string_view name, std::vector<std::string>& to) {
@@ -244,6 +284,7 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
     auto out = signed_in(text("idp"), text("sub"), claims);
     if (!out) return out;
     out->claims["client_id"] = text("client_id");
+    out->scopes = words_of(text("scope"));
     if (const auto tools = claims.find("tools")) out->tools = json::texts_of(*tools);
     const auto actor = claim_at(claims, {"act", "sub"});
     if (actor) out->actor = actor->string().value_or("");
@@ -271,6 +312,7 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
   out.teams.insert(out.teams.end(), teams->begin(), teams->end());
   sort_once(out.teams);
   out.roles = std::move(*roles);
+  out.scopes = scopes_in(claims);
 
   for (const std::string_view client : {"azp", "client_id"}) {
     const auto claim = claims.find(client);
@@ -297,20 +339,24 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
 bool IssuerTable::has_scopes(const Issuer& issuer, const VerifiedToken& token) {
   const auto& wanted = issuer.document.scopes;
   if (wanted.empty()) return true;
-  const auto claims = token.claims.root();
-  auto held = words_in(claims.find("scope"));
-  for (auto& more : words_in(claims.find("scp"))) held.push_back(std::move(more));
+  const auto held = scopes_in(token.claims.root());
   return std::ranges::all_of(wanted,
                              [&](const auto& one) { return std::ranges::find(held, one) != held.end(); });
 }
 
 bool IssuerTable::empty() const {
-  return std::ranges::none_of(by_url_, [&](const auto& entry) { return !entry.second.own || people_; });
+  return std::ranges::none_of(
+      by_url_, [&](const auto& entry) { return !entry.second.own || is_announced(entry.second); });
+}
+
+const Issuer* IssuerTable::agent(std::string_view name) const {
+  const auto found = agents_.find(name);
+  return found == agents_.end() ? nullptr : &found->second;
 }
 
 /// Whether clients are told to get their tokens there.
 bool IssuerTable::is_announced(const Issuer& issuer) const {
-  if (issuer.own) return people_;
+  if (issuer.own) return gives_tokens();
   return !people_ || issuer.document.sign_in.client_id.empty();
 }
 

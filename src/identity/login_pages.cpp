@@ -182,6 +182,9 @@ net::Reply consent_page(const ConsentPage& page) {
       html(page.user), html(page.offer.title), page.offer.title.empty() ? "Everything that you may use" : "",
       html(page.resource), html(page.place));
   body += "<h2>What it will be able to do</h2>\n" + what_it_can_do(page.offer);
+  if (!page.scopes.empty())
+    body += fmt::format("<p>It asks for further rights: <code>{}</code>.</p>\n",
+                        html(fmt::format("{}", fmt::join(page.scopes, " "))));
   body +=
       "<p class=\"dim\">It can do so until you or an administrator end it. What it does is recorded under "
       "your name.</p>\n";

@@ -28,6 +28,11 @@ struct AuthorizationServer::Wish {
   }
 };
 
+/// What a provider says of somebody, as a grant keeps it: teams that it names, not those of documents.
+/// `asserted`: by an assertion that a client brought, and not at a sign-in.
+std::string identity_of(const Issuer& issuer, const policy::Principal& principal,
+                        const std::vector<std::string>& teams, bool asserted);
+
 /// Where a browser is; empty where a proxy stands in between and everybody comes from it.
 inline std::string address_of(net::Exchange& exchange) {
   return exchange.request().forwarded.lines.empty() ? exchange.peer().ip : std::string();

@@ -18,6 +18,7 @@ struct CompiledRule {
   Effect effect = Effect::deny;
   std::array<std::vector<std::string>, kObjects> patterns{};
   std::shared_ptr<const Expression> when{};  ///< null: always
+  std::vector<std::string> scopes{};         ///< that a token needs, for an allow
 
   const std::vector<std::string>& of(Object object) const {
     return patterns[static_cast<std::size_t>(object)];
@@ -35,6 +36,7 @@ struct RuleSet::Impl {
   std::string environment;
   std::vector<CompiledPolicy> policies;
   std::vector<CompiledRule> rules;
+  std::vector<std::string> scopes;  // of all of them, in order, each once
 };
 
 /// Whether a rule holds for a call. `error`: why its condition could not be told.
@@ -43,6 +45,10 @@ struct Holding {
   std::string error{};
 };
 Holding holding(const CompiledRule& rule, Phase phase, const Activation& activation);
+
+/// The scopes that what the principal has shown lacks for this rule; none where it knows no scopes.
+std::vector<std::string> lacking(const CompiledRule& rule,
+                                 const std::optional<std::vector<std::string>>& held);
 
 /// Whether one of the policy's subjects covers the principal.
 bool concerns(const CompiledPolicy& policy, const Principal& principal, std::string_view environment);

@@ -57,6 +57,13 @@ Result<CompiledRule> compile_rule(const Policy& policy, std::size_t i) {
       return bad_policy(policy,
                         fmt::format("rule {} has the empty pattern ''; write '*' for everything", i + 1));
   }
+  if (!rule.scopes.empty() && rule.effect == Effect::deny)
+    return bad_policy(policy, fmt::format("rule {} denies and asks for scopes: only an allow can", i + 1));
+  if (!rule.scopes.empty() && !rule.virtual_servers.empty())
+    return bad_policy(policy, fmt::format("rule {} asks for scopes at the door of a virtual server: they are "
+                                          "asked for in calls only",
+                                          i + 1));
+  out.scopes = rule.scopes;
   if (std::ranges::any_of(rule.servers, &std::string::empty))
     return bad_policy(policy, fmt::format("rule {} has the empty server ''; write '*' for all", i + 1));
   if (rule.when.empty()) return out;
@@ -113,9 +120,18 @@ Holding holding(const CompiledRule& rule, Phase phase, const Activation& activat
   return {.holds = rule.effect == Effect::deny, .error = error.hint.empty() ? error.what : error.hint};
 }
 
+std::vector<std::string> lacking(const CompiledRule& rule,
+                                 const std::optional<std::vector<std::string>>& held) {
+  std::vector<std::string> out;
+  if (held)
+    std::ranges::copy_if(rule.scopes, std::back_inserter(out),
+                         [&](const auto& scope) { return std::ranges::find(*held, scope) == held->end(); });
+  return out;
+}
+
 struct RuleSet::View::Impl {
-  std::shared_ptr<const RuleSet::Impl> rules;     // the indexes borrow its patterns
-  std::optional<std::vector<std::string>> tools;  // of the principal's token
+  std::shared_ptr<const RuleSet::Impl> rules;             // the indexes borrow its patterns
+  std::optional<std::vector<std::string>> tools, scopes;  // of the principal's token
   std::array<RuleIndex, kObjects> plain, conditional;
 };
 
@@ -146,6 +162,11 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::vector<Policy> poli
     }
     impl->policies.push_back(std::move(compiled));
   }
+  for (const CompiledRule& rule : impl->rules)
+    impl->scopes.insert(impl->scopes.end(), rule.scopes.begin(), rule.scopes.end());
+  std::ranges::sort(impl->scopes);
+  const auto repeated = std::ranges::unique(impl->scopes);
+  impl->scopes.erase(repeated.begin(), repeated.end());
   auto set = std::make_shared<RuleSet>();
   set->impl_ = std::move(impl);
   return set;
@@ -155,12 +176,14 @@ std::shared_ptr<const RuleSet::View> RuleSet::view(const Principal& principal) c
   auto impl = std::make_shared<View::Impl>();
   impl->rules = impl_;
   impl->tools = principal.tools;
+  impl->scopes = principal.scopes;
   for (const CompiledPolicy& policy : impl_->policies) {
     if (!policy.in_force || !concerns(policy, principal, impl_->environment)) continue;
     for (std::size_t number = policy.first; number < policy.first + policy.count; ++number) {
       const CompiledRule& rule = impl_->rules[number];
       for (const Object object : kAll) {
-        auto& indexes = rule.when ? impl->conditional : impl->plain;
+        const bool depends = rule.when || !lacking(rule, impl->scopes).empty();
+        auto& indexes = depends ? impl->conditional : impl->plain;
         for (const auto& pattern : rule.of(object))
           indexes[static_cast<std::size_t>(object)].add(rule.effect, pattern,
                                                         static_cast<std::uint32_t>(number));
@@ -171,6 +194,8 @@ std::shared_ptr<const RuleSet::View> RuleSet::view(const Principal& principal) c
 }
 
 std::size_t RuleSet::size() const { return impl_->rules.size(); }
+
+const std::vector<std::string>& RuleSet::scopes() const { return impl_->scopes; }
 
 Decision RuleSet::View::decide(Object object, std::string_view target) const {
   return decide(object, target, Phase::list, Activation());
@@ -202,13 +227,21 @@ Decision RuleSet::View::decide(Object object, std::string_view target, Phase pha
     return Decision{
         .effect = effect, .rule = std::move(rule), .conditional = true, .read_args = activation.read_args()};
   };
+  Decision otherwise = decided(Effect::deny, "default");
   for (const Effect effect : {Effect::deny, Effect::allow}) {
     if (const auto rule = impl_->plain[i].first(effect, target); rule != RuleIndex::kNone)
       return decided(effect, rules[rule].name);
-    for (const auto rule : impl_->conditional[i].all(effect, target))
-      if (holding(rules[rule], phase, activation).holds) return decided(effect, rules[rule].name);
+    for (const auto rule : impl_->conditional[i].all(effect, target)) {
+      if (!holding(rules[rule], phase, activation).holds) continue;
+      auto lacks = lacking(rules[rule], impl_->scopes);
+      if (lacks.empty() || phase == Phase::list) return decided(effect, rules[rule].name);
+      if (!otherwise.lacks.empty()) continue;
+      otherwise.rule = rules[rule].name;
+      otherwise.lacks = std::move(lacks);
+    }
   }
-  return decided(Effect::deny, "default");
+  otherwise.read_args = activation.read_args();
+  return otherwise;
 }
 
 }  // namespace sallyport::policy

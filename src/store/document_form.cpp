@@ -146,6 +146,9 @@ void describe(Form& form, const Team& d) { form.optional("members", d.members); 
 void describe(Form& form, const Agent& d) {
   form.optional("description", d.description).add("disabled", d.disabled, false);
   form.optional("roles", d.roles).optional("claims", d.claims);
+  if (!d.jwks.empty()) form.always("jwks", Json::parse(d.jwks));
+  form.optional("jwks_url", d.jwks_url).add("allow_private", d.allow_private, false);
+  form.optional("ca_file", d.ca_file);
 }
 
 void describe(Form& form, const PolicyDocument& d) {
@@ -158,7 +161,8 @@ void describe(Form& form, const PolicyDocument& d) {
     one.optional("resources", rule.resources)
         .optional("servers", rule.servers)
         .optional("virtual_servers", rule.virtual_servers);
-    rules.push_back(one.optional("models", rule.models).optional("when", rule.when).take());
+    one.optional("models", rule.models).optional("scopes", rule.scopes);
+    rules.push_back(one.optional("when", rule.when).take());
   }
   form.always("subjects", d.subjects).optional("environments", d.environments).always("rules", rules);
 }
@@ -192,6 +196,7 @@ void describe(Form& form, const Issuer& d) {
                     .optional("title", d.sign_in.title)
                     .add("lasts", duration_text(d.sign_in.lasts), duration_text(standard.sign_in.lasts))
                     .take());
+  if (!d.id_jag.empty()) form.always("id_jag", Form(form.complete()).always("clients", d.id_jag).take());
   form.add("allow_private", d.allow_private, false).optional("ca_file", d.ca_file);
   form.add("leeway", duration_text(d.leeway), duration_text(standard.leeway));
   form.optional("keys", Form(form.complete())

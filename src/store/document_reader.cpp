@@ -265,6 +265,12 @@ Agent read_agent(Fields& fields) {
   out.disabled = fields.flag("disabled");
   out.roles = fields.texts("roles", check::role);
   out.claims = fields.text_map("claims", check::claim, check::line);
+  out.jwks_url = fields.checked("jwks_url", check::url);
+  if (fields.has("jwks")) out.jwks = fields.json("jwks");
+  if (fields.has("jwks") && fields.has("jwks_url"))
+    fields.problem("jwks_url", "\"jwks\" and \"jwks_url\" are two places for the same keys: keep one");
+  out.allow_private = fields.flag("allow_private");
+  out.ca_file = fields.checked("ca_file", check::path);
   fields.finish({"grants", "environments", "limits"});
   return out;
 }
@@ -286,6 +292,7 @@ PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
   out.servers = fields.texts("servers", check::glob);
   out.virtual_servers = fields.texts("virtual_servers", check::glob);
   out.models = fields.texts("models", check::glob);
+  out.scopes = fields.texts("scopes", check::scope);
   out.when = fields.checked("when", check::expression);
   if (const Node* when = fields.take("when")) note_place(*when, out);
   // A list whose entries were refused has been reported; only a rule that was written without any is idle.

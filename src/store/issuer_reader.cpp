@@ -37,6 +37,16 @@ Issuer::SignIn read_sign_in(const Node& node, Problems& problems) {
   return out;
 }
 
+std::vector<std::string> read_id_jag(const Node& node, Problems& problems) {
+  Fields fields(node, "\"id_jag\"", problems);
+  if (!fields.usable()) return {};
+  auto out = fields.texts("clients", check::name, true);
+  if (fields.list_is_empty("clients"))
+    fields.problem("clients", "\"clients\" is empty: which agents may bring assertions of this issuer?");
+  fields.finish();
+  return out;
+}
+
 void read_key_times(const Node& node, Issuer& out, Problems& problems) {
   Fields fields(node, "\"keys\"", problems);
   if (!fields.usable()) return;
@@ -72,6 +82,10 @@ Issuer read_issuer(Fields& fields, Problems& problems) {
   if (const Node* node = fields.take("introspection"))
     out.introspection = read_introspection(*node, problems);
   if (const Node* node = fields.take("sign_in")) out.sign_in = read_sign_in(*node, problems);
+  if (const Node* node = fields.take("id_jag")) out.id_jag = read_id_jag(*node, problems);
+  if (!out.id_jag.empty() && out.user.empty())
+    fields.problem("id_jag",
+                   "\"id_jag\" is for people: \"user\" has to name the claim that says who they are");
   if (!out.sign_in.client_id.empty() && out.user.empty())
     fields.problem("sign_in",
                    "\"sign_in\" is for people: \"user\" has to name the claim that says who they are");

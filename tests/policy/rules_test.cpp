@@ -372,3 +372,48 @@ TEST_CASE("a token that names tools is good for those that the rules allow, and 
   limited.tools.emplace();
   CHECK(rules->view(limited)->decide(Object::tool, "a/get_x").rule == "token");
 }
+
+TEST_CASE("an allow that asks for scopes lists, and holds in calls for tokens that have them") {
+  const auto rules =
+      compiled({{.name = "p",
+                 .subjects = {"*"},
+                 .rules = {{.effect = Effect::allow, .tools = {"a/pay"}, .scopes = {"pay", "audit"}},
+                           {.effect = Effect::allow, .tools = {"a/read"}},
+                           {.effect = Effect::deny, .tools = {"a/never"}},
+                           {.effect = Effect::allow, .tools = {"a/never"}, .scopes = {"pay"}}}}});
+  CHECK(rules->scopes() == std::vector<std::string>{"audit", "pay"});
+  const auto decide = [&](std::optional<std::vector<std::string>> scopes, const char* tool, Phase phase) {
+    Principal one = agent("bot");
+    one.scopes = std::move(scopes);
+    return rules->view(one)->decide(Object::tool, tool, phase, Activation());
+  };
+  const auto no = decide({{"pay"}}, "a/pay", Phase::call);
+  CHECK_FALSE(no.allowed());
+  CHECK(no.rule == "p#1");
+  CHECK(no.conditional);
+  CHECK(no.lacks == std::vector<std::string>{"audit"});
+  CHECK(decide({{"pay"}}, "a/pay", Phase::list).allowed());
+  CHECK(decide({{"audit", "pay"}}, "a/pay", Phase::call).allowed());
+  CHECK(decide(std::nullopt, "a/pay", Phase::call).allowed());
+  CHECK(decide({{}}, "a/read", Phase::call).allowed());
+  const auto never = decide({{}}, "a/never", Phase::call);
+  CHECK(never.rule == "p#3");
+  CHECK(never.lacks.empty());
+  // What another rule allows needs none.
+  const auto both = compiled({{.name = "p",
+                               .subjects = {"*"},
+                               .rules = {{.effect = Effect::allow, .tools = {"a/pay"}, .scopes = {"pay"}},
+                                         {.effect = Effect::allow, .tools = {"a/*"}}}}});
+  Principal poor = agent("bot");
+  poor.scopes.emplace();
+  CHECK(both->view(poor)->decide(Object::tool, "a/pay", Phase::call, Activation()).rule == "p#2");
+}
+
+TEST_CASE("a denial and a virtual server's door ask for no scopes") {
+  for (const Rule& rule : {Rule{.effect = Effect::deny, .tools = {"a"}, .scopes = {"s"}},
+                           Rule{.effect = Effect::allow, .virtual_servers = {"a"}, .scopes = {"s"}}}) {
+    const auto refused = RuleSet::compile({{.name = "p", .subjects = {"*"}, .rules = {rule}}});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().hint.find("scopes") != std::string::npos);
+  }
+}

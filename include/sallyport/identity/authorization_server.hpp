@@ -1,6 +1,6 @@
 #pragma once
 /// The built-in authorization server: people sign in here, say which client may act for them, and the client
-/// gets tokens for one endpoint (OAuth 2.1; RFC 7591, 7009, 8414, 8693, 8707, 9068, 9207).
+/// gets tokens for one endpoint (OAuth 2.1; RFC 7523, 7591, 7009, 8414, 8693, 8707, 9068, 9207).
 
 #include <functional>
 #include <memory>
@@ -36,6 +36,7 @@ struct LoginRequest {
   net::Client& client;  ///< of the exchange's shard
   std::shared_ptr<const IssuerTable> issuers;
   std::shared_ptr<const KeyTable> keys;
+  std::vector<std::string> scopes;  ///< that tokens may be given: those that policies ask for
   /// What somebody may use at the endpoint with this path; nullopt: nothing, or there is none.
   std::function<std::optional<Offer>(policy::Principal who, std::string_view path)> offer;
   /// On the database executor: the keys that sign have changed, and the next request has to know.
@@ -62,11 +63,18 @@ class AuthorizationServer {
   /// Those that pages anywhere may call (no cookie counts there): token, register, revoke, keys.
   static bool is_open(std::string_view path);
   /// RFC 8414 section 2.
-  std::string metadata() const;
+  std::string metadata(const IssuerTable& issuers, const std::vector<std::string>& scopes) const;
   Task<net::Reply> answer(LoginRequest request);
 
  private:
   struct Wish;
+  /// Who a client has proved to be.
+  struct Proven {
+    std::string agent{};  ///< empty: it has tried to prove nothing
+    std::vector<std::string> above{};
+    std::vector<store::Assertion> taken{};
+    SystemTime until = SystemTime::max();
+  };
   /// What a token or key that was shown stands for, as what a new token would begin with.
   struct Shown {
     store::Grant grant;  ///< without an id; `resource` empty: any endpoint
@@ -83,9 +91,26 @@ class AuthorizationServer {
   Task<net::Reply> redeem(LoginRequest& request, const Form& form);
   Task<net::Reply> renew(LoginRequest& request, const Form& form);
   Task<net::Reply> exchange(LoginRequest& request, const Form& form);
+  /// Client credentials and assertions.
+  Task<net::Reply> for_program(LoginRequest& request, const Form& form);
+  /// For a person, by what their provider asserts (draft-ietf-oauth-identity-assertion-authz-grant).
+  Task<net::Reply> for_person(LoginRequest& request, const Form& form, Proven client, Jws jws);
   Task<net::Reply> revoke(LoginRequest& request);
   Task<net::Reply> enroll(LoginRequest& request);
 
+  /// What somebody has signed, checked but for whom it is for and what it says.
+  struct Stated {
+    VerifiedToken token;
+    store::Assertion once;
+  };
+  /// By client_secret_basic, client_secret_post or private_key_jwt. Errors: bad_request with the error of
+  /// OAuth as `data`.
+  Task<Result<Proven>> proven(LoginRequest& request, const Form& form);
+  /// `types`: of `typ`. Errors: unauthenticated, unavailable.
+  Task<Result<Stated>> stated(LoginRequest& request, const Issuer& by, Jws jws, std::string_view text,
+                              std::vector<std::string> types, Duration longest);
+  Task<Result<Stated>> stated_by_agent(LoginRequest& request, std::string_view text,
+                                       std::vector<std::string> types);
   /// A token of ours or the API key of an agent. `what` names it in errors, which are bad_request with the
   /// error of OAuth as `data`, like those of narrow().
   Result<Shown> shown(const LoginRequest& request, std::string_view text, std::string_view type,
@@ -118,6 +143,9 @@ class AuthorizationServer {
   net::Reply issued(const LoginRequest& request, const store::Grant& grant, const std::string& client) const;
   /// On the database executor: whether the keys are to change is looked at with every grant.
   void look_at_keys(const OwnIssuer& own, const std::function<void()>& changed);
+  /// Of those that a client asks for, what there is, with a space between two; `mcp` where it asks for none.
+  static std::string granted_scopes(const LoginRequest& request, const std::string& asked);
+  static std::string all_scopes(const LoginRequest& request);
   std::string cookie_name() const;
   bool is_ours(std::string_view resource) const;
 

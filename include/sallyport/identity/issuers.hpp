@@ -56,10 +56,19 @@ class IssuerTable {
   const std::shared_ptr<OwnIssuer>& own() const { return own_; }
   /// Whether people can sign in here.
   bool has_people() const { return people_; }
+  /// Whether clients are told to get tokens from this gateway: people can sign in, agents have keys, or
+  /// providers speak for people.
+  bool gives_tokens() const { return own_ && (people_ || !agents_.empty() || has_assertions()); }
   /// Those by which people sign in here, the default first.
   std::vector<const Issuer*> providers() const;
   /// Of that name, by which people sign in here; null where there is none (any more).
   const Issuer* provider(std::string_view name) const;
+  /// An agent that has keys of its own, as the issuer of what it signs; null where it has none.
+  const Issuer* agent(std::string_view name) const;
+  /// By the exact bytes of `iss`, whose assertions this agent may bring (ID-JAG); null where there is none.
+  const Issuer* asserting(std::string_view url, std::string_view agent) const;
+  /// Whether any issuer's assertions may be brought.
+  bool has_assertions() const;
   /// The teams that a token itself names, as its issuer's document says; none where they are no names.
   static std::vector<std::string> teams_named(const Issuer& issuer, const VerifiedToken& token);
   /// Whom a sign-in stands for. Errors: unauthenticated (its issuer is gone, or the agent, or that is
@@ -85,6 +94,7 @@ class IssuerTable {
  private:
   Result<policy::Principal> signed_in(std::string_view issuer, std::string user, json::Value identity) const;
   bool is_announced(const Issuer& issuer) const;
+  std::map<std::string, Issuer, std::less<>> agents_;
   std::map<std::string, Issuer, std::less<>> by_url_;
   bool people_ = false;
   const Issuer* introspecting_ = nullptr;

@@ -38,6 +38,7 @@ struct SignInPage {
 struct ConsentPage {
   std::string client, host, place;  ///< host: that vouches for the client's name; empty: nobody does
   std::string user, resource, request, query;
+  std::vector<std::string> scopes{};  ///< that it asks for beside the one that every client has
   Offer offer;
 };
 

@@ -28,6 +28,9 @@ struct Principal {
   /// The only tools that its token is good for, as globs over canonical names: it then has no prompts,
   /// resources and models either. nullopt: no such bound.
   std::optional<std::vector<std::string>> tools{};
+  /// Of its token; nullopt: what it has shown knows no scopes (a key, a certificate), and none is asked of
+  /// it.
+  std::optional<std::vector<std::string>> scopes{};
   /// "agent:release-bot", "user:alice@example.com", "anonymous", and with the issuer where documents need it
   /// too: "user:partner/alice@example.com". No two principals share a name. What the journal shows.
   std::string name() const;
@@ -43,6 +46,7 @@ enum class Effect : std::uint8_t { allow, deny };
 struct Rule {
   Effect effect = Effect::deny;
   std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{};
+  std::vector<std::string> scopes{};   ///< that a token needs for an allow to hold in a call
   std::string when{};                  ///< a condition in CEL (docs/expressions.md); empty: always
   int when_line = 0, when_column = 0;  ///< where it begins in its document, for errors; 0: unknown
 };
@@ -68,7 +72,8 @@ struct Decision {
   std::string rule;
   /// Some rule about this target has a condition: another call may be decided otherwise.
   bool conditional = false;
-  bool read_args = false;  ///< some condition that was evaluated has read the arguments
+  bool read_args = false;            ///< some condition that was evaluated has read the arguments
+  std::vector<std::string> lacks{};  ///< scopes of `rule` that would have allowed it but for them
   bool allowed() const { return effect == Effect::allow; }
 };
 
@@ -133,6 +138,8 @@ class RuleSet {
                       const Activation& activation) const;
 
   std::size_t size() const;  ///< rules in all
+  /// That some rule asks for, in order, each once.
+  const std::vector<std::string>& scopes() const;
 
   struct Impl;
 

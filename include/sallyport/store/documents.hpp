@@ -114,6 +114,10 @@ struct Agent {
   bool disabled = false;
   std::vector<std::string> roles{};
   std::map<std::string, std::string> claims{};
+  /// Its public keys, which verify what it signs (RFC 7523): raw JSON of a set, or where one is; empty: none.
+  std::string jwks{}, jwks_url{};
+  bool allow_private = false;  ///< for jwks_url, like the next
+  std::string ca_file{};
 };
 
 /// `kind: Policy`; its rules are policy::Rule in shape (store does not see that layer, the gateway converts).
@@ -121,6 +125,7 @@ struct PolicyDocument {
   struct Rule {
     bool allow = false;
     std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{};
+    std::vector<std::string> scopes{};
     std::string when{};                  ///< CEL; empty: always
     int when_line = 0, when_column = 0;  ///< where the expression begins in its file; 0: not from a file
   };
@@ -164,6 +169,7 @@ struct Issuer {
   std::map<std::string, std::string> claims{};  ///< name in rules -> claim
   Introspection introspection{};                ///< url empty: none
   SignIn sign_in{};                             ///< client_id empty: nobody signs in by it
+  std::vector<std::string> id_jag{};            ///< `id_jag.clients`: agents that may bring its assertions
   bool allow_private = false;
   std::string ca_file{};
   std::chrono::milliseconds leeway{30'000};      ///< for clocks that differ
