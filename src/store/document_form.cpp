@@ -147,7 +147,8 @@ void describe(Form& form, const Agent& d) {
   form.optional("description", d.description).add("disabled", d.disabled, false);
   form.optional("roles", d.roles).optional("claims", d.claims);
   if (!d.jwks.empty()) form.always("jwks", Json::parse(d.jwks));
-  form.optional("jwks_url", d.jwks_url).add("allow_private", d.allow_private, false);
+  if (d.jwks_url.empty()) return;
+  form.always("jwks_url", d.jwks_url).add("allow_private", d.allow_private, false);
   form.optional("ca_file", d.ca_file);
 }
 

@@ -271,6 +271,9 @@ Agent read_agent(Fields& fields) {
     fields.problem("jwks_url", "\"jwks\" and \"jwks_url\" are two places for the same keys: keep one");
   out.allow_private = fields.flag("allow_private");
   out.ca_file = fields.checked("ca_file", check::path);
+  for (const char* key : {"allow_private", "ca_file"})
+    if (fields.has(key) && !fields.has("jwks_url"))
+      fields.problem(key, fmt::format("\"{}\" is about \"jwks_url\", which is not there", key));
   fields.finish({"grants", "environments", "limits"});
   return out;
 }

@@ -64,6 +64,11 @@ const std::vector<std::string>& examples() {
       "             where: {value: {a: {b: [x]}}}, tags: [a, 1]}\n"
       "    hide: [debug]\n    environments: {staging: ledger-staging, prod: ledger}\n",
       "kind: Agent\nname: deployer\nroles: [deploy, read]\nclaims: {tenant: acme, level: 3}\n",
+      "kind: Agent\nname: signer\njwks: {\"keys\": [{\"kty\": \"EC\", \"x\": \"A\"}]}\n",
+      "kind: Agent\nname: far\njwks_url: \"https://a.example/keys\"\nallow_private: true\nca_file: /ca.pem\n",
+      "kind: Policy\nname: stepped\nsubjects: [\"*\"]\nrules: [{effect: allow, tools: [\"a/*\"], scopes: "
+      "[a.b, c]}]\n",
+      "kind: Issuer\nname: asserts\nissuer: \"https://idp.example/\"\nid_jag: {clients: [signer]}\n",
       "kind: Policy\nname: full\nsubjects: [\"role:deploy\", \"claim:tenant=ac*\", \"environment:prod\"]\n"
       "environments: [prod, staging]\nrules:\n  - {effect: allow, servers: [git*], virtual_servers: "
       "[support],\n"
