@@ -76,13 +76,17 @@ std::map<std::string, identity::IssuerParts> Control::resolve_issuers(
 Result<std::shared_ptr<identity::OwnIssuer>> Control::resolve_own() {
   auto users = accounts_.any_user();
   if (!users) return Failure(users.error());
-  auto seeds = accounts_.signing_ring();
-  if (!seeds) return Failure(seeds.error());
   auto ended = accounts_.ended_grants();
   if (!ended) return Failure(ended.error());
-  auto own = own_ && own_->signs_with(*seeds)
-                 ? own_
-                 : std::make_shared<identity::OwnIssuer>(place_.public_url, *seeds, clock_, own_.get());
+  auto seeds = accounts_.signing_ring();
+  auto own = own_;
+  if (!seeds) {
+    // A disk that takes no new keys must not keep those out who need none of them.
+    spdlog::error("the keys that sign access tokens cannot be had: {}", seeds.error().what);
+  } else if (!own || !own->signs_with(*seeds)) {
+    own = std::make_shared<identity::OwnIssuer>(place_.public_url, *seeds, clock_, own_.get());
+  }
+  if (!own) return own;
   own->set_keeps_users(*users);
   own->set_ended(std::move(*ended));
   return own;

@@ -132,6 +132,7 @@ Task<Result<AuthorizationServer::Proven>> AuthorizationServer::proven(LoginReque
 Task<net::Reply> AuthorizationServer::for_program(LoginRequest& request, const Form& form) {
   auto client = co_await proven(request, form);
   if (!client) {
+    request.refusal("client", "");
     net::Reply reply = oauth_refusal(client.error());
     // RFC 6749 section 5.2.
     if (reply.status == 401 && request.exchange.request().headers.find("authorization"))

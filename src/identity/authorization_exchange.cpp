@@ -136,7 +136,10 @@ Task<net::Reply> AuthorizationServer::exchange(LoginRequest& request, const Form
       !wanted.empty() && wanted != kAccessToken && wanted != kJwt)
     co_return oauth_refusal("invalid_request", "requested_token_type is an access token here.");
   auto parent = shown(request, form["subject_token"], form["subject_token_type"], "subject_token");
-  if (!parent) co_return oauth_refusal(parent.error());
+  if (!parent) {
+    request.refusal("client", "");
+    co_return oauth_refusal(parent.error());
+  }
   store::Grant child = std::move(parent->grant);
   SystemTime until = parent->until;
   std::string actor = parent->holder;

@@ -123,7 +123,8 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
                        name == "callback";
   // Programs get tokens where no people do.
   const bool for_people = is_page || name == "register";
-  if ((for_people && !request.issuers->has_people()) || (!is_page && !is_open(what.path)))
+  if (!request.issuers->own() || (for_people && !request.issuers->has_people()) ||
+      (!is_page && !is_open(what.path)))
     co_return is_open(what.path)
         ? oauth_error(404, "invalid_request", "Nobody can sign in here: this gateway keeps no users.")
         : problem_page(404, "Nothing is here",

@@ -320,7 +320,8 @@ Result<std::vector<Secret>> Accounts::signing_ring() {
       if (auto made = vault_.rotate_ring(std::string(kRing)); !made) return made;
       return set_meta(database_, kRotated, std::to_string(now));
     });
-    if (!turned) return Failure(turned.error());
+    // Those that there are go on signing until the disk takes others.
+    if (!turned && !*rotated) return Failure(turned.error());
   }
   return vault_.key_ring(std::string(kRing));
 }

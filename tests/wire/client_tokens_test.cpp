@@ -155,6 +155,7 @@ TEST_CASE("a client that proves nothing, something else, or several things at on
     CHECK(no.json()["error"] == row.error);
     if (no.status == 401 && !row.headers.empty()) CHECK(no.header("WWW-Authenticate").starts_with("Basic"));
   }
+  CHECK(rig.gateway.recorded("refusal", {{"reason", "client"}}, 10));
 }
 
 TEST_CASE("an agent signs for itself, as a client or with an assertion as the grant; each assertion once") {
