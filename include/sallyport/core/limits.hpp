@@ -157,6 +157,27 @@ constexpr auto kAssertionLife = 5min;            ///< of an assertion, from now 
 constexpr std::size_t kAssertionsOfOne = 20000;  ///< remembered of one issuer, so that none comes twice
 constexpr std::size_t kTokenScopes = 32;         ///< of one token of ours
 
+// Model calls.
+constexpr std::size_t kKeptStream =
+    8 * MiB;  ///< of a streamed answer, for its record; what is longer has none
+
+// Routes of model calls.
+constexpr std::size_t kRouteBytes = 64 * KiB;       ///< text of one config
+constexpr std::size_t kRouteDepth = 8;              ///< targets within targets
+constexpr std::size_t kRouteTargets = 64;           ///< of one config, groups included
+constexpr std::size_t kRouteConditions = 64;        ///< of one config
+constexpr std::size_t kRouteComparisons = 256;      ///< in the queries of one config
+constexpr std::size_t kRouteListed = 256;           ///< entries of one list in a config
+constexpr std::size_t kRouteParameters = 16 * KiB;  ///< override_params of one target with what it inherits
+constexpr std::size_t kRouteFact = 8 * KiB;         ///< a longer value of a request counts as missing
+constexpr std::size_t kRouteBodyMembers = 1000;     ///< a body with more of them has none for conditions
+constexpr std::size_t kRouteProblems = 20;          ///< told of one config that is refused
+constexpr int kRouteRetries = 5;                    ///< of one target for one request
+constexpr auto kRouteRetryWait = 60s;               ///< between all of them together
+constexpr auto kRouteTimeout = std::chrono::hours(1);       ///< the longest that a config may ask for
+constexpr auto kRouteCooldown = 30s;                        ///< the shortest of a target's circuit breaker
+constexpr auto kRouteCooldownMax = std::chrono::hours(24);  ///< and the longest
+
 // Child processes.
 constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
 constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped
@@ -215,6 +236,12 @@ constexpr int kStreamResumes = 8;        ///< attempts in a row to take up the s
 constexpr std::size_t kWatched = 1000;   ///< resources and tasks watched at one upstream session
 /// The same for one principal at a session that it shares with others: as many as one stream may have.
 constexpr std::size_t kWatchedOfOne = kSubscriptions;
+
+// Translated model calls.
+constexpr std::size_t kAnswerBlocks = 4096;  ///< texts, thoughts and calls of one answer; then it is broken
+constexpr std::size_t kFieldsTold = 100;     ///< fields of one request that are told as dropped or refused
+constexpr std::size_t kFieldName = 128;      ///< bytes of one of their names
+constexpr std::size_t kErrorText = 2 * KiB;  ///< of a provider's error that is no JSON
 
 // Journal.
 constexpr std::size_t kSegmentBytes = 64 * MiB;

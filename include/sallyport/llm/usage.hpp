@@ -5,8 +5,8 @@
 
 namespace sallyport::llm {
 
-/// Tokens of one call. The counters of the input are disjoint, whatever the provider's wire adds up: their sum
-/// is the whole input. `reasoning` is a part of `output`.
+/// Tokens of one call. The counters of the input are disjoint, whatever the provider's wire adds up: their
+/// sum is the whole input. `reasoning` is a part of `output`.
 struct Usage {
   std::int64_t input = 0;           ///< neither read from a cache nor written to one
   std::int64_t cache_read = 0;      ///< of the input, read from the provider's cache
