@@ -99,6 +99,50 @@ void check_agent(const store::Agent& agent, std::vector<std::string>& problems) 
           "pair and give its public half");
 }
 
+void check_provider(const store::Provider& provider, std::vector<std::string>& problems) {
+  const llm::ProviderKind* kind = llm::provider_kind(provider.api);
+  if (!kind) {
+    std::vector<std::string_view> names;
+    for (const auto& one : llm::provider_kinds()) names.push_back(one.name);
+    problems.push_back(fmt::format(
+        "api: \"{}\" is not known; take openai-compatible with a base_url of its own, or one of {}",
+        provider.api, fmt::join(names, ", ")));
+    return;
+  }
+  if (provider.base_url.empty() && kind->needs_base_url()) {
+    problems.push_back(fmt::format("base_url: \"{}\" has no address of its own: say where it is{}",
+                                   provider.api,
+                                   kind->base_url.empty() ? "" : ", such as " + kind->base_url));
+    return;
+  }
+  const std::string& text = provider.base_url.empty() ? kind->base_url : provider.base_url;
+  const auto url = net::parse_url(text);
+  if (!url) {
+    problems.push_back(fmt::format("base_url: {}", text_of(url.error())));
+  } else if (url->path.find('?') != std::string::npos) {
+    problems.push_back("base_url: must not have a query (?...)");
+  } else if (const auto allowed = net::check_egress(*url, provider.allow_private); !allowed) {
+    problems.push_back(
+        fmt::format("base_url: {}{}", text_of(allowed.error()),
+                    provider.allow_private ? "" : "; if you mean it, set allow_private: true"));
+  }
+}
+
+void check_route(const store::Route& route, std::vector<std::string>& problems) {
+  const auto config = json::Document::parse(route.config);
+  if (!config) {
+    problems.push_back(fmt::format("config: {}", text_of(config.error())));
+    return;
+  }
+  const auto read = llm::parse_route(config->root());
+  if (!read) {
+    for (const auto& problem : read.error()) problems.push_back("config: " + llm::text_of(problem));
+    return;
+  }
+  for (const std::string& path : (*read)->brought())
+    problems.push_back(fmt::format("config: {} belongs into a Provider or VirtualKey document", path));
+}
+
 void check_policy(const store::PolicyDocument& document, std::vector<std::string>& problems) {
   std::vector<policy::Policy> one;
   one.push_back(gateway::policy_of(document));
@@ -116,6 +160,8 @@ Result<void> check_document(const store::AnyDocument& document) {
   if (const auto* policy = std::get_if<store::PolicyDocument>(&document)) check_policy(*policy, problems);
   if (const auto* issuer = std::get_if<store::Issuer>(&document)) check_issuer(*issuer, problems);
   if (const auto* agent = std::get_if<store::Agent>(&document)) check_agent(*agent, problems);
+  if (const auto* provider = std::get_if<store::Provider>(&document)) check_provider(*provider, problems);
+  if (const auto* route = std::get_if<store::Route>(&document)) check_route(*route, problems);
   if (problems.empty()) return {};
   return client_error(Code::bad_request, fmt::format("{}", fmt::join(problems, "; ")));
 }

@@ -11,8 +11,9 @@
 namespace sallyport::admin {
 namespace {
 
-constexpr std::array<std::string_view, 7> kKinds{"Agent",  "Credential", "Issuer",       "Policy",
-                                                 "Server", "Team",       "VirtualServer"};
+constexpr std::array<std::string_view, 10> kKinds{"Agent",      "Credential",   "Issuer", "Policy",
+                                                  "Provider",   "Route",        "Server", "Team",
+                                                  "VirtualKey", "VirtualServer"};
 
 std::string_view word_of(store::Change::What what) {
   switch (what) {

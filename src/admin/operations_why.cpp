@@ -42,8 +42,10 @@ Result<nlohmann::json> explain_access(Context& context, const nlohmann::json& ar
     query.object = policy::Object::prompt;
   } else if (kind == "resource") {
     query.object = policy::Object::resource;
+  } else if (kind == "model") {
+    query.object = policy::Object::model;
   } else if (kind != "tool") {
-    return client_error(Code::bad_request, "why: \"kind\" is tool, prompt or resource");
+    return client_error(Code::bad_request, "why: \"kind\" is tool, prompt, resource or model");
   }
 
   auto documents = context.registry.documents();

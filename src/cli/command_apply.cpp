@@ -129,6 +129,20 @@ View view_of(const std::string& kind) {
                   std::string(d.value("default", false) ? "user:NAME" : "user:" + text(d, "name") + "/NAME")};
             }};
   }
+  if (kind == "Provider") {
+    return {{"NAME", "API", "BASE URL", "CREDENTIAL", "STATE"}, [](const Json& d) {
+              return std::vector<std::string>{text(d, "name"), text(d, "api"), text(d, "base_url"),
+                                              text(d, "credential"),
+                                              d.value("disabled", false) ? "disabled" : "active"};
+            }};
+  }
+  if (kind == "VirtualKey") {
+    return {{"NAME", "PROVIDER", "MODELS", "EXPIRES", "STATE"}, [](const Json& d) {
+              return std::vector<std::string>{text(d, "name"), text(d, "provider"),
+                                              joined(d.value("models", Json::array())), text(d, "expires"),
+                                              d.value("disabled", false) ? "disabled" : "active"};
+            }};
+  }
   if (kind == "Policy") {
     return {{"NAME", "SUBJECTS", "RULES"}, [](const Json& d) {
               return std::vector{text(d, "name"), joined(d.value("subjects", Json::array())),

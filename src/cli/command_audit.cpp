@@ -1,10 +1,12 @@
-/// sallyport audit tail | verify | export.
+/// sallyport audit tail | query | verify | export.
 
 #include <chrono>
+#include <deque>
 #include <filesystem>
 #include <iostream>
 #include <set>
 #include <thread>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -13,6 +15,7 @@
 #include "invocation.hpp"
 #include "sallyport/admin/journal_key.hpp"
 #include "sallyport/cli/audit_view.hpp"
+#include "sallyport/cli/call_filter.hpp"
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
 #include "sallyport/core/clock.hpp"
@@ -26,11 +29,50 @@ using Json = nlohmann::json;
 constexpr std::size_t kTailRows = 20;
 constexpr auto kLookAgain = std::chrono::milliseconds(200);
 
+/// As they are written.
+struct WishOptions {
+  CallWish wish;
+  std::string team;
+  std::vector<std::string> metadata;
+};
+
 struct TailOptions {
   bool follow = false;
   std::string since;
   std::optional<std::size_t> most;
+  WishOptions wish;
 };
+
+void add_wish(CLI::App& command, WishOptions& wish) {
+  command.add_option("--agent,--principal", wish.wish.principal,
+                     "Whose: release-bot, or agent:release-bot, user:alice, user:*");
+  command.add_option("--team", wish.team, "Calls of its members, as the team is now");
+  command.add_option("--model", wish.wish.model, "Model calls: a pattern over MODEL or PROVIDER/MODEL");
+  command.add_option("--tool", wish.wish.tool, "Tool calls: a pattern over TOOL or SERVER/TOOL");
+  command.add_option("--trace", wish.wish.trace, "Of one trace");
+  command.add_option("--metadata", wish.metadata, "KEY=VALUE of a model call's metadata; may be repeated");
+}
+
+/// Errors: not_found (no such team), bad_request (metadata).
+Result<CallWish> wish_of(Invocation& invocation, const WishOptions& options) {
+  CallWish out = options.wish;
+  for (const std::string& entry : options.metadata) {
+    const auto equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return client_error(Code::bad_request, fmt::format("--metadata takes KEY=VALUE, not {}", entry));
+    out.metadata[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  if (options.team.empty()) return out;
+  const auto team = invocation.run("get", {{"kind", "Team"}, {"name", options.team}, {"format", "json"}});
+  if (!team) return Failure(team.error());
+  out.team.emplace();
+  const auto documents = team->value("documents", Json::array());
+  for (const auto& document : documents) {
+    for (const auto& member : document.value("members", Json::array()))
+      out.team->push_back(member.get<std::string>());
+  }
+  return out;
+}
 
 /// JSON text in which nothing is left that a terminal obeys. Such letters stand in strings only, where \u
 /// says the same.
@@ -57,13 +99,15 @@ std::string streamed(const AuditRow& row) {
 
 /// Reads backwards in growing steps, so that the end of a long journal does not cost all of it.
 Result<std::vector<std::string>> last_lines(const std::string& data, std::optional<std::int64_t> since,
-                                            std::size_t most) {
+                                            std::size_t most, const CallWish& wish) {
   std::deque<std::string> lines;
   const auto now = unix_millis(system_clock().now());
   const std::int64_t kSteps[] = {60'000, 3'600'000, 86'400'000, now};
   for (const auto step : kSteps) {
     lines.clear();
+    CallFilter filter(wish);
     const auto read = store::read_journal(data, since.value_or(now - step), [&](std::string_view line) {
+      if (!wish.empty() && !filter.takes(Json::parse(line, nullptr, false))) return true;
       lines.emplace_back(line);
       // A call is two records; what is before them only costs memory.
       if (most > 0 && lines.size() > most * 4 + 64) lines.pop_front();
@@ -76,13 +120,16 @@ Result<std::vector<std::string>> last_lines(const std::string& data, std::option
                                   std::make_move_iterator(lines.end()));
 }
 
-int follow(Invocation& invocation, AuditFollower& follower, const std::set<std::size_t>& shown) {
+int follow(Invocation& invocation, AuditFollower& follower, const std::set<std::size_t>& shown,
+           const CallWish& wish) {
+  CallFilter filter(wish);
   std::map<std::string, AuditRow> open;
   while (invocation.out) {
     const auto lines = follower.look();
     if (!lines) return invocation.failed(lines.error());
     for (const auto& line : *lines) {
       if (shown.contains(std::hash<std::string>()(line))) continue;
+      if (!wish.empty() && !filter.takes(Json::parse(line, nullptr, false))) continue;
       if (invocation.json()) {
         invocation.out << shown_json(line) << '\n';
         continue;
@@ -129,13 +176,15 @@ int tail(Invocation& invocation, const TailOptions& options) {
                      fmt::format("there is no data directory {}; name it with --data DIR", data))
             .error());
   }
+  const auto wish = wish_of(invocation, options.wish);
+  if (!wish) return invocation.failed(wish.error());
   AuditFollower follower(data);
   if (options.follow) {
     if (const auto ok = follower.begin(); !ok) return invocation.failed(ok.error());
   }
   // Without a number, a time asks for all since then.
   const std::size_t most = options.most.value_or(since ? 0 : kTailRows);
-  auto lines = last_lines(data, since, most);
+  auto lines = last_lines(data, since, most, *wish);
   if (!lines) return invocation.failed(lines.error());
   std::set<std::size_t> shown;
   for (const auto& line : *lines) shown.insert(std::hash<std::string>()(line));
@@ -148,10 +197,92 @@ int tail(Invocation& invocation, const TailOptions& options) {
     Table table(audit_heading());
     for (const auto& row : rows.rows()) table.add(audit_cells(row));
     if (!table.empty()) invocation.out << table.text();
-    if (table.empty() && !options.follow) invocation.err << "the journal holds nothing yet\n";
+    if (table.empty() && !options.follow)
+      invocation.err << (wish->empty() ? "the journal holds nothing yet\n"
+                                       : "the journal holds no such call\n");
   }
   invocation.out.flush();
-  return options.follow ? follow(invocation, follower, shown) : int{kDone};
+  return options.follow ? follow(invocation, follower, shown, *wish) : int{kDone};
+}
+
+/// A number that may be missing, as text.
+std::string count_text(const Json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_number_integer() ? std::to_string(it->get<std::int64_t>())
+                                                       : std::string();
+}
+
+/// Cells of one call: {intent, outcome}, either of which may be missing.
+std::vector<std::string> query_cells(const Json& call) {
+  const Json& begun = call.contains("intent") ? call["intent"] : call["outcome"];
+  const Json ended = call.value("outcome", Json::object());
+  const Json model = ended.value("model", Json::object());
+  const Json tokens = model.value("tokens", Json::object());
+  std::string outcome = ended.value("status", ended.empty() ? "open" : "");
+  if (begun.value("type", "") == "refusal") outcome = "refused: " + begun.value("reason", "");
+  return {
+      time_text(begun.value("t", std::int64_t{0})),
+      begun.value("principal", ""),
+      begun.value("target", begun.value("method", "")),
+      model.value("provider", "").empty() ? "" : model.value("provider", "") + "/" + model.value("model", ""),
+      outcome,
+      ended.contains("us") ? duration_text(ended.value("us", std::int64_t{0})) : "",
+      count_text(tokens, "input"),
+      count_text(tokens, "cache_read"),
+      count_text(tokens, "output"),
+      model.value("cost_usd", ""),
+      begun.value("trace", "")};
+}
+
+int query(Invocation& invocation, const TailOptions& options) {
+  std::int64_t since = 0;
+  if (!options.since.empty()) {
+    const auto from = since_millis(options.since);
+    if (!from) {
+      invocation.err << "sallyport: --since takes " << kSinceForms << '\n';
+      return kWrongUse;
+    }
+    since = *from;
+  }
+  const auto wish = wish_of(invocation, options.wish);
+  if (!wish) return invocation.failed(wish.error());
+  CallFilter filter(*wish);
+  const std::size_t most = options.most.value_or(0);
+  std::deque<Json> calls;
+  std::uint64_t first = 0;  // number of those that were dropped
+  std::unordered_map<std::string, std::uint64_t> open;
+  const auto read = store::read_journal(invocation.settings.data, since, [&](std::string_view line) {
+    Json record = Json::parse(line, nullptr, false);
+    if (!record.is_object() || !filter.takes(record)) return true;
+    const auto type = record.value("type", ""), call = record.value("call", "");
+    if (type == "outcome" || type == "unknown") {
+      const auto found = open.extract(call);
+      if (found && found.mapped() >= first) calls[found.mapped() - first]["outcome"] = std::move(record);
+      return true;
+    }
+    if (type != "intent" && type != "refusal") return true;
+    if (type == "intent") open[call] = first + calls.size();
+    calls.push_back({{"intent", std::move(record)}});
+    if (most > 0 && calls.size() > most) {
+      calls.pop_front();
+      ++first;
+    }
+    return true;
+  });
+  if (!read) return invocation.failed(read.error());
+  if (invocation.json()) {
+    for (const Json& call : calls) invocation.out << shown_json(call.dump()) << '\n';
+    return kDone;
+  }
+  Table table({"TIME (UTC)", "PRINCIPAL", "TARGET", "ANSWERED BY", "OUTCOME", "DURATION", "INPUT", "CACHED",
+               "OUTPUT", "USD", "TRACE"});
+  for (const Json& call : calls) table.add(query_cells(call));
+  if (table.empty()) {
+    invocation.err << "the journal holds no such call\n";
+  } else {
+    invocation.out << table.text();
+  }
+  return kDone;
 }
 
 Result<std::string> public_key(const Invocation& invocation, const std::string& file) {
@@ -222,8 +353,20 @@ void add_audit(CLI::App& app, Invocation& invocation) {
   tailing->add_flag("-f,--follow", options->follow, "Go on with what comes");
   tailing->add_option("--since", options->since, "An age (2h) or a time (2026-11-21T09:00:00Z)");
   tailing->add_option("-n", options->most, "How many; 0: all (default 20, with --since all)");
+  add_wish(*tailing, options->wish);
   tailing->callback([&invocation, options] {
     invocation.action = [&invocation, options] { return tail(invocation, *options); };
+  });
+
+  auto* querying = audit->add_subcommand(
+      "query", "Find calls, with what they used and cost; -o json shows one object per call");
+  auto query_options = std::make_shared<TailOptions>();
+  querying->add_option("--since", query_options->since,
+                       "An age (2h) or a time (2026-11-21T09:00:00Z); default: all");
+  querying->add_option("-n", query_options->most, "The last so many; 0: all (default)");
+  add_wish(*querying, query_options->wish);
+  querying->callback([&invocation, query_options] {
+    invocation.action = [&invocation, query_options] { return query(invocation, *query_options); };
   });
 
   auto* verifying = audit->add_subcommand("verify", "Check every chain and checkpoint");

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 
 struct WhyOptions {
   std::string principal, target, virtual_server, arguments_file;
-  bool prompt = false, resource = false;
+  bool prompt = false, resource = false, model = false;
 };
 
 /// The first line: what was decided, and by what.
@@ -43,6 +43,7 @@ int why(Invocation& invocation, const WhyOptions& options) {
   if (!options.virtual_server.empty()) arguments["virtual_server"] = options.virtual_server;
   if (options.prompt) arguments["kind"] = "prompt";
   if (options.resource) arguments["kind"] = "resource";
+  if (options.model) arguments["kind"] = "model";
   if (!options.arguments_file.empty()) {
     std::string text;
     if (options.arguments_file == "-") {
@@ -99,8 +100,12 @@ void add_why(CLI::App& app, Invocation& invocation) {
   command->add_option("--args", options->arguments_file,
                       "JSON file with the call's arguments; - for standard input");
   auto* prompt = command->add_flag("--prompt", options->prompt, "The target is a prompt");
-  command->add_flag("--resource", options->resource, "The target is a resource: SERVER/URI, or its URI")
-      ->excludes(prompt);
+  auto* resource =
+      command->add_flag("--resource", options->resource, "The target is a resource: SERVER/URI, or its URI");
+  resource->excludes(prompt);
+  command->add_flag("--model", options->model, "The target is a model: PROVIDER/MODEL, or its name")
+      ->excludes(prompt)
+      ->excludes(resource);
   command->callback([&invocation, options] {
     invocation.action = [&invocation, options] { return why(invocation, *options); };
   });

@@ -24,4 +24,28 @@ std::string rfc3339(SystemTime t) {
                      time.subseconds().count());
 }
 
+std::optional<SystemTime> parse_date(std::string_view text) {
+  // The shape, with a digit for every 0.
+  constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
+  if (text.size() != 10 && text.size() != kShape.size()) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    if (kShape[i] == '0' ? !digit : text[i] != kShape[i]) return std::nullopt;
+  }
+  const auto number = [&](std::size_t at, std::size_t digits) {
+    int value = 0;
+    for (const char c : text.substr(at, digits)) value = value * 10 + (c - '0');
+    return value;
+  };
+  const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+                                         std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                         std::chrono::day(static_cast<unsigned>(number(8, 2))));
+  if (!date.ok() || date.year() < std::chrono::year(1970)) return std::nullopt;
+  SystemTime out = std::chrono::sys_days(date);
+  if (text.size() == 10) return out;
+  const int hours = number(11, 2), minutes = number(14, 2), seconds = number(17, 2);
+  if (hours > 23 || minutes > 59 || seconds > 59) return std::nullopt;
+  return out + std::chrono::hours(hours) + std::chrono::minutes(minutes) + std::chrono::seconds(seconds);
+}
+
 }  // namespace sallyport

@@ -22,7 +22,7 @@ policy::Decision open_to_all(const Endpoint& endpoint) {
   return {.effect = policy::Effect::allow, .rule = "virtual-server:" + endpoint.name};
 }
 
-bool is_virtual(const Endpoint& endpoint) { return endpoint.path != "/mcp"; }
+bool is_virtual(const Endpoint& endpoint) { return endpoint.path.starts_with("/mcp/"); }
 
 const json::Document& empty_object() {
   static const json::Document kNone = *json::Document::parse("{}");
@@ -86,8 +86,12 @@ class Access::Bound {
     const auto slash =
         object == policy::Object::virtual_server ? std::string_view::npos : canonical.find('/');
     const std::string_view server = slash == std::string_view::npos ? "" : canonical.substr(0, slash);
-    tool_.text("name", canonical.substr(slash == std::string_view::npos ? 0 : slash + 1))
-        .text("server", server);
+    const std::string_view name = canonical.substr(slash == std::string_view::npos ? 0 : slash + 1);
+    if (object == policy::Object::model) {
+      model_.text("name", name).text("provider", server);
+      activation_.bind(policy::Variable::model, model_);
+    }
+    tool_.text("name", name).text("server", server);
     const auto annotations = definition ? definition->object.find("annotations") : std::nullopt;
     if (!annotations || !annotations->is(json::Kind::object) ||
         !tool_.json("annotations", std::string(annotations->raw())))
@@ -108,7 +112,7 @@ class Access::Bound {
   const policy::Activation& activation() const { return activation_; }
 
  private:
-  policy::Facts tool_, server_, request_;
+  policy::Facts tool_, server_, model_, request_;
   policy::Activation activation_;
 };
 
@@ -176,6 +180,17 @@ policy::Explanation Access::explain(const Endpoint& endpoint, policy::Object obj
   if (definition)  // what an endpoint grants is what it contains
     out.decision = endpoint.anonymous ? open_to_all(endpoint) : granted(endpoint, std::move(out.decision));
   return out;
+}
+
+std::optional<policy::Decision> denied_elsewhere(Access& access, const Endpoint& endpoint,
+                                                 const ModelPlace& place, const CallFacts* facts) {
+  for (const std::string& name : place.other_names()) {
+    auto decision = facts ? access.calls(endpoint, policy::Object::model, name, nullptr, *facts)
+                          : access.lists(endpoint, policy::Object::model, name, nullptr);
+    // That no rule allows the other name is no denial, and neither is a scope that its rule asks for.
+    if (!decision.allowed() && decision.rule != "default" && decision.lacks.empty()) return decision;
+  }
+  return std::nullopt;
 }
 
 }  // namespace sallyport::gateway

@@ -69,4 +69,8 @@ class Access {
   std::unordered_map<std::string, std::optional<policy::Decision>> memo_;  ///< none: it depends on the call
 };
 
+/// A rule that denies one of the other names of a model that was allowed; `facts` null: for every call.
+std::optional<policy::Decision> denied_elsewhere(Access& access, const Endpoint& endpoint,
+                                                 const ModelPlace& place, const CallFacts* facts);
+
 }  // namespace sallyport::gateway

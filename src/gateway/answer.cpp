@@ -103,7 +103,45 @@ std::string with_warning(const std::string& raw) {
 
 }  // namespace
 
+namespace {
+
+/// What the clients of models read.
+net::Reply render_for_models(const Call& call, Result<Answer> answer) {
+  net::Reply reply{.status = 200, .content_type = "application/json"};
+  if (answer) {
+    if (auto* whole = std::get_if<net::Reply>(&*answer)) reply = std::move(*whole);
+  } else {
+    const Error& error = answer.error();
+    const llm::WireError shown = wire_error_of(error, call);
+    reply.status = llm::status_for(call.model->answers, shown);
+    reply.body = llm::write_error(call.model->answers, shown, call.id);
+    if (error.blame == Blame::client && error.code != Code::limited)
+      reply.headers.emplace_back("x-should-retry", "false");
+  }
+  const auto own = headers_of(call);
+  reply.headers.insert(reply.headers.end(), own.begin(), own.end());
+  return reply;
+}
+
+}  // namespace
+
 net::Reply render(const Call& call, Result<Answer> answer) {
+  if (call.model) {
+    const bool stranger = !answer && answer.error().code == Code::unauthenticated;
+    const bool lacks_scopes = !answer && answer.error().code == Code::insufficient_scope;
+    const auto after = answer ? std::chrono::seconds(0) : answer.error().retry_after;
+    net::Reply reply = render_for_models(call, std::move(answer));
+    if (call.unrecorded) reply.headers.emplace_back("Sallyport-Warning", "unrecorded");
+    if (stranger)
+      reply.headers.emplace_back("WWW-Authenticate", challenge(*call.snapshot, call.endpoint_path,
+                                                               call.showed ? "invalid_token" : "",
+                                                               call.snapshot->issuers->scopes()));
+    if (lacks_scopes)
+      reply.headers.emplace_back("WWW-Authenticate", challenge(*call.snapshot, call.endpoint_path,
+                                                               "insufficient_scope", call.scopes_wanted));
+    if (after.count() > 0) reply.headers.emplace_back("Retry-After", std::to_string(after.count()));
+    return reply;
+  }
   net::Reply reply{.status = 200, .content_type = "application/json"};
   if (call.unrecorded) reply.headers.emplace_back("Sallyport-Warning", "unrecorded");
   if (!answer) {

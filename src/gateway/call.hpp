@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "model_call.hpp"
 #include "outlet.hpp"
 #include "sallyport/core/cancel.hpp"
 #include "sallyport/gateway/snapshot.hpp"
@@ -36,7 +37,9 @@ struct Streaming {
   std::string first;           ///< frames that begin it
   std::function<void()> left;  ///< when the connection has gone, or the stream has ended
 };
-using Answer = std::variant<RpcResult, RpcError, Accepted, net::Reply, Streaming>;
+/// The answer has gone out as a stream already, to its end.
+struct Streamed {};
+using Answer = std::variant<RpcResult, RpcError, Accepted, net::Reply, Streaming, Streamed>;
 
 /// Everything known about one request so far. Lives on the handler's frame.
 struct Call {
@@ -65,8 +68,12 @@ struct Call {
   bool takes_json = true, takes_stream = true;  ///< from Accept
   bool prefers_stream = false;                  ///< Accept names it first
 
+  std::optional<ModelCall> model;  ///< none: this is no call of the model API
+
   // For the record.
   std::string endpoint_path, method, target, rule, refusal;
+  std::string trace;     ///< that the client counts it to; ours where it names none and one is needed
+  std::string metadata;  ///< raw JSON object, canonical; what the client says of it
   std::string dialogue;  ///< the parked call that this one began or went on with
   int capture = 1;
   std::vector<std::string> scopes_wanted;  ///< by the issuer of a token that lacks one
@@ -88,6 +95,8 @@ struct Call {
   std::shared_ptr<Outlet> outlet;
   std::vector<std::pair<std::string, std::string>> cors;  ///< headers for a browser client
 
+  /// The wire that its client speaks, as records name it.
+  std::string_view era() const { return model ? llm::name_of(model->asks) : mcp::text_of(version); }
   std::string principal_name() const { return principal ? principal->name() : std::string(); }
   /// Session ids and cursors belong to one principal at one endpoint, and within one bound of its tokens.
   std::string bound() const {
@@ -100,6 +109,9 @@ struct Call {
 
 /// How the name of a certificate begins that stands as `key_id` of a call; no key's has a '-'.
 inline constexpr std::string_view kCertificate = "cert-";
+
+/// Reads the request's body and parses it into `call.body`. Errors: those of read_body; bad_json; limited.
+Task<Result<void>> take_body(Call& call, std::size_t cap);
 
 /// What this caller may do, under the version of everything that the request began with. `own` holds it where
 /// the shard has gone on to the next.

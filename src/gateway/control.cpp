@@ -87,9 +87,11 @@ Result<void> Control::reload() {
   auto next_issuers = resolve_issuers(*documents);
   auto next_own = resolve_own();
   if (!next_own) return Failure(next_own.error());
+  auto next_models = resolve_models(*documents);
   auto previous = std::exchange(managed_, std::move(next));
   auto old_issuers = std::exchange(issuers_, std::move(next_issuers));
   auto old_own = std::exchange(own_, std::move(*next_own));
+  auto old_models = std::exchange(models_, std::move(next_models));
   auto old_pins = std::exchange(pins_, std::move(*pins));
   auto old_documents = std::exchange(documents_, std::move(*documents));
   auto old_keys = std::exchange(keys_, std::move(*keys));
@@ -98,6 +100,7 @@ Result<void> Control::reload() {
     managed_ = std::move(previous);
     issuers_ = std::move(old_issuers);
     own_ = std::move(old_own);
+    models_ = std::move(old_models);
     pins_ = std::move(old_pins);
     documents_ = std::move(old_documents);
     keys_ = std::move(old_keys);
@@ -163,7 +166,8 @@ Result<void> Control::publish() {
                       .keys = keys_,
                       .servers = {},
                       .issuers = issuers_,
-                      .own = own_};
+                      .own = own_,
+                      .models = models_};
   for (const auto& [name, managed] : managed_) {
     const auto pins = pins_.find(name);
     parts.servers.push_back({.config = managed->config,

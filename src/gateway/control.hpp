@@ -72,6 +72,11 @@ class Control {
                                   const std::vector<store::AnyDocument>& documents) const;
   Result<std::shared_ptr<const ServerConfig>> resolve(const store::Server& server,
                                                       const std::vector<store::AnyDocument>& documents);
+  /// Providers, virtual keys and routes of these documents.
+  std::shared_ptr<const ModelTable> resolve_models(const std::vector<store::AnyDocument>& documents);
+  /// The header line that carries a credential to a provider of this kind; what is wrong goes into `problem`.
+  Secret provider_line(const std::string& credential, const llm::ProviderKind& kind,
+                       const std::vector<store::AnyDocument>& documents, std::string& problem) const;
   /// Ends a server on every shard: when the calls of older snapshots have finished, or at once where we stop.
   void end(const std::shared_ptr<Managed>& managed);
   /// What these documents' issuers need; the sources of keys that there are, where nothing has changed.
@@ -115,6 +120,7 @@ class Control {
   std::map<std::string, std::shared_ptr<const Pins>> pins_;  // by server
   std::map<std::string, identity::IssuerParts> issuers_;     // by document
   std::shared_ptr<identity::OwnIssuer> own_;                 // null: not loaded yet
+  std::shared_ptr<const ModelTable> models_;
   std::atomic<bool> stopping_{false};
 
   std::mutex ending_mutex_;

@@ -1,6 +1,7 @@
 #include "door.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/net/egress.hpp"
@@ -68,6 +69,33 @@ bool admits(std::optional<std::string_view> accept, std::string_view type) {
   return false;
 }
 
+/// Where a credential may stand; all but the first on the model API only, whose clients put a key where their
+/// own provider wants it.
+constexpr std::array<std::string_view, 4> kKeyHeaders{"Authorization", "x-portkey-api-key", "x-api-key",
+                                                      "api-key"};
+
+/// The one credential for us among those: a key of ours wherever it stands, and then what else there is was
+/// meant for a provider. Errors: bad_request where two of ours differ; unauthenticated.
+Result<std::optional<std::string_view>> model_credential(const net::Headers& headers) {
+  std::optional<std::string_view> ours, other;
+  auto bearer = identity::bearer_token(headers.find("authorization"));
+  for (const std::string_view name : kKeyHeaders) {
+    const auto shown = name == kKeyHeaders.front() ? (bearer ? *bearer : std::nullopt) : headers.find(name);
+    if (!shown) continue;
+    if (!identity::is_api_key(*shown)) {
+      if (!other) other = shown;
+      continue;
+    }
+    if (ours && *ours != *shown)
+      return client_error(Code::bad_request,
+                          "Two different keys of this gateway came with one request: send one.");
+    ours = shown;
+  }
+  if (ours) return ours;
+  if (!bearer && !other) return Failure(bearer.error());
+  return other;
+}
+
 std::size_t place_of(std::string_view text, std::string_view words) {
   std::size_t at = 0;
   while (at < text.size() && !equal_ignoring_case(text.substr(at, words.size()), words)) ++at;
@@ -128,11 +156,14 @@ std::vector<std::pair<std::string, std::string>> Door::cors(const net::Request& 
   if (!origin || !contains(origins_, *origin)) return {};
   return {{"Access-Control-Allow-Origin", std::string(*origin)},
           {"Vary", "Origin"},
-          {"Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate"}};
+          {"Access-Control-Expose-Headers",
+           "Mcp-Session-Id, WWW-Authenticate, Retry-After, x-should-retry, x-portkey-trace-id, "
+           "x-portkey-provider, x-portkey-retry-attempt-count, x-portkey-last-used-option-index, "
+           "x-sallyport-dropped-params"}};
 }
 
-Result<void> Door::check_media(Call& call) {
-  const auto& headers = call.exchange.request().headers;
+Result<void> Door::check_body_type(const net::Request& request) {
+  const auto& headers = request.headers;
   const auto type = headers.find("content-type");
   if (!type || !equal_ignoring_case(trim(type->substr(0, type->find(';'))), "application/json")) {
     return client_error(Code::unsupported_media, "Content-Type must be application/json.");
@@ -141,7 +172,12 @@ Result<void> Door::check_media(Call& call) {
       coding && !equal_ignoring_case(trim(*coding), "identity")) {
     return client_error(Code::unsupported_media, "Content-Encoding is not supported on requests.");
   }
-  const auto accept = headers.find("accept");
+  return {};
+}
+
+Result<void> Door::check_media(Call& call) {
+  if (auto body = check_body_type(call.exchange.request()); !body) return body;
+  const auto accept = call.exchange.request().headers.find("accept");
   call.takes_json = admits(accept, "application/json");
   call.takes_stream = accept && admits(accept, "text/event-stream");
   if (call.takes_json && call.takes_stream) {
@@ -199,13 +235,16 @@ Result<std::optional<std::string_view>> Door::token_of(Call& call, SystemTime no
     call.principal = anonymous;
     return std::nullopt;
   }
-  if (request.headers.count("authorization") > 1)
-    return client_error(Code::bad_request, "More than one Authorization header.");
+  for (const std::string_view name : kKeyHeaders) {
+    if (request.headers.count(name) > 1)
+      return client_error(Code::bad_request, "More than one " + std::string(name) + " header.");
+  }
   if (request.query.find("access_token=") != std::string_view::npos) {
     return client_error(Code::bad_request,
                         "A token does not belong in the URL. Send it as Authorization: Bearer.");
   }
-  auto token = identity::bearer_token(request.headers.find("authorization"));
+  auto token = call.model ? model_credential(request.headers)
+                          : identity::bearer_token(request.headers.find("authorization"));
   call.showed = !token || *token || call.exchange.peer().certificate;
   if (!token) return Failure(token.error());
   if (const auto ok = take_certificate(call, now); !ok) return Failure(ok.error());
@@ -256,7 +295,10 @@ net::Reply Door::preflight(const net::Request& request) {
   for (std::string_view rest = asked; !rest.empty();) {
     const std::string_view name = trim(rest.substr(0, rest.find(',')));
     rest.remove_prefix(std::min(rest.size(), rest.substr(0, rest.find(',')).size() + 1));
-    if (name.starts_with("mcp-param-") &&
+    const bool of_models = name.starts_with("x-portkey-") || name.starts_with("x-stainless-") ||
+                           name.starts_with("anthropic-") || name.starts_with("openai-") ||
+                           name == "x-api-key";
+    if ((of_models || name.starts_with("mcp-param-")) &&
         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == name.npos)
       mirrored += ", " + std::string(name);
   }

@@ -26,6 +26,8 @@ class Door {
   /// The answer to a browser that asks before it calls (Fetch, CORS preflight). Requires: cors() has headers
   /// for it.
   static net::Reply preflight(const net::Request& request);
+  /// What a POST brings: JSON, and not compressed. Errors: unsupported_media.
+  static Result<void> check_body_type(const net::Request& request);
   /// Media types of a POST. Errors: unsupported_media, not_acceptable.
   static Result<void> check_media(Call& call);
   /// What GET and DELETE need: they do not exist in the modern era. Errors: method_not_allowed, bad_request.

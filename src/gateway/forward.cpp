@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "mcp_service.hpp"
+#include "record.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
+#include "trace.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -10,18 +12,6 @@ namespace {
 std::string text_member(json::Value object, std::string_view key) {
   const auto member = object.find(key);
   return member ? member->string().value_or("") : "";
-}
-
-int capture_of(store::Capture capture) {
-  switch (capture) {
-    case store::Capture::none:
-      return 0;
-    case store::Capture::digest:
-      return 1;
-    case store::Capture::full:
-      return 2;
-  }
-  return 1;
 }
 
 /// Only these may be answered with a question (mcp-protocol section 2.7), and only in the way of these do
@@ -66,6 +56,13 @@ RpcError upstream_error(json::Value error, bool modern) {
   return out;
 }
 
+/// Where no header names a trace, `_meta` may (2026-07-28: tracing).
+std::string traced_in_meta(const Call& call) {
+  const auto& params = call.message.message.params;
+  const auto meta = params ? params->find("_meta") : std::nullopt;
+  return meta ? std::string(trace_of_parent(text_member(*meta, "traceparent"))) : std::string();
+}
+
 }  // namespace
 
 Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall upstream,
@@ -87,7 +84,6 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
   const Registered registered(call.here, call.session ? call.session->nonce + "\n" + call.rpc_id : "",
                               call.cancel);
 
-  Slot<Result<void>> durable;
   const auto given = upstream.params ? upstream.params->find("arguments") : std::nullopt;
   // What goes upstream, presets included.
   const auto completed =
@@ -95,33 +91,10 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
   const std::string_view arguments = completed != upstream.replace.end() ? std::string_view(completed->second)
                                      : given                             ? given->raw()
                                                                          : std::string_view();
-  const std::string grant = call.grant();
-  call.here.journal.intent({.call = call.id,
-                            .principal = call.principal->name(),
-                            .key_id = call.key_id,
-                            .endpoint = call.endpoint_path,
-                            .era = mcp::text_of(call.version),
-                            .method = call.method,
-                            .target = call.target,
-                            .rule = call.rule,
-                            .policy_generation = call.snapshot->generation,
-                            .arguments = arguments,
-                            .capture = call.capture,
-                            .client = call.exchange.peer().ip,
-                            .continues = state ? std::string_view(state->call) : std::string_view(),
-                            .actor = call.principal->actor,
-                            .grant = grant},
-                           [&durable](Result<void> written) { durable.deliver(std::move(written)); });
-  call.here.commit_soon();
-  if (auto written = co_await durable; !written) {
-    // No record, no side effect: nothing has left this process.
-    Error error = written.error();
-    error.code = Code::unavailable;
-    error.retry = true;
-    error.hint = "The call could not be recorded, so it was not made. Try again later.";
-    co_return Failure(std::move(error));
-  }
-  call.intent_written = true;
+  call.trace = trace_of(call.exchange.request().headers);
+  if (call.trace.empty()) call.trace = traced_in_meta(call);
+  auto written = co_await intend(call, arguments, state ? std::string_view(state->call) : std::string_view());
+  if (!written) co_return Failure(written.error());
 
   std::string isolation = isolation_of(call, config);
   upstream.carried = call.message.meta.carried;

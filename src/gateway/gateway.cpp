@@ -9,6 +9,7 @@
 #include "login.hpp"
 #include "mcp_service.hpp"
 #include "metadata.hpp"
+#include "model_service.hpp"
 #include "record.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
@@ -36,7 +37,8 @@ class GatewayImpl final : public Gateway {
         control_(shards, states_, clients_, registry, accounts, database, counters_, clock,
                  {.environment = options_.environment, .public_url = options_.public_url}),
         login_(options_.public_url, sealer_, accounts, database, clock, options_.login),
-        mcp_(shards, states_, sealer_, clock, start) {
+        mcp_(shards, states_, sealer_, clock, start),
+        models_(clock) {
     const auto watches = std::make_shared<WatchShares>();
     for (int i = 0; i < shards.size(); ++i) {
       states_.push_back(std::make_unique<ShardState>(shards[i], journal.writer(i), counters_.shard(i),
@@ -147,7 +149,7 @@ class GatewayImpl final : public Gateway {
     } const left_alone{call};
     const auto gone = exchange.cancel().on_request([this, &call] {
       // A 2025 client that disconnects has not cancelled (transports, 2025-11-25): its call runs on.
-      if (call.modern || draining_) {
+      if (call.modern || call.model || draining_) {
         call.cancel.request();
       } else {
         call.here.left_alone.insert(&call.cancel);
@@ -162,10 +164,13 @@ class GatewayImpl final : public Gateway {
     if (answer) {
       if (auto* streaming = std::get_if<Streaming>(&*answer)) open = std::move(*streaming);
     }
-    net::Reply reply = render(call, std::move(answer));
-    const std::size_t bytes = reply.body.size();
+    const bool streamed = call.model && call.model->streamed;
+    net::Reply reply = streamed ? net::Reply{} : render(call, std::move(answer));
+    const std::size_t bytes = streamed ? exchange.bytes_sent() : reply.body.size();
     int status = reply.status;
-    if (open) {
+    if (streamed) {
+      here.counters.streams.add(-1);
+    } else if (open) {
       reply.headers = call.cors;
       here.counters.streams.add();
       open->outlet->start(exchange.stream(std::move(reply)), std::move(open->first));
@@ -181,7 +186,7 @@ class GatewayImpl final : public Gateway {
                            .client = exchange.peer().ip,
                            .principal = call.principal_name(),
                            .endpoint = call.endpoint_path,
-                           .era = mcp::text_of(call.version),
+                           .era = call.era(),
                            .method = call.method,
                            .target = call.target,
                            .code = call.refusal,
@@ -202,17 +207,19 @@ class GatewayImpl final : public Gateway {
     if (auto allowed = door_.check_origin(request); !allowed) co_return Failure(allowed.error());
     call.cors = door_.cors(request);
 
-    if (request.path != "/mcp" && !request.path.starts_with("/mcp/"))
-      co_return client_error(
-          Code::not_found,
-          "Nothing is served at this path. MCP clients connect to /mcp or /mcp/{virtual-server}.");
-    call.endpoint_path = std::string(request.path);
+    call.model = model_call_at(request.path);
+    if (!call.model && request.path != "/mcp" && !request.path.starts_with("/mcp/"))
+      co_return client_error(Code::not_found,
+                             "Nothing is served at this path. MCP clients connect to /mcp or "
+                             "/mcp/{virtual-server}, clients of models to /v1.");
+    call.endpoint_path = call.model ? "/v1" : std::string(request.path);
     if (request.method == net::Method::options && !call.cors.empty()) co_return Door::preflight(request);
+    if (const auto& shown = call.exchange.peer().certificate)
+      call.agent = options_.certificates.name_in(*shown);
+    if (call.model) co_return co_await model_call(call);
     const Endpoint* endpoint = call.snapshot->endpoint(request.path);
     // A stranger learns nothing about which virtual servers exist.
     call.endpoint = endpoint ? endpoint : call.snapshot->endpoint("/mcp");
-    if (const auto& shown = call.exchange.peer().certificate)
-      call.agent = options_.certificates.name_in(*shown);
     if (auto known = co_await Door::authenticate(call, clock_); !known) co_return Failure(known.error());
     if (!endpoint || !may_enter(call, clock_.now()))
       co_return client_error(Code::not_found, "There is no virtual server of this name.");
@@ -235,18 +242,20 @@ class GatewayImpl final : public Gateway {
       co_return client_error(Code::method_not_allowed, "Send MCP messages with POST.");
 
     if (auto media = Door::check_media(call); !media) co_return Failure(media.error());
-    auto body = co_await call.exchange.read_body(limits::kMcpBody);
-    if (!body) co_return Failure(body.error());
-    call.bytes_in = body->size();
-    auto document = json::Document::parse(std::move(*body));
-    if (!document) co_return Failure(document.error());
-    call.body = std::make_shared<const json::Document>(std::move(*document));
-    if (call.bytes_in > limits::kUncounted && !call.held.set(call.bytes_in + call.body->index_bytes()))
-      co_return fail(Code::limited, Blame::us, "bytes in flight", true);
-
+    if (auto body = co_await take_body(call, limits::kMcpBody); !body) co_return Failure(body.error());
     const json::Value root = call.body->root();
     if (root.is(json::Kind::array)) co_return co_await batch(call, root, session);
     co_return co_await message(call, root, session);
+  }
+
+  Task<Result<Answer>> model_call(Call& call) {
+    call.endpoint = &call.snapshot->model_calls;
+    if (auto known = co_await Door::authenticate(call, clock_); !known) co_return Failure(known.error());
+    constexpr std::string_view kPrefix = "/v1/";
+    const std::string_view path = call.exchange.request().path;
+    call.method = path.starts_with(kPrefix) ? path.substr(kPrefix.size()) : "";
+    if (auto described = ModelService::describe(call); !described) co_return Failure(described.error());
+    co_return co_await models_.perform(call);
   }
 
   /// Threads: the database executor's.
@@ -350,9 +359,11 @@ class GatewayImpl final : public Gateway {
 
   void count(const Call& call, const Result<Answer>& answer) {
     ShardCounters& counters = call.here.counters;
-    const std::size_t outcome = !answer ? outcome_slot(answer.error().code)
-                                : std::holds_alternative<RpcError>(*answer) || call.tool_error ? kToolError
-                                                                                               : kOk;
+    const std::size_t outcome =
+        !answer ? outcome_slot(answer.error().code)
+        : std::holds_alternative<RpcError>(*answer) || call.tool_error || (call.model && call.model->failed)
+            ? kToolError
+            : kOk;
     counters.request(method_slot(call.method), outcome, micros_since(call.exchange.started()));
     counters.bytes_in.add(static_cast<std::int64_t>(call.bytes_in));
     const auto pool = clients_[static_cast<std::size_t>(call.here.shard.index())]->gauges();
@@ -384,6 +395,7 @@ class GatewayImpl final : public Gateway {
   Control control_;
   identity::AuthorizationServer login_;
   McpService mcp_;
+  ModelService models_;
   std::atomic<bool> draining_{false};
 };
 

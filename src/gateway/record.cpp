@@ -13,6 +13,7 @@ std::string_view outcome_of(const Call& call, const Result<Answer>& answer) {
   if (answer) {
     if (std::holds_alternative<RpcError>(*answer)) return "error";
     if (call.input_required) return "input_required";
+    if (call.model && call.model->failed) return "error";
     return call.tool_error ? "tool_error" : "ok";
   }
   switch (answer.error().code) {
@@ -27,6 +28,15 @@ std::string_view outcome_of(const Call& call, const Result<Answer>& answer) {
   }
 }
 
+/// What the client got.
+std::string_view payload_of(const Call& call, const Result<Answer>& answer) {
+  if (call.model && call.model->streamed) return call.model->sent;
+  if (!answer) return {};
+  if (const auto* result = std::get_if<RpcResult>(&*answer)) return result->raw;
+  const auto* reply = call.model ? std::get_if<net::Reply>(&*answer) : nullptr;
+  return reply ? std::string_view(reply->body) : std::string_view();
+}
+
 }  // namespace
 
 std::int64_t micros_since(SteadyTime start) {
@@ -34,19 +44,66 @@ std::int64_t micros_since(SteadyTime start) {
       .count();
 }
 
+int capture_of(store::Capture capture) {
+  switch (capture) {
+    case store::Capture::none:
+      return 0;
+    case store::Capture::digest:
+      return 1;
+    case store::Capture::full:
+      return 2;
+  }
+  return 1;
+}
+
+Task<Result<void>> intend(Call& call, std::string_view arguments, std::string_view continues) {
+  Slot<Result<void>> durable;
+  const std::string grant = call.grant();
+  call.here.journal.intent({.call = call.id,
+                            .principal = call.principal->name(),
+                            .key_id = call.key_id,
+                            .endpoint = call.endpoint_path,
+                            .era = call.era(),
+                            .method = call.method,
+                            .target = call.target,
+                            .rule = call.rule,
+                            .policy_generation = call.snapshot->generation,
+                            .arguments = arguments,
+                            .capture = call.capture,
+                            .client = call.exchange.peer().ip,
+                            .continues = continues,
+                            .trace = call.trace,
+                            .metadata = call.metadata,
+                            .actor = call.principal->actor,
+                            .grant = grant},
+                           [&durable](Result<void> written) { durable.deliver(std::move(written)); });
+  call.here.commit_soon();
+  if (auto written = co_await durable; !written) {
+    // No record, no side effect: nothing has left this process.
+    Error error = written.error();
+    error.code = Code::unavailable;
+    error.retry = true;
+    error.hint = "The call could not be recorded, so it was not made. Try again later.";
+    co_return Failure(std::move(error));
+  }
+  call.intent_written = true;
+  co_return Result<void>();
+}
+
 void record(const Call& call, const Result<Answer>& answer) {
   const std::string principal = call.principal_name(), grant = call.grant();
   const std::string actor = call.principal ? call.principal->actor : std::string();
   if (call.intent_written) {
-    const auto* result = answer ? std::get_if<RpcResult>(&*answer) : nullptr;
-    const std::string_view raw = result ? std::string_view(result->raw) : std::string_view();
-    call.here.journal.outcome({.call = call.id,
-                               .status = outcome_of(call, answer),
-                               .code = answer ? std::string_view() : name_of(answer.error().code),
-                               .micros = micros_since(call.exchange.started()),
-                               .result = raw,
-                               .bytes = raw.size(),
-                               .capture = call.capture});
+    const std::string_view raw = payload_of(call, answer);
+    call.here.journal.outcome(
+        {.call = call.id,
+         .status = outcome_of(call, answer),
+         .code = answer ? std::string_view() : name_of(answer.error().code),
+         .micros = micros_since(call.exchange.started()),
+         .result = raw,
+         .bytes = call.model && call.model->streamed ? call.model->sent_bytes : raw.size(),
+         .capture = call.capture,
+         .model = call.model ? model_record(*call.model) : std::string()});
   } else if (!answer || !call.refusal.empty()) {
     const std::string reason =
         call.refusal.empty() && !answer ? std::string(name_of(answer.error().code)) : call.refusal;
@@ -54,7 +111,7 @@ void record(const Call& call, const Result<Answer>& answer) {
                                .principal = principal,
                                .key_id = call.key_id,
                                .endpoint = call.endpoint_path,
-                               .era = mcp::text_of(call.version),
+                               .era = call.era(),
                                .method = call.method,
                                .target = call.target,
                                .reason = reason,
@@ -70,13 +127,13 @@ void record(const Call& call, const Result<Answer>& answer) {
     call.here.journal.note(
         "answered", "\"call\":" + json::quote(call.id) + ",\"principal\":" + json::quote(principal) +
                         ",\"key_id\":" + json::quote(call.key_id) +
-                        ",\"endpoint\":" + json::quote(call.endpoint_path) + ",\"era\":" +
-                        json::quote(mcp::text_of(call.version)) + ",\"method\":" + json::quote(call.method));
+                        ",\"endpoint\":" + json::quote(call.endpoint_path) +
+                        ",\"era\":" + json::quote(call.era()) + ",\"method\":" + json::quote(call.method));
   } else {
     return;
   }
   // Strangers do not write the log; what ails the keys of an issuer is there already.
-  if (!call.principal && call.method.empty()) {
+  if (!call.principal) {
     call.here.commit_soon();
     return;
   }

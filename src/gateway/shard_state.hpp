@@ -14,6 +14,7 @@
 #include "sallyport/gateway/counters.hpp"
 #include "sallyport/gateway/snapshot.hpp"
 #include "sallyport/gateway/upstream.hpp"
+#include "sallyport/llm/target_breaker.hpp"
 #include "sallyport/net/shard.hpp"
 #include "sallyport/store/journal.hpp"
 #include "session.hpp"
@@ -70,6 +71,13 @@ class ShardState {
     return carried_.emplace(std::string(raw), wire::carried_capabilities(raw)).first->second;
   }
 
+  /// The breaker of a route's target, if its config has one. `key` says which target of which route.
+  llm::TargetBreaker& target_breaker(const std::string& key, const llm::BreakerOptions& options) {
+    if (target_breakers_.size() >= kTargetBreakers && !target_breakers_.contains(key))
+      target_breakers_.clear();
+    return target_breakers_.try_emplace(key, options).first->second;
+  }
+
   std::string next_call() { return call_prefix_ + std::to_string(++calls_made_); }
 
   /// Ends every call of a session.
@@ -107,6 +115,8 @@ class ShardState {
   std::unordered_map<const policy::Principal*, Access> access_;
   std::unordered_map<std::string, std::shared_ptr<const policy::Principal>> principals_;
   static constexpr std::size_t kCapabilities = 256;
+  static constexpr std::size_t kTargetBreakers = 4096;
+  std::unordered_map<std::string, llm::TargetBreaker> target_breakers_;
   std::unordered_map<std::string, std::string> carried_;
 };
 

@@ -293,6 +293,18 @@ const ServerEntry* Snapshot::server(std::string_view name) const {
   return nullptr;
 }
 
+namespace {
+
+/// A pattern that names no provider means its models at all of them.
+std::vector<std::string> everywhere(const std::vector<std::string>& models) {
+  std::vector<std::string> out;
+  for (const std::string& glob : models)
+    out.push_back(glob.find('/') == std::string::npos ? "*/" + glob : glob);
+  return out;
+}
+
+}  // namespace
+
 policy::Policy policy_of(const store::PolicyDocument& document) {
   policy::Policy out{.name = document.name,
                      .subjects = document.subjects,
@@ -305,7 +317,7 @@ policy::Policy policy_of(const store::PolicyDocument& document) {
                          .resources = rule.resources,
                          .servers = rule.servers,
                          .virtual_servers = rule.virtual_servers,
-                         .models = rule.models,
+                         .models = everywhere(rule.models),
                          .scopes = rule.scopes,
                          .when = rule.when,
                          .when_line = rule.when_line,
@@ -323,6 +335,10 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   snapshot->keys = identity::KeyTable::build(parts.keys, *directory);
   snapshot->issuers =
       std::make_shared<const identity::IssuerTable>(parts.documents, parts.issuers, directory, parts.own);
+
+  snapshot->model_calls.path = "/v1";
+  snapshot->model_calls.name = "v1";
+  snapshot->models = parts.models ? parts.models : std::make_shared<const ModelTable>();
 
   std::vector<policy::Policy> policies;
   for (const auto& document : parts.documents) {

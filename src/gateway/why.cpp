@@ -18,11 +18,40 @@ const Export* find(const Endpoint& endpoint, policy::Object object, const std::s
   return hit ? hit->entry : nullptr;
 }
 
+Result<WhyAnswer> why_model(const std::shared_ptr<const Snapshot>& snapshot,
+                            const std::shared_ptr<const policy::Principal>& principal, const WhyQuery& query,
+                            SystemTime now) {
+  const Endpoint& endpoint = snapshot->model_calls;
+  WhyAnswer out{.endpoint = endpoint.path, .canonical = query.target};
+  const auto place = snapshot->models->locate({}, query.target, llm::Wire::chat, now);
+  if (place) {
+    out.canonical = place->canonical;
+  } else {
+    out.notes.push_back("no provider or virtual key that can be used now has a model of this name");
+  }
+  std::optional<CallFacts> facts;
+  if (query.arguments) facts = CallFacts{.arguments = *query.arguments, .client_ip = "127.0.0.1", .now = now};
+  Access access(snapshot, principal);
+  out.explanation = access.explain(endpoint, policy::Object::model, out.canonical, nullptr, facts);
+  out.allowed = place && out.explanation.decision.allowed();
+  // What stands behind a virtual key, or an alias, may be denied by its own name.
+  for (const std::string& other : place ? place->other_names() : std::vector<std::string>()) {
+    auto also = access.explain(endpoint, policy::Object::model, other, nullptr, facts);
+    if (also.decision.allowed() || also.decision.rule == "default") continue;
+    out.notes.push_back("it is " + other + " as well, and that is denied");
+    out.explanation = std::move(also);
+    out.allowed = false;
+    break;
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<WhyAnswer> why(const std::shared_ptr<const Snapshot>& snapshot,
                       const std::shared_ptr<const policy::Principal>& principal, const WhyQuery& query,
                       SystemTime now) {
+  if (query.object == policy::Object::model) return why_model(snapshot, principal, query, now);
   WhyAnswer out;
   out.endpoint = query.virtual_server.empty() ? "/mcp" : "/mcp/" + query.virtual_server;
   const Endpoint* endpoint = snapshot->endpoint(out.endpoint);

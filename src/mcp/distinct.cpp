@@ -110,27 +110,6 @@ void append_distinct(std::string& out, const json::Value& value) {
   out += ']';
 }
 
-void ObjectWriter::separate() {
-  if (out_.size() > 1) out_ += ',';
-}
-
-void ObjectWriter::add(std::string_view key, std::string_view raw) {
-  separate();
-  json::append_quoted(out_, key);
-  out_ += ':';
-  out_ += raw;
-}
-
-void ObjectWriter::copy(const Member& member) {
-  separate();
-  out_ += member.raw_key();
-  out_ += ':';
-  append_distinct(out_, member.value);
-}
-
-std::string ObjectWriter::take() && {
-  out_ += '}';
-  return std::move(out_);
-}
+void ObjectWriter::copy(const Member& member) { append_distinct(begin_raw(member.raw_key()), member.value); }
 
 }  // namespace sallyport::mcp

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sallyport/json/document.hpp"
+#include "sallyport/json/object_writer.hpp"
 
 namespace sallyport::mcp {
 
@@ -14,21 +15,11 @@ std::vector<json::Value::Member> distinct_members(const json::Value& object);
 /// Appends `value` as it came; only objects that repeat a key, at any depth, are written anew.
 void append_distinct(std::string& out, const json::Value& value);
 
-/// Writes one object member by member.
-class ObjectWriter {
+/// Writes one object member by member; what it copies has no repeated keys left.
+class ObjectWriter : public json::ObjectWriter {
  public:
-  /// `expected` bytes fit without growing.
-  explicit ObjectWriter(std::size_t expected) {
-    out_.reserve(expected);
-    out_ += '{';
-  }
-  void add(std::string_view key, std::string_view raw);
+  using json::ObjectWriter::ObjectWriter;
   void copy(const json::Value::Member& member);
-  std::string take() &&;
-
- private:
-  void separate();
-  std::string out_;
 };
 
 }  // namespace sallyport::mcp

@@ -147,7 +147,21 @@ Task<> EventWriter::drain() {
     channel_.shutdown_send();
   }
   writing_ = false;
+  // Whoever goes on may end the stream: nothing of it is touched after that.
+  const auto self = weak_from_this().lock();
+  if (auto h = std::exchange(taken_, {})) h.resume();
   if (auto h = std::exchange(drained_, {})) h.resume();
+}
+
+Task<bool> EventWriter::taken() {
+  struct Taken {
+    EventWriter& self;
+    bool await_ready() const noexcept { return !self.open_ || (self.waiting_.empty() && !self.writing_); }
+    void await_suspend(std::coroutine_handle<> h) { self.taken_ = h; }
+    void await_resume() const noexcept {}
+  };
+  co_await Taken{*this};
+  co_return open_;
 }
 
 void EventWriter::abandon() {

@@ -36,6 +36,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
 
   bool push(std::string frame) override;
   bool open() const override { return open_; }
+  Task<bool> taken() override;
   void hang_up() override;
 
   /// No more frames are taken: the client has gone.
@@ -68,6 +69,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   bool writing_ = false;
   std::uint64_t guarded_at_ = 0;
   std::coroutine_handle<> drained_{};
+  std::coroutine_handle<> taken_{};
   Deadline stall_;
   Deadline keep_alive_;
 };

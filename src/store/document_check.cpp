@@ -222,6 +222,13 @@ std::string glob(std::string_view text) {
   return text.size() <= kPatternBytes ? "" : "is longer than 512 bytes";
 }
 
+std::string model(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) {
+    return c > 0x20 && c < 0x7f && c != '*' && c != '?';
+  });
+  return good ? "" : "must be 1 to 256 visible ASCII characters, without * and ?";
+}
+
 std::string exact(std::string_view text) {
   if (text.find_first_of("*?") != std::string_view::npos) return "is a pattern: name each exactly";
   return glob(text);

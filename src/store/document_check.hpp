@@ -22,6 +22,7 @@ std::string fixed_header(std::string_view text);    ///< a header that is not se
 std::string header_value(std::string_view text);
 std::string scheme(std::string_view text);   ///< "" or a token
 std::string glob(std::string_view text);     ///< over an upstream's own names
+std::string model(std::string_view text);    ///< a model as clients or providers name it
 std::string exact(std::string_view text);    ///< one of an upstream's own names
 std::string target(std::string_view text);   ///< glob over SERVER/NAME
 std::string subject(std::string_view text);  ///< team:x, agent:x, user:x, role:x, claim:n=x, environment:x, *

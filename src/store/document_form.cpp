@@ -51,6 +51,8 @@ std::string duration_text(std::chrono::milliseconds value) {
   return fmt::format("{}ms", count);
 }
 
+std::string_view text_of(Capture capture) { return word(capture, {"none", "digest", "full"}); }
+
 void describe(Form& form, const Credential& d) {
   switch (d.from) {
     case Credential::From::value:
@@ -86,7 +88,7 @@ void describe(Form& form, const Server& d) {
               std::visit([&](const auto& t) { return transport_of(t, form.complete()); }, d.transport));
   form.optional("credential", d.credential);
   form.add("isolation", word(d.isolation, {"shared", "principal", "session"}), "shared");
-  form.add("capture", word(d.capture, {"none", "digest", "full"}), "digest");
+  form.add("capture", text_of(d.capture), "digest");
   form.add("trust", word(d.trust, {"follow", "pinned"}), "follow");
   form.add("era", word(d.era, {"automatic", "modern", "legacy"}), "automatic");
   form.add("uris", d.uri_prefix ? "prefix" : "unchanged", std::string_view("unchanged"));
@@ -166,6 +168,31 @@ void describe(Form& form, const PolicyDocument& d) {
     rules.push_back(one.optional("when", rule.when).take());
   }
   form.always("subjects", d.subjects).optional("environments", d.environments).always("rules", rules);
+}
+
+void describe(Form& form, const Provider& d) {
+  const Provider standard;
+  form.optional("description", d.description).always("api", d.api).optional("base_url", d.base_url);
+  form.optional("credential", d.credential)
+      .optional("headers", d.headers)
+      .optional("aliases", d.aliases)
+      .optional("models", d.models)
+      .optional("api_version", d.api_version)
+      .add("capture", text_of(d.capture), text_of(standard.capture))
+      .add("timeout", duration_text(d.timeout), duration_text(standard.timeout))
+      .add("allow_private", d.allow_private, false);
+  form.optional("ca_file", d.ca_file).add("disabled", d.disabled, false);
+}
+
+void describe(Form& form, const VirtualKey& d) {
+  form.optional("description", d.description)
+      .always("provider", d.provider)
+      .optional("credential", d.credential);
+  form.optional("models", d.models).optional("expires", d.expires).add("disabled", d.disabled, false);
+}
+
+void describe(Form& form, const Route& d) {
+  form.optional("description", d.description).always("config", Json::parse(d.config));
 }
 
 void describe(Form& form, const Issuer& d) {

@@ -9,6 +9,7 @@
 #include "document_check.hpp"
 #include "fields.hpp"
 #include "issuer_reader.hpp"
+#include "model_reader.hpp"
 #include "sallyport/core/bytes.hpp"
 
 namespace sallyport::store {
@@ -337,7 +338,10 @@ enum class DocumentKind : std::uint8_t {
   team,
   agent,
   policy,
-  issuer
+  issuer,
+  provider,
+  virtual_key,
+  route
 };
 
 AnyDocument read_kind(DocumentKind kind, Fields& fields, Problems& problems) {
@@ -354,6 +358,12 @@ AnyDocument read_kind(DocumentKind kind, Fields& fields, Problems& problems) {
       return read_policy(fields, problems);
     case DocumentKind::issuer:
       return read_issuer(fields, problems);
+    case DocumentKind::provider:
+      return read_provider(fields);
+    case DocumentKind::virtual_key:
+      return read_virtual_key(fields);
+    case DocumentKind::route:
+      return read_route(fields);
     case DocumentKind::none:
     case DocumentKind::credential:
       break;
@@ -378,8 +388,11 @@ std::optional<AnyDocument> read_document(const Node& root, Problems& problems) {
                                                {"Team", DocumentKind::team},
                                                {"Agent", DocumentKind::agent},
                                                {"Policy", DocumentKind::policy},
-                                               {"Issuer", DocumentKind::issuer}},
-                                              {"Provider", "Route", "Guardrail", "Limit"}, true);
+                                               {"Issuer", DocumentKind::issuer},
+                                               {"Provider", DocumentKind::provider},
+                                               {"VirtualKey", DocumentKind::virtual_key},
+                                               {"Route", DocumentKind::route}},
+                                              {"Guardrail", "Limit"}, true);
   if (kind == DocumentKind::none) return std::nullopt;
   AnyDocument document = read_kind(kind, fields, problems);
   if (problems.size() != before) return std::nullopt;

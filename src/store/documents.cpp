@@ -30,7 +30,8 @@ bool is_readable(std::string_view text, Problems& problems) {
 
 std::string_view kind_of(const AnyDocument& document) {
   static constexpr std::string_view kNames[] = {"Credential", "Server", "VirtualServer", "Team",
-                                                "Agent",      "Policy", "Issuer"};
+                                                "Agent",      "Policy", "Issuer",        "Provider",
+                                                "VirtualKey", "Route"};
   static_assert(std::size(kNames) == std::variant_size_v<AnyDocument>);
   return kNames[document.index()];
 }

@@ -123,6 +123,12 @@ void add_text(std::string& out, std::string_view key, std::string_view value) {
   out += '"';
 }
 
+void add_raw(std::string& out, std::string_view key, std::string_view value) {
+  if (value.empty()) return;
+  append_key(out, key);
+  out += value;
+}
+
 void add_number(std::string& out, std::string_view key, std::int64_t value) {
   append_key(out, key);
   append_integer(out, value);

@@ -93,6 +93,8 @@ void ChainWriter::intent(const Intent& intent, Durable durable) {
   add_number(buffer_, "generation", intent.policy_generation);
   add_text(buffer_, "client", intent.client);
   add_text(buffer_, "continues", intent.continues);
+  add_text(buffer_, "trace", intent.trace);
+  add_raw(buffer_, "metadata", intent.metadata);
   add_number(buffer_, "args_bytes", static_cast<std::int64_t>(intent.arguments.size()));
   capture(intent.call, "args", intent.arguments, intent.capture);
   marks_.back().call = call;
@@ -109,6 +111,7 @@ void ChainWriter::outcome(const Outcome& outcome) {
   add_text(buffer_, "code", outcome.code);
   add_number(buffer_, "us", outcome.micros);
   add_number(buffer_, "bytes", static_cast<std::int64_t>(outcome.bytes));
+  add_raw(buffer_, "model", outcome.model);
   capture(outcome.call, "result", outcome.result, outcome.capture);
   end_record();
 }

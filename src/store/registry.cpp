@@ -74,10 +74,7 @@ Result<void> Registry::remove(const std::string& kind, const std::string& name) 
     }
     std::vector<std::string> users;
     for (const auto& [user, document] : *stored) {
-      const auto references = references_of(document.document);
-      if (std::ranges::find(references, key) != references.end()) {
-        users.push_back(fmt::format("{} {}", user.first, user.second));
-      }
+      if (uses(document.document, key)) users.push_back(fmt::format("{} {}", user.first, user.second));
     }
     if (!users.empty()) {
       return client_error(Code::conflict, fmt::format("{} {} is used by {}: change or remove that first",

@@ -6,6 +6,7 @@
 
 #include "document_reader.hpp"
 #include "meta.hpp"
+#include "model_reader.hpp"
 #include "registry_rows.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/store/registry.hpp"
@@ -87,6 +88,7 @@ class Application {
       }
     }
     check_issuers(result, problems);
+    check_routes(result, problems);
     if (!problems.empty()) return refused(problems);
     return {};
   }
@@ -110,6 +112,25 @@ class Application {
       if (issuer->is_default) only(standard, "is the default");
       if (!issuer->introspection.url.empty())
         only(introspecting, "has \"introspection\", where tokens that name nobody are sent");
+    }
+  }
+
+  /// Providers and virtual keys share their names, and routes lead to them.
+  static void check_routes(const auto& documents, std::vector<std::string>& problems) {
+    for (const auto& [key, document] : documents) {
+      if (key.first == "VirtualKey" && documents.contains({"Provider", key.second}))
+        problems.push_back(fmt::format(
+            "VirtualKey {} has the name of a Provider, and clients name both in one place: choose another",
+            key.second));
+      const auto* route = std::get_if<Route>(document);
+      if (!route) continue;
+      for (const std::string& name : targets_of(*route)) {
+        if (documents.contains({"Provider", name}) || documents.contains({"VirtualKey", name})) continue;
+        problems.push_back(
+            fmt::format("Route {} leads to {}, which is neither a Provider nor a VirtualKey: apply it as "
+                        "well, or name another",
+                        route->name, name));
+      }
     }
   }
 

@@ -4,6 +4,8 @@
 #include <set>
 #include <string_view>
 
+#include "model_reader.hpp"
+
 namespace sallyport::store {
 namespace {
 
@@ -86,6 +88,11 @@ std::vector<DocumentKey> references_of(const AnyDocument& document) {
     if (!issuer->introspection.credential.empty())
       out.emplace("Credential", issuer->introspection.credential);
     if (!issuer->sign_in.credential.empty()) out.emplace("Credential", issuer->sign_in.credential);
+  } else if (const auto* provider = std::get_if<Provider>(&document)) {
+    if (!provider->credential.empty()) out.emplace("Credential", provider->credential);
+  } else if (const auto* handle = std::get_if<VirtualKey>(&document)) {
+    out.emplace("Provider", handle->provider);
+    if (!handle->credential.empty()) out.emplace("Credential", handle->credential);
   } else if (const auto* virtual_server = std::get_if<VirtualServer>(&document)) {
     for (const auto* sources :
          {&virtual_server->tools, &virtual_server->prompts, &virtual_server->resources}) {
@@ -96,6 +103,15 @@ std::vector<DocumentKey> references_of(const AnyDocument& document) {
     }
   }
   return {out.begin(), out.end()};
+}
+
+bool uses(const AnyDocument& document, const DocumentKey& key) {
+  const auto references = references_of(document);
+  if (std::ranges::find(references, key) != references.end()) return true;
+  const auto* route = std::get_if<Route>(&document);
+  if (!route || (key.first != "Provider" && key.first != "VirtualKey")) return false;
+  const auto targets = targets_of(*route);
+  return std::ranges::find(targets, key.second) != targets.end();
 }
 
 std::string difference(const std::string& before, const std::string& after) {

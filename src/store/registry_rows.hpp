@@ -32,6 +32,8 @@ inline std::string vault_name(const std::string& credential) { return "credentia
 
 /// Every name that a document refers to and the registry must have, as (kind, name).
 std::vector<DocumentKey> references_of(const AnyDocument& document);
+/// Whether it needs that one, be it as one of several that it could name.
+bool uses(const AnyDocument& document, const DocumentKey& key);
 
 /// Lines "- old" / "+ new" between two texts; either may be empty.
 std::string difference(const std::string& before, const std::string& after);

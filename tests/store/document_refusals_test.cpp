@@ -49,7 +49,7 @@ TEST_CASE("the shape of a file is refused with its place") {
       {"keys given up before they are renewed",
        "kind: Issuer\nname: a\nissuer: \"https://i\"\nkeys: {refresh: 1h, expiry: 1m}\n", 4, 21,
        "comes before"},
-      {"kind of a later version", "kind: Provider\nname: a\n", 1, 7, "not implemented in this version"},
+      {"kind of a later version", "kind: Guardrail\nname: a\n", 1, 7, "not implemented in this version"},
       {"no name", "kind: Team\n", 1, 1, "needs the key \"name\""},
       {"empty name", "kind: Team\nname: \"\"\n", 2, 7, "1 to 63"},
       {"null name", "kind: Team\nname: null\n", 2, 7, "has no value"},

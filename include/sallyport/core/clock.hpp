@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace sallyport {
 
@@ -27,5 +29,7 @@ const Clock& system_clock();
 std::int64_t unix_millis(SystemTime t);
 /// RFC 3339 in UTC with milliseconds: 2026-11-21T00:00:00.000Z
 std::string rfc3339(SystemTime t);
+/// "2027-01-31" (its midnight) or "2027-01-31T12:00:00Z", both in UTC; nothing for any other text.
+std::optional<SystemTime> parse_date(std::string_view text);
 
 }  // namespace sallyport

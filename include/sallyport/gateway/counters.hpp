@@ -20,8 +20,8 @@
 
 namespace sallyport::gateway {
 
-/// MCP methods with a label of their own; everything else is "other".
-inline constexpr std::array<std::string_view, 20> kCountedMethods = {"initialize",
+/// MCP methods and operations of the model API with a label of their own; everything else is "other".
+inline constexpr std::array<std::string_view, 27> kCountedMethods = {"initialize",
                                                                      "server/discover",
                                                                      "ping",
                                                                      "tools/list",
@@ -40,6 +40,13 @@ inline constexpr std::array<std::string_view, 20> kCountedMethods = {"initialize
                                                                      "completion/complete",
                                                                      "logging/setLevel",
                                                                      "session",
+                                                                     "chat/completions",
+                                                                     "responses",
+                                                                     "messages",
+                                                                     "messages/count_tokens",
+                                                                     "embeddings",
+                                                                     "models",
+                                                                     "feedback",
                                                                      "other"};
 std::size_t method_slot(std::string_view method);
 

@@ -14,6 +14,7 @@
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/secret.hpp"
 #include "sallyport/gateway/catalogue.hpp"
+#include "sallyport/gateway/model_table.hpp"
 #include "sallyport/gateway/pins.hpp"
 #include "sallyport/identity/issuers.hpp"
 #include "sallyport/identity/keys.hpp"
@@ -122,6 +123,8 @@ struct Snapshot {
   std::shared_ptr<const policy::RuleSet> rules;
   std::vector<std::unique_ptr<ServerEntry>> servers;
   std::unordered_map<std::string, std::unique_ptr<Endpoint>> endpoints;  ///< by path
+  Endpoint model_calls;                                                  ///< "/v1": exports nothing
+  std::shared_ptr<const ModelTable> models;
   const Endpoint* endpoint(std::string_view path) const;
   const ServerEntry* server(std::string_view name) const;
 };
@@ -136,6 +139,7 @@ struct SnapshotParts {
   std::vector<ServerEntry> servers;
   std::map<std::string, identity::IssuerParts> issuers{};  ///< by document
   std::shared_ptr<identity::OwnIssuer> own{};              ///< null: this gateway issues nothing
+  std::shared_ptr<const ModelTable> models{};              ///< null: none
 };
 
 /// A Policy document as the policy layer reads it.

@@ -25,6 +25,9 @@ class EventStream {
   /// full).
   virtual bool push(std::string frame) = 0;
   virtual bool open() const = 0;
+  /// Waits until the client has taken all that was pushed, for whoever has more than a queue holds. False
+  /// when the stream has ended. One may wait at a time.
+  virtual Task<bool> taken() = 0;
   /// Ends the body cleanly after what was pushed, and then the connection, while the handler goes on.
   virtual void hang_up() = 0;
 };

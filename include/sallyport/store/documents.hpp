@@ -12,6 +12,7 @@
 
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/secret.hpp"
+#include "sallyport/store/model_documents.hpp"
 
 namespace sallyport::store {
 
@@ -27,7 +28,6 @@ struct Credential {
 };
 
 enum class Isolation : std::uint8_t { shared, principal, session };
-enum class Capture : std::uint8_t { none, digest, full };
 enum class Trust : std::uint8_t { follow, pinned };
 enum class Era : std::uint8_t { automatic, modern, legacy };
 
@@ -178,7 +178,8 @@ struct Issuer {
   std::chrono::milliseconds expiry{86'400'000};  ///< keys older than this are not used
 };
 
-using AnyDocument = std::variant<Credential, Server, VirtualServer, Team, Agent, PolicyDocument, Issuer>;
+using AnyDocument = std::variant<Credential, Server, VirtualServer, Team, Agent, PolicyDocument, Issuer,
+                                 Provider, VirtualKey, Route>;
 
 std::string_view kind_of(const AnyDocument& document);
 const std::string& name_of(const AnyDocument& document);

@@ -36,6 +36,8 @@ struct Intent {
   int capture = 1;               ///< 0 none, 1 digest, 2 full
   std::string_view client{};     ///< peer address
   std::string_view continues{};  ///< the call whose question this one answers
+  std::string_view trace{};      ///< that the client counts it to; ours where it named none
+  std::string_view metadata{};   ///< raw JSON object: what the client says of it
   std::string_view actor{};      ///< who acts for the principal; empty: itself
   std::string_view grant{};      ///< that the token stands for, where it is one of ours
 };
@@ -49,6 +51,7 @@ struct Outcome {
   std::string_view result{};  ///< raw; what is kept of it is up to `capture`
   std::size_t bytes = 0;
   int capture = 1;
+  std::string_view model{};  ///< raw JSON object: what a model call was and cost (docs/journal.md)
 };
 
 /// A request that was refused before an intent: one record, no outcome.

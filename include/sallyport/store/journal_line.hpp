@@ -25,6 +25,8 @@ void begin_line(std::string& out, const ChainHead& head, std::int64_t millis, st
 /// Adds `,"key":"value"`; an empty value is left out. Requires: `key` needs no escapes.
 void add_text(std::string& out, std::string_view key, std::string_view value);
 void add_number(std::string& out, std::string_view key, std::int64_t value);
+/// `value` is JSON on one line; an empty one is left out.
+void add_raw(std::string& out, std::string_view key, std::string_view value);
 void add_hex(std::string& out, std::string_view key, std::string_view bytes);
 /// `,"prev":"..."}` and the newline; `begin` is where the line began in `out`. Moves `head` on to this line.
 void end_line(std::string& out, std::size_t begin, ChainHead& head);
