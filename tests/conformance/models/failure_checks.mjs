@@ -1,0 +1,130 @@
+// Providers that are slow, silent or break off, seen through the SDKs; and clients that leave.
+
+import assert from 'node:assert/strict';
+import { Portkey } from 'portkey-ai';
+import { until } from '../processes.mjs';
+import { anthropic, openai } from './client_calls.mjs';
+import { CLAUDE } from './model_side.mjs';
+
+const MODELS = {
+  'a chat provider': 'chat-fake/gpt-5-mini',
+  'a responses provider': 'responses-fake/gpt-5-mini',
+  'an Anthropic provider': `anthropic-fake/${CLAUDE}`,
+};
+
+/** How each client streams one text to its end; resolves to {text, ended: what it holds for the reason of the end}. */
+const STREAMS = {
+  chat: async (side, model, text, signal) => {
+    const result = { text: '', ended: undefined };
+    const body = { model, messages: [{ role: 'user', content: text }], stream: true };
+    for await (const chunk of await openai(side).chat.completions.create(body, { signal })) {
+      result.text += chunk.choices[0]?.delta.content ?? '';
+      result.ended = chunk.choices[0]?.finish_reason ?? result.ended;
+      result.heard?.();
+    }
+    return result;
+  },
+  responses: async (side, model, text, signal) => {
+    const result = { text: '', ended: undefined };
+    for await (const event of await openai(side).responses.create({ model, input: text, stream: true }, { signal })) {
+      if (event.type === 'response.output_text.delta') result.text += event.delta;
+      if (event.type === 'response.failed') throw new Error(`response.failed: ${event.response.error?.message}`);
+      if (event.type === 'response.completed') result.ended = 'completed';
+    }
+    return result;
+  },
+  messages: async (side, model, text, signal) => {
+    const stream = anthropic(side).messages.stream(
+      { model, max_tokens: 1000, messages: [{ role: 'user', content: text }] },
+      { signal },
+    );
+    const message = await stream.finalMessage();
+    return { text: message.content[0].text, ended: message.stop_reason };
+  },
+};
+
+export async function failureChecks(side, check) {
+  for (const client of Object.keys(STREAMS))
+    for (const [whose, model] of Object.entries(MODELS)) {
+      await check(`${client}: a stream of ${whose} that breaks off, or says that it failed, is an error to the SDK`, async () => {
+        for (const scenario of ['breaks-off', 'says-it-failed']) {
+          const { text } = side.ask(scenario);
+          const ended = await STREAMS[client](side, model, text).then(
+            (result) => assert.fail(`${scenario}: ended as ${result.ended} after ${result.text.length} letters`),
+            (problem) => problem,
+          );
+          assert.ok(!(ended instanceof assert.AssertionError), ended.message);
+          if (scenario === 'says-it-failed') assert.match(String(ended.message), /Overloaded in the middle/);
+        }
+      });
+      await check(`${client}: a client that leaves a stream of ${whose} frees the provider`, async () => {
+        const { text, seen } = side.ask('falls-silent');
+        const control = new AbortController();
+        const streaming = STREAMS[client](side, model, text, control.signal).catch(() => {});
+        await until(() => seen().length === 1, 'the provider was never asked');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        assert.equal(seen()[0].closed, false, 'the provider is free before the client has left');
+        control.abort();
+        await until(() => seen()[0].closed, 'the provider still sends to nobody', 3);
+        await streaming;
+      });
+    }
+  await check('a provider that sleeps for 45 s is left after request_timeout, while 200 other calls go on', async () => {
+    const config = {
+      strategy: { mode: 'fallback' },
+      request_timeout: 2000,
+      targets: [{ provider: '@chat-fake' }, { provider: '@anthropic-fake', override_params: { model: CLAUDE } }],
+    };
+    const slow = new Portkey({ baseURL: `${side.base}/v1`, apiKey: side.key, config, maxRetries: 0 });
+    const begin = Date.now();
+    const sleepers = Array.from({ length: 20 }, async () => {
+      const answer = await slow.chat.completions.create({
+        model: 'gpt-5-mini',
+        messages: [{ role: 'user', content: side.ask('slow').text }],
+      });
+      return {
+        text: answer.choices[0].message.content,
+        took: Date.now() - begin,
+        option: answer.getHeaders()['last-used-option-index'],
+      };
+    });
+    const client = openai(side);
+    const others = Array.from({ length: 200 }, async (_, at) => {
+      const started = Date.now();
+      const model = at % 2 ? `anthropic-fake/${CLAUDE}` : 'openai-fake/gpt-5-mini';
+      const answer = await client.chat.completions.create({ model, messages: [{ role: 'user', content: side.ask('who').text }] });
+      assert.match(answer.choices[0].message.content, /^answered by/);
+      return { took: Date.now() - started, at: Date.now() - begin };
+    });
+    const [done, left] = await Promise.all([Promise.all(others), Promise.all(sleepers)]);
+    for (const { text, took, option } of left) {
+      assert.deepEqual([text, option], ['answered by messages', 'config.targets[1]']);
+      assert.ok(took >= 1950 && took < 6000, `fell back after ${took} ms`);
+    }
+    const before = done.filter((one) => one.at < 2000).length;
+    assert.ok(before >= 100, `only ${before} of 200 calls ended while the provider slept`);
+  });
+  await check('a provider that sleeps, with nobody to fall back to, is a 408 after request_timeout', async () => {
+    const config = { provider: '@chat-fake', request_timeout: 300 };
+    const client = new Portkey({ baseURL: `${side.base}/v1`, apiKey: side.key, config, maxRetries: 0 });
+    const begin = Date.now();
+    const sent = client.chat.completions.create({
+      model: 'gpt-5-mini',
+      messages: [{ role: 'user', content: side.ask('slow').text }],
+    });
+    await assert.rejects(sent, (problem) => problem.status === 408 && /300 ?ms/.test(problem.message));
+    assert.ok(Date.now() - begin < 2000);
+  });
+  await check('a stream that fails before its first word falls back', async () => {
+    const { text } = side.ask('openai-down');
+    let told = '';
+    const client = openai({ ...side, defaultHeaders: { 'x-portkey-config': 'main' } });
+    for await (const chunk of await client.chat.completions.create({
+      model: 'gpt-5-mini',
+      messages: [{ role: 'user', content: text }],
+      stream: true,
+    }))
+      told += chunk.choices[0]?.delta.content ?? '';
+    assert.equal(told, 'answered by messages');
+  });
+}
