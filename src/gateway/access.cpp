@@ -11,7 +11,7 @@ namespace {
 /// What the endpoint adds to a decision of the rules: it grants what nobody denied.
 policy::Decision granted(const Endpoint& endpoint, policy::Decision decision) {
   const bool nobody = decision.rule == "default" || !decision.lacks.empty();
-  if (!endpoint.grants || decision.allowed() || !nobody) return decision;
+  if (!endpoint.grants || !nobody || (decision.allowed() && decision.lacks.empty())) return decision;
   return {.effect = policy::Effect::allow,
           .rule = "virtual-server:" + endpoint.name,
           .conditional = decision.conditional,

@@ -10,9 +10,12 @@
 #include "sallyport/mcp/headers.hpp"
 #include "sallyport/mcp/names.hpp"
 #include "sallyport/mcp/sse.hpp"
+#include "wanted_scopes.hpp"
 
 namespace sallyport::gateway {
 namespace {
+
+constexpr std::string_view kInsufficientScope = "insufficient_scope";  // what a Verdict::unscoped leaves
 
 std::string text_member(const std::optional<json::Value>& object, std::string_view key) {
   const auto member = object ? object->find(key) : std::nullopt;
@@ -263,15 +266,19 @@ std::optional<McpService::Readable> McpService::readable(Call& call, const std::
   call.target = out.canonical;
   // Who may not read a resource, or not now, is told that there is none: its URI is all that a call says.
   const bool ambiguous = hit && hit->by_template && has_other_spellings(out.original);
-  if (hit && !ambiguous &&
-      judged(call, policy::Object::resource, out.canonical, hit->entry->definition,
-             "{\"uri\":" + json::quote(out.original) + "}") == Verdict::allowed)
-    return out;
+  const Verdict verdict = hit && !ambiguous
+                              ? judged(call, policy::Object::resource, out.canonical, hit->entry->definition,
+                                       "{\"uri\":" + json::quote(out.original) + "}")
+                              : Verdict::unseen;
+  if (verdict == Verdict::allowed) return out;
+  if (verdict == Verdict::unscoped) return std::nullopt;
   call.refusal = !hit ? "unknown_resource" : ambiguous ? "ambiguous_uri" : "denied";
   return std::nullopt;
 }
 
 Result<Answer> McpService::no_such_resource(const Call& call, const std::string& uri) {
+  // It is listed: whoever reads it with a token of more scopes may.
+  if (call.refusal == kInsufficientScope) return needs_scopes(call);
   // 2025 clients know this case by a code of its own.
   if (!call.modern) return RpcError{-32002, "Resource not found", "{\"uri\":" + json::quote(uri) + "}"};
   Error error{.code = Code::invalid_params,
@@ -319,10 +326,20 @@ Task<Result<Answer>> McpService::complete(Call& call) {
     return ready<Result<Answer>>(client_error(
         Code::invalid_params, "completion/complete needs params.ref of type ref/prompt or ref/resource."));
   }
-  if (!target || !visible(call, object, target->definition->canonical, target->definition)) {
-    call.target = target ? target->definition->canonical : "";
+  policy::Decision decision;
+  if (target) {
+    std::optional<Access> own;
+    call.target = target->definition->canonical;
+    decision = access_of(call, own).lists(*call.endpoint, object, call.target, target->definition);
+    call.rule = decision.rule;
+  }
+  if (!decision.allowed()) {
     call.refusal = target ? "denied" : "unknown_reference";
     return ready<Result<Answer>>(unknown(object == policy::Object::prompt ? "prompt" : "resource", name));
+  }
+  if (!decision.lacks.empty()) {
+    ask_for_scopes(call, decision.lacks);
+    return ready<Result<Answer>>(needs_scopes(call));
   }
   return forward(call, Target::of(*target), std::move(upstream), std::nullopt);
 }

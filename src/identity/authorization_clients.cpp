@@ -55,6 +55,9 @@ std::string text_in(json::Value claims, std::string_view name) {
   return claim ? claim->string().value_or("") : std::string();
 }
 
+/// As principals are named.
+std::string agent_name(std::string_view agent) { return agent.empty() ? "" : "agent:" + std::string(agent); }
+
 }  // namespace
 
 Task<Result<AuthorizationServer::Stated>> AuthorizationServer::stated(LoginRequest& request, const Issuer& by,
@@ -140,23 +143,29 @@ Task<net::Reply> AuthorizationServer::for_program(LoginRequest& request, const F
     co_return reply;
   }
   const bool by_assertion = form["grant_type"] != "client_credentials";
-  if (!by_assertion && client->agent.empty())
+  if (!by_assertion && client->agent.empty()) {
+    request.refusal("client", "");
     co_return oauth_refusal(
         "invalid_client",
         "The client has to prove itself: by client_secret, which is a key of the agent, or by "
         "client_assertion.");
+  }
   if (by_assertion) {
     auto jws = read_jws(form["assertion"]);
     if (jws && jws->type == kIdJag)
       co_return co_await for_person(request, form, std::move(*client), std::move(*jws));
     auto said = co_await stated_by_agent(request, form["assertion"], {"", "jwt", "authorization-grant+jwt"});
-    if (!said && said.error().code == Code::unauthenticated)
+    if (!said && said.error().code == Code::unauthenticated) {
+      request.refusal("client", agent_name(client->agent));
       co_return oauth_refusal("invalid_grant", "The assertion is not accepted: " + said.error().hint + ".");
+    }
     if (!said) co_return oauth_refusal(said.error());
     const std::string& agent = said->token.issuer;
     if ((!client->agent.empty() && client->agent != agent) ||
-        (!form["client_id"].empty() && form["client_id"] != agent))
+        (!form["client_id"].empty() && form["client_id"] != agent)) {
+      request.refusal("client", agent_name(agent));
       co_return oauth_refusal("invalid_grant", "The assertion is another client's.");
+    }
     client->agent = agent;
     client->taken.push_back(std::move(said->once));
   }
@@ -177,12 +186,15 @@ Task<net::Reply> AuthorizationServer::for_program(LoginRequest& request, const F
 
 Task<net::Reply> AuthorizationServer::for_person(LoginRequest& request, const Form& form, Proven client,
                                                  Jws jws) {
-  if (client.agent.empty())
+  if (client.agent.empty()) {
+    request.refusal("client", "");
     co_return oauth_refusal(
         "invalid_client",
         "Whoever brings an identity assertion has to prove itself as well: by client_secret "
         "or client_assertion.");
-  const auto refuse = [](std::string_view why) {
+  }
+  const auto refuse = [&request, agent = client.agent](std::string_view why) {
+    request.refusal("client", agent_name(agent));
     return oauth_refusal("invalid_grant", fmt::format("The identity assertion is not accepted: {}.", why));
   };
   const Issuer* const by = request.issuers->asserting(text_in(jws.payload.root(), "iss"), client.agent);

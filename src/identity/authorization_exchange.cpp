@@ -1,5 +1,6 @@
 // Tokens for programs: one token for another that may do less (RFC 8693).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -10,6 +11,7 @@
 #include "sallyport/identity/token_bounds.hpp"
 #include "sallyport/json/list.hpp"
 #include "sallyport/net/run_on_executor.hpp"
+#include "sallyport/store/grounds.hpp"
 #include "visit.hpp"
 
 namespace sallyport::identity {
@@ -37,6 +39,26 @@ std::string identity_in(json::Value claims) {
 std::string text_in(json::Value claims, std::string_view name) {
   const auto claim = claims.find(name);
   return claim ? claim->string().value_or("") : std::string();
+}
+
+void add_ground(store::Grant& grant, std::string ground) {
+  if (std::ranges::find(grant.above, ground) == grant.above.end()) grant.above.push_back(std::move(ground));
+}
+
+/// Who acts by a token that is good for less must not come to more by somebody else's.
+Result<void> within(const store::Grant& child, const store::Grant& actor) {
+  if (!actor.resource.empty() && actor.resource != child.resource)
+    return wrong(
+        "invalid_request",
+        fmt::format("actor_token: it is for {}, and the new token for another endpoint.", actor.resource));
+  if (!actor.tools) return {};
+  if (!child.tools)
+    return wrong("invalid_request",
+                 "actor_token: it is good for some tools only: name in tools those of the new "
+                 "token.");
+  if (const auto beyond = first_beyond(actor.tools, *child.tools))
+    return wrong("invalid_request", fmt::format("actor_token: it is not good for '{}'.", *beyond));
+  return {};
 }
 
 }  // namespace
@@ -114,12 +136,18 @@ Result<void> AuthorizationServer::narrow(store::Grant& grant, const Form& form) 
   if (grant.resource.empty()) grant.resource = public_url_ + "/mcp";
   if (!is_ours(grant.resource)) return wrong("invalid_target", "The token is for no endpoint here.");
   if (!form["scope"].empty()) {
-    const auto held = words_of(grant.scope);
-    for (const auto& scope : words_of(form["scope"]))
+    auto held = words_of(grant.scope);
+    const auto wanted = words_of(form["scope"]);
+    for (const auto& scope : wanted)
       if (std::ranges::find(held, scope) == held.end())
         return wrong("invalid_scope", fmt::format("'{}' is more than may be given here.", scope));
-    grant.scope = form["scope"];
+    std::erase_if(held, [&](const auto& one) { return std::ranges::find(wanted, one) == wanted.end(); });
+    grant.scope = fmt::format("{}", fmt::join(held, " "));
   }
+  if (words_of(grant.scope).size() > limits::kTokenScopes)
+    return wrong("invalid_scope",
+                 fmt::format("A token has {} scopes at most: name in scope those that it needs.",
+                             limits::kTokenScopes));
   if (form["tools"].empty()) return {};
   auto tools = words_of(form["tools"]);
   if (const auto problem = tools_problem(tools); !problem.empty())
@@ -143,23 +171,42 @@ Task<net::Reply> AuthorizationServer::exchange(LoginRequest& request, const Form
   store::Grant child = std::move(parent->grant);
   SystemTime until = parent->until;
   std::string actor = parent->holder;
+  std::optional<store::Grant> shown_actor;
   if (!form["actor_token"].empty()) {
     auto acting = shown(request, form["actor_token"], form["actor_token_type"], "actor_token");
-    if (!acting) co_return oauth_refusal(acting.error());
+    if (!acting) {
+      request.refusal("client", "");
+      co_return oauth_refusal(acting.error());
+    }
     actor = acting->holder;
     until = std::min(until, acting->until);
-    for (auto& ground : acting->grant.above)
-      if (std::ranges::find(child.above, ground) == child.above.end())
-        child.above.push_back(std::move(ground));
+    for (auto& ground : acting->grant.above) add_ground(child, std::move(ground));
+    shown_actor = std::move(acting->grant);
   } else if (!form["actor_token_type"].empty()) {
     co_return oauth_refusal("invalid_request", "actor_token_type stands alone: actor_token is missing.");
   }
-  if (child.above.size() > limits::kTokenChain)
+  // Who acts now is the token's own `act`; who acted before must not be forgotten.
+  const auto had_part = [&](const std::string& name) {
+    const auto agent = store::agent_of_ground(name);
+    if (!agent.empty() && name != actor && !(child.issuer.empty() && agent == child.user))
+      add_ground(child, name);
+  };
+  had_part(child.actor);
+  if (shown_actor && shown_actor->issuer.empty()) had_part("agent:" + shown_actor->user);
+  const auto agents = std::ranges::count_if(
+      child.above, [](const auto& one) { return !store::agent_of_ground(one).empty(); });
+  if (child.above.size() - static_cast<std::size_t>(agents) > limits::kTokenChain)
     co_return oauth_refusal("invalid_request",
                             fmt::format("The new token would stand on more than {} others: exchange one that "
                                         "is nearer to the first.",
                                         limits::kTokenChain));
   if (auto narrowed = narrow(child, form); !narrowed) co_return oauth_refusal(narrowed.error());
+  if (shown_actor) {
+    if (auto fits = within(child, *shown_actor); !fits) {
+      request.refusal("client", actor);
+      co_return oauth_refusal(fits.error());
+    }
+  }
   child.how = "exchange";
   child.actor = std::move(actor);
   co_return co_await give(request, std::move(child), {}, until, kAccessToken);
@@ -176,6 +223,12 @@ Task<net::Reply> AuthorizationServer::give(LoginRequest& request, store::Grant g
   if (life <= 0) co_return oauth_refusal("invalid_grant", "What was shown has expired.");
   grant.id = random_id();
   grant.expires = expires;
+  const std::string signed_token = request.own().signing().access_token(
+      access_claims(public_url_, grant, random_id(), now / 1000, now / 1000 + life));
+  if (signed_token.size() > limits::kToken)
+    co_return oauth_refusal("invalid_request",
+                            "The token would be too long for its own endpoint: name fewer "
+                            "tools, or fewer scopes.");
   auto begun = co_await net::run_on_executor(
       request.exchange.shard(), database_,
       [this, grant, taken = std::move(taken), issuers = request.issuers, changed = request.keys_changed] {
@@ -187,6 +240,7 @@ Task<net::Reply> AuthorizationServer::give(LoginRequest& request, store::Grant g
     case store::Accounts::Start::over:
       co_return oauth_refusal("invalid_grant", "What the token would stand on has been revoked.");
     case store::Accounts::Start::replayed:
+      request.refusal("replayed", "agent:" + grant.client);
       co_return oauth_refusal("invalid_grant", "The assertion was used before: make one for every request.");
     case store::Accounts::Start::full:
       co_return oauth_refusal(fail(Code::limited, Blame::client, "too many tokens of one principal").error());
@@ -200,10 +254,9 @@ Task<net::Reply> AuthorizationServer::give(LoginRequest& request, store::Grant g
           json::quote(grant.id), json::quote(grant.how), json::quote(grant.user), json::quote(grant.actor),
           json::quote(grant.resource), json::quote(grant.scope),
           grant.tools ? json::list_of(*grant.tools) : "null", json::list_of(grant.above)));
-  const std::string claims = access_claims(public_url_, grant, random_id(), now / 1000, now / 1000 + life);
   co_return oauth_reply(200,
                         fmt::format(R"({{"access_token":{},"token_type":"Bearer","expires_in":{}{}{}}})",
-                                    json::quote(request.own().signing().access_token(claims)), life,
+                                    json::quote(signed_token), life,
                                     type.empty() ? "" : ",\"issued_token_type\":" + json::quote(type),
                                     grant.scope.empty() ? "" : ",\"scope\":" + json::quote(grant.scope)));
 }

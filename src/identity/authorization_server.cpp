@@ -23,6 +23,7 @@
 namespace sallyport::identity {
 namespace {
 
+constexpr std::size_t kPathBytes = 256;  // of the URL of an endpoint
 constexpr std::string_view kRequest = "oauth-request";
 
 bool is_challenge(std::string_view text) {
@@ -154,8 +155,12 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
 bool AuthorizationServer::is_ours(std::string_view resource) const {
   if (!resource.starts_with(public_url_)) return false;
   const auto path = resource.substr(public_url_.size());
-  return path == "/mcp" ||
-         (path.starts_with("/mcp/") && path.size() > 5 && path.find_first_of("?#/", 5) == path.npos);
+  if (path == "/mcp") return true;
+  // Virtual servers have names of these letters. It goes into tokens and records.
+  return path.starts_with("/mcp/") && path.size() > 5 && path.size() <= kPathBytes &&
+         std::ranges::all_of(path.substr(5), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
 }
 
 Task<Result<OauthClient>> AuthorizationServer::client_of(LoginRequest& request, std::string_view id) {

@@ -10,6 +10,7 @@
 #include "sallyport/identity/token_bounds.hpp"
 #include "sallyport/json/list.hpp"
 #include "sallyport/store/claim_path.hpp"
+#include "sallyport/store/grounds.hpp"
 
 namespace sallyport::identity {
 namespace {
@@ -289,9 +290,12 @@ Result<policy::Principal> IssuerTable::principal(const Issuer& issuer, const Ver
     const auto actor = claim_at(claims, {"act", "sub"});
     if (actor) out->actor = actor->string().value_or("");
     // One of ours that acts for somebody else must not outlive its own end.
-    if (constexpr std::string_view kAgent = "agent:";
-        out->actor.starts_with(kAgent) && !out->actor.contains('/'))
-      if (auto own = directory_->agent(out->actor.substr(kAgent.size())); !own) return own;
+    std::vector<std::string> acting{out->actor};
+    if (const auto above = claims.find("above"))
+      std::ranges::move(json::texts_of(*above), std::back_inserter(acting));
+    for (const auto& one : acting)
+      if (const auto agent = store::agent_of_ground(one); !agent.empty())
+        if (auto own = directory_->agent(agent); !own) return own;
     return out;
   }
   auto user = name_in(claims, document.user);

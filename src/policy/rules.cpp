@@ -228,18 +228,24 @@ Decision RuleSet::View::decide(Object object, std::string_view target, Phase pha
         .effect = effect, .rule = std::move(rule), .conditional = true, .read_args = activation.read_args()};
   };
   Decision otherwise = decided(Effect::deny, "default");
+  std::optional<Decision> unscoped;  // what is listed although the token lacks scopes for it
   for (const Effect effect : {Effect::deny, Effect::allow}) {
     if (const auto rule = impl_->plain[i].first(effect, target); rule != RuleIndex::kNone)
       return decided(effect, rules[rule].name);
     for (const auto rule : impl_->conditional[i].all(effect, target)) {
       if (!holding(rules[rule], phase, activation).holds) continue;
       auto lacks = lacking(rules[rule], impl_->scopes);
-      if (lacks.empty() || phase == Phase::list) return decided(effect, rules[rule].name);
+      if (lacks.empty()) return decided(effect, rules[rule].name);
+      if (phase == Phase::list) {
+        if (!unscoped) (unscoped = decided(effect, rules[rule].name))->lacks = std::move(lacks);
+        continue;
+      }
       if (!otherwise.lacks.empty()) continue;
       otherwise.rule = rules[rule].name;
       otherwise.lacks = std::move(lacks);
     }
   }
+  if (unscoped) otherwise = std::move(*unscoped);
   otherwise.read_args = activation.read_args();
   return otherwise;
 }

@@ -3,6 +3,7 @@
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/list.hpp"
 #include "sallyport/store/accounts.hpp"
+#include "sallyport/store/grounds.hpp"
 
 namespace sallyport::store {
 namespace {
@@ -22,16 +23,27 @@ Result<std::int64_t> number(Statement& statement) {
   return statement.integer(0);
 }
 
+/// Whether there is such an agent, and it is not disabled.
+Result<bool> acts(Database& database, std::string_view agent) {
+  auto row = database.prepare(
+      "SELECT 1 FROM documents WHERE kind = 'Agent' AND name = ? AND coalesce(json_extract(json, "
+      "'$.disabled'), 0) = 0");
+  if (!row) return Failure(row.error());
+  return any(row->bind(agent));
+}
+
 }  // namespace
 
 Result<bool> Accounts::stands(const Grant& token) const {
   const std::int64_t now = unix_millis(clock_.now());
   if (token.issuer.empty()) {
-    auto agent = database_.prepare("SELECT 1 FROM documents WHERE kind = 'Agent' AND name = ?");
-    if (!agent) return Failure(agent.error());
-    if (auto there = any(agent->bind(token.user)); !there || !*there) return there;
+    if (auto there = acts(database_, token.user); !there || !*there) return there;
   }
   for (const std::string& ground : token.above) {
+    if (const auto agent = agent_of_ground(ground); !agent.empty()) {
+      if (auto there = acts(database_, agent); !there || !*there) return there;
+      continue;
+    }
     auto row = database_.prepare(
         "SELECT 1 FROM grants WHERE id = ?1 AND ended IS NULL AND expires > ?2 UNION ALL "
         "SELECT 1 FROM keys WHERE 'key:' || id = ?1 AND revoked IS NULL AND (expires IS NULL OR expires > "
@@ -44,6 +56,8 @@ Result<bool> Accounts::stands(const Grant& token) const {
 
 Result<bool> Accounts::take(const std::vector<Assertion>& assertions) {
   for (const Assertion& one : assertions) {
+    // It was good when it was looked at; by now nobody may know any more whether it was taken.
+    if (one.until <= unix_millis(clock_.now())) return false;
     auto row = database_.prepare(
         "INSERT INTO assertions (issuer, id, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1");
     if (!row) return Failure(row.error());
@@ -56,7 +70,9 @@ Result<bool> Accounts::take(const std::vector<Assertion>& assertions) {
 
 Result<bool> Accounts::has_room(const Grant& token, const std::vector<Assertion>& assertions) const {
   auto mine = database_.prepare(
-      "SELECT count(*) FROM grants WHERE issuer = ? AND user = ? AND how <> 'consent' AND expires > ?");
+      "SELECT count(*) FROM grants WHERE issuer = ? AND user = ? AND how <> 'consent' AND expires > ? AND "
+      "ended IS "
+      "NULL");
   if (!mine) return Failure(mine.error());
   auto tokens = number(mine->bind(token.issuer).bind(token.user).bind(unix_millis(clock_.now())));
   if (!tokens) return Failure(tokens.error());

@@ -70,7 +70,8 @@ Result<void> delete_document(Database& database, Vault& vault, const DocumentKey
     if (!keys) return Failure(keys.error());
     if (auto done = keys->bind(now).bind(key.second).step(); !done) return Failure(done.error());
     auto tokens = database.prepare(
-        "UPDATE grants SET ended = ?, why = 'agent' WHERE issuer = '' AND user = ? AND ended IS NULL");
+        "UPDATE grants SET ended = ?1, why = 'agent' WHERE ended IS NULL AND ((issuer = '' AND user = ?2) OR "
+        "actor = 'agent:' || ?2)");
     if (!tokens) return Failure(tokens.error());
     if (auto done = tokens->bind(now).bind(key.second).step(); !done) return Failure(done.error());
   }

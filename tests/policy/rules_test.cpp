@@ -393,6 +393,8 @@ TEST_CASE("an allow that asks for scopes lists, and holds in calls for tokens th
   CHECK(no.conditional);
   CHECK(no.lacks == std::vector<std::string>{"audit"});
   CHECK(decide({{"pay"}}, "a/pay", Phase::list).allowed());
+  CHECK(decide({{"pay"}}, "a/pay", Phase::list).lacks == std::vector<std::string>{"audit"});
+  CHECK(decide({{"audit", "pay"}}, "a/pay", Phase::list).lacks.empty());
   CHECK(decide({{"audit", "pay"}}, "a/pay", Phase::call).allowed());
   CHECK(decide(std::nullopt, "a/pay", Phase::call).allowed());
   CHECK(decide({{}}, "a/read", Phase::call).allowed());
@@ -407,6 +409,7 @@ TEST_CASE("an allow that asks for scopes lists, and holds in calls for tokens th
   Principal poor = agent("bot");
   poor.scopes.emplace();
   CHECK(both->view(poor)->decide(Object::tool, "a/pay", Phase::call, Activation()).rule == "p#2");
+  CHECK(both->view(poor)->decide(Object::tool, "a/pay", Phase::list, Activation()).lacks.empty());
 }
 
 TEST_CASE("a denial and a virtual server's door ask for no scopes") {

@@ -179,14 +179,44 @@ TEST_CASE("an assertion is taken once for each issuer, until nobody would take i
   store::Assertion another = once;
   another.issuer = "other";
   CHECK(rig.begins(rig.token("t3"), {another}) == Accounts::Start::begun);
-  rig.clock.advance(6min);
-  CHECK(rig.begins(rig.token("t4"), {once}) == Accounts::Start::begun);
+  rig.clock.advance(5min - 1ms);
+  CHECK(rig.begins(rig.token("t4"), {once}) == Accounts::Start::replayed);
+  // From now on it is not remembered, and not taken either.
+  for (const auto step : {1ms, 1ms, 600'000ms}) {
+    rig.clock.advance(step);
+    CHECK(rig.begins(rig.token("t5"), {once}) == Accounts::Start::replayed);
+  }
+  CHECK(rig.begins(rig.token("t6"),
+                   {{.issuer = "bot", .id = "j", .until = unix_millis(rig.clock.now()) + 1}}) ==
+        Accounts::Start::begun);
+}
+
+TEST_CASE("a token stands on every agent that acts or has acted for it") {
+  TokenRig rig;
+  const auto apply = [&](const std::string& document) { REQUIRE(rig.open.apply(document) == ""); };
+  apply("kind: Agent\nname: helper\n");
+  CHECK(rig.begins(rig.token("t1", {"agent:helper"})) == Accounts::Start::begun);
+  CHECK(rig.begins(rig.token("t2", {"agent:stranger"})) == Accounts::Start::over);
+  store::Grant acted = rig.token("t3");
+  acted.actor = "agent:helper";
+  CHECK(rig.begins(acted) == Accounts::Start::begun);
+  apply("kind: Agent\nname: helper\ndisabled: true\n");
+  CHECK(rig.begins(rig.token("t4", {"agent:helper"})) == Accounts::Start::over);
+  apply("kind: Agent\nname: helper\n");
+  CHECK(rig.begins(rig.token("t5", {"agent:helper"})) == Accounts::Start::begun);
+  REQUIRE(rig.open.registry->remove("Agent", "helper").has_value());
+  CHECK(rig.begins(rig.token("t6", {"agent:helper"})) == Accounts::Start::over);
+  const auto ended = rig.accounts.ended_grants();
+  CHECK(std::ranges::find(*ended, "t3") != ended->end());
 }
 
 TEST_CASE("one principal has so many good tokens at most, and those that are over make room") {
   TokenRig rig;
   for (std::size_t i = 0; i < limits::kTokensOfOne; ++i)
     REQUIRE(rig.begins(rig.token("t" + std::to_string(i))) == Accounts::Start::begun);
+  CHECK(rig.begins(rig.token("more")) == Accounts::Start::full);
+  REQUIRE(rig.accounts.end_grant("t7", "revoked").has_value());
+  CHECK(rig.begins(rig.token("instead")) == Accounts::Start::begun);
   CHECK(rig.begins(rig.token("more")) == Accounts::Start::full);
   rig.clock.advance(11min);
   CHECK(rig.begins(rig.token("more")) == Accounts::Start::begun);

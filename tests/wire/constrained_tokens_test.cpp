@@ -340,6 +340,26 @@ TEST_CASE("an exchange never gives more than what was shown") {
        {{"requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token"}},
        "invalid_request"},
       {"an actor's type alone", rig.gateway.key, {{"actor_token_type", kAccess}}, "invalid_request"},
+      {"an endpoint of letters that no name has",
+       rig.gateway.key,
+       {{"resource", rig.url() + "/mcp/a%2Fb"}},
+       "invalid_target"},
+      {"an endpoint without an end",
+       rig.gateway.key,
+       {{"resource", rig.url() + "/mcp/" + std::string(300, 'a')}},
+       "invalid_target"},
+      {"an actor for less tools",
+       rig.gateway.key,
+       {{"actor_token", limited}, {"actor_token_type", kAccess}},
+       "invalid_request"},
+      {"an actor for other tools",
+       rig.gateway.key,
+       {{"tools", "up/echo up/secret"}, {"actor_token", limited}, {"actor_token_type", kAccess}},
+       "invalid_request"},
+      {"an actor for another endpoint",
+       rig.gateway.key,
+       {{"actor_token", pay}, {"actor_token_type", kAccess}},
+       "invalid_request"},
       {"a foreign actor",
        person,
        {{"actor_token", outside}, {"actor_token_type", kAccess}},
@@ -352,6 +372,12 @@ TEST_CASE("an exchange never gives more than what was shown") {
     CHECK(no.json()["error"] == row.error);
     CHECK(no.body.find("access_token\":") == std::string::npos);
   }
+  CHECK(rig.gateway.recorded("refusal", {{"reason", "client"}, {"principal", "agent:bot"}}, 3));
+  // An actor is good for what its token is good for.
+  CHECK(rig.listed(
+            rig.child(rig.gateway.key,
+                      {{"tools", "up/echo"}, {"actor_token", limited}, {"actor_token_type", kAccess}})) ==
+        std::vector<std::string>{"up__echo"});
   // Less is given.
   CHECK(rig.listed(rig.child(limited, {{"tools", "up/echo"}})) == std::vector<std::string>{"up__echo"});
   CHECK(rig.listed(rig.child(limited)) == rig.listed(limited));
@@ -360,6 +386,67 @@ TEST_CASE("an exchange never gives more than what was shown") {
                  {{"grant_type", kExchange}, {"subject_token", limited}, {"subject_token_type", kAccess}},
                  "Authorization: Bearer " + limited + "\r\n")
             .status == 401);
+}
+
+TEST_CASE("a token ends with every agent that had a part in it, also one that has handed it on") {
+  Rig rig;
+  const auto key_of = [&](const char* agent) {
+    return (*rig.gateway.admin("key.create", {{"agent", agent}}))["key"].get<std::string>();
+  };
+  const auto by = [&](const std::string& actor) {
+    return Fields{{"actor_token", actor}, {"actor_token_type", kAccess}};
+  };
+  const std::string last_key = key_of("last");
+  // For alice: first other, then last. And for bot: by what was made for `last` to act with.
+  const std::string first = rig.child(rig.tokens()["access_token"], by(rig.gateway.other_key));
+  const std::string second = rig.child(first, by(last_key));
+  const std::string lent = rig.child(rig.gateway.other_key, by(last_key));
+  const std::string third = rig.child(rig.gateway.key, by(lent));
+  CHECK(Rig::claims_of(second)["act"]["sub"] == "agent:last");
+  CHECK(Rig::claims_of(third)["act"]["sub"] == "agent:last");
+  for (const auto& token : {first, second, third}) CHECK(rig.opens(token) == 200);
+  const std::vector<std::string> ended = {first, second, third};
+  REQUIRE(rig.gateway.apply("kind: Agent\nname: other\ndisabled: true\n").has_value());
+  for (const auto& token : ended) CHECK(rig.opens(token) == 401);
+  CHECK(rig.exchanged(second).json()["error"] == "invalid_request");
+  REQUIRE(rig.gateway.apply("kind: Agent\nname: other\n").has_value());
+  for (const auto& token : ended) CHECK(rig.opens(token) == 200);
+}
+
+TEST_CASE("the scopes of a new token are words of what is held, each once, and a token keeps its size") {
+  Rig rig;
+  std::string scopes, quoted;
+  for (int i = 0; i < 33; ++i) {
+    const std::string scope = "s" + std::to_string(10 + i) + std::string(120, 'x');
+    scopes += ", " + scope;
+    if (i < 31) quoted += " " + scope;
+  }
+  const auto rules = [&](const std::string& list) {
+    REQUIRE(
+        rig.gateway
+            .apply("kind: Policy\nname: wide\nsubjects: [\"user:nobody\"]\nrules: [{effect: allow, tools: "
+                   "[\"up/x\"], scopes: [" +
+                   list + "]}]\n")
+            .has_value());
+  };
+  rules("b, a");
+  const Response twice = rig.exchanged(rig.gateway.key, {{"scope", "b mcp  b a mcp b"}});
+  CHECK(twice.json()["scope"] == "mcp a b");
+  CHECK(Rig::claims_of(twice.json()["access_token"])["scope"] == "mcp a b");
+  rules("a" + scopes);
+  CHECK(rig.exchanged(rig.gateway.key).json()["error"] == "invalid_scope");
+  CHECK(rig.exchanged(rig.gateway.key, {{"scope", "mcp a"}}).status == 200);
+  const Response wide = rig.exchanged(rig.gateway.key, {{"scope", "mcp" + quoted}});
+  REQUIRE(wide.status == 200);
+  CHECK(rig.opens(wide.json()["access_token"]) == 200);
+  // Quotes are two characters in a token.
+  std::string tools;
+  for (int i = 0; i < 16; ++i) tools += " up/" + std::string(250, '"');
+  const auto before = (*rig.gateway.admin("token.list", {{"agent", "bot"}}))["tokens"].size();
+  const Response large = rig.exchanged(rig.gateway.key, {{"scope", "mcp" + quoted}, {"tools", tools}});
+  CHECK(large.json()["error"] == "invalid_request");
+  CHECK(large.body.find("too long") != std::string::npos);
+  CHECK((*rig.gateway.admin("token.list", {{"agent", "bot"}}))["tokens"].size() == before);
 }
 
 TEST_CASE("a chain of exchanges has an end, and none outlives its parent") {

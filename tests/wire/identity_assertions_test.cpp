@@ -147,10 +147,12 @@ TEST_CASE("an identity assertion that is not meant so is refused") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.why);
+    rig.clock.advance(1s);  // of each second only so many refusals are recorded
     const Response no = rig.brings(row.assertion);
     CHECK(no.status == 400);
     CHECK(no.json()["error"] == "invalid_grant");
   }
+  CHECK(rig.gateway.recorded("refusal", {{"reason", "client"}, {"principal", "agent:bot"}}, std::size(rows)));
   // One that is good for its own client, and only with its proof, and only once.
   const std::string good = rig.assertion();
   CHECK(rig.brings(good, {{"client_secret", ""}}).json()["error"] == "invalid_client");
@@ -159,6 +161,7 @@ TEST_CASE("an identity assertion that is not meant so is refused") {
   CHECK(rig.brings(good, {{"resource", rig.url() + "/mcp/pay"}}).json()["error"] == "invalid_target");
   CHECK(rig.brings(good).status == 200);
   CHECK(rig.brings(good).json()["error"] == "invalid_grant");
+  CHECK(rig.gateway.recorded("refusal", {{"reason", "replayed"}, {"principal", "agent:bot"}}));
   // It opens no endpoint by itself.
   CHECK(rig.calls(rig.assertion({{"aud", rig.url() + "/mcp"}})).status == 401);
 }

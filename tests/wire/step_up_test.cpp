@@ -1,6 +1,7 @@
 // Scopes that single tools ask for: a call without them is told which token would do (MCP authorization,
 // step-up).
 #include "login_rig.hpp"
+#include "sallyport/identity/token_bounds.hpp"
 
 using namespace sallyport;
 using namespace sallyport::testing;
@@ -14,6 +15,7 @@ subjects: ["user:*", "agent:*"]
 rules:
   - {effect: allow, tools: ["up/echo"]}
   - {effect: allow, tools: ["up/region"], scopes: [region.write, audit]}
+  - {effect: allow, prompts: ["up/*"], resources: ["up/note://*"], scopes: [audit]}
 )";
 
 struct Rig : LoginRig {
@@ -32,6 +34,14 @@ struct Rig : LoginRig {
         "Authorization: Bearer " + token + "\r\n" + GatewayFixture::media() +
             GatewayFixture::modern_headers("tools/call", tool) + "Mcp-Param-Place: here\r\n",
         GatewayFixture::modern_body("tools/call", {{"name", tool}, {"arguments", {{"place", "here"}}}})));
+  }
+  Response asks_for(const std::string& token, const std::string& method, const Json& params,
+                    const std::string& name = "") const {
+    return gateway.raw(GatewayFixture::request("POST", "/mcp",
+                                               "Authorization: Bearer " + token + "\r\n" +
+                                                   GatewayFixture::media() +
+                                                   GatewayFixture::modern_headers(method, name),
+                                               GatewayFixture::modern_body(method, params)));
   }
   std::vector<std::string> listed(const std::string& token) const {
     std::vector<std::string> out;
@@ -76,6 +86,65 @@ TEST_CASE("a call whose token lacks a scope is told all that a new one needs; wi
   CHECK(half.header("WWW-Authenticate").find("scope=\"mcp audit region.write\"") != std::string::npos);
 }
 
+TEST_CASE("resources are listed without the scopes that reading them takes, and reading says which") {
+  const Rig rig;
+  const std::string token = rig.tokens()["access_token"];
+  CHECK(rig.asks_for(token, "resources/list", Json::object()).body.find("note://one") != std::string::npos);
+  const std::size_t before = rig.upstream.call_count();
+  for (const char* uri : {"note://one", "note://7/text"}) {
+    CAPTURE(uri);
+    const Response no = rig.asks_for(token, "resources/read", {{"uri", uri}}, uri);
+    CHECK(no.status == 403);
+    CHECK(no.header("WWW-Authenticate").find("scope=\"mcp audit\"") != std::string::npos);
+    CHECK(no.json()["error"]["data"]["reason"] == "insufficient_scope");
+  }
+  CHECK(rig.upstream.call_count() == before);
+  CHECK(rig.gateway.recorded("refusal", {{"reason", "insufficient_scope"}, {"rule", "careful#3"}}, 2));
+  // What is not there is still not there.
+  CHECK(rig.asks_for(token, "resources/read", {{"uri", "memo://one"}}, "memo://one").status != 403);
+  const std::string better = rig.tokens({{"scope", "mcp audit"}})["access_token"];
+  CHECK(rig.asks_for(better, "resources/read", {{"uri", "note://one"}}, "note://one").body.find("a note") !=
+        std::string::npos);
+}
+
+TEST_CASE("completions take the scopes of the prompt or resource that they are for") {
+  const Rig rig;
+  const std::string token = rig.tokens()["access_token"];
+  const std::string better = rig.tokens({{"scope", "mcp audit"}})["access_token"];
+  const std::string prompt =
+      rig.asks_for(token, "prompts/list", Json::object()).json()["result"]["prompts"][0]["name"];
+  const Json references[] = {{{"type", "ref/prompt"}, {"name", prompt}},
+                             {{"type", "ref/resource"}, {"uri", "note://{id}/text"}}};
+  for (const Json& reference : references) {
+    CAPTURE(reference.dump());
+    const Json params{{"ref", reference}, {"argument", {{"name", "id"}, {"value", "a"}}}};
+    const std::size_t before = rig.upstream.call_count();
+    const Response no = rig.asks_for(token, "completion/complete", params);
+    CHECK(no.status == 403);
+    CHECK(no.header("WWW-Authenticate").find("scope=\"mcp audit\"") != std::string::npos);
+    CHECK(rig.upstream.call_count() == before);
+    CHECK(rig.asks_for(better, "completion/complete", params).body.find("alpha") != std::string::npos);
+  }
+}
+
+TEST_CASE("a client is told of scopes that are words, each once, and of what it lacks however many it has") {
+  FakeIssuer idp;
+  const Rig rig(idp.document("corp", "user: claims.sub\n"));
+  const auto wanted = [&](const Json& scopes) {
+    const Response no = rig.calls(idp.token(rig.url() + "/mcp", {{"scp", scopes}}));
+    CHECK(no.status == 403);
+    return between(no.header("WWW-Authenticate"), "scope=\"", "\"");
+  };
+  CHECK(wanted({"a", "a", "b\"c", "d\\e", "\xc3\xa9", "f g", std::string(200, 'x'), "b"}) ==
+        "a b region.write audit");
+  Json many = Json::array();
+  for (int i = 0; i < 100; ++i) many.push_back("s" + std::to_string(i));
+  const auto words = identity::words_of(wanted(many));
+  REQUIRE(words.size() == limits::kTokenScopes);
+  CHECK(words.front() == "s0");
+  CHECK(words.back() == "audit");
+}
+
 TEST_CASE("a legacy client is told the same") {
   const Rig rig;
   const std::string token = rig.tokens()["access_token"];
@@ -99,6 +168,14 @@ TEST_CASE("a legacy client is told the same") {
             {"params", {{"name", "up__region"}, {"arguments", {{"place", "here"}}}}}});
   CHECK(no.status == 403);
   CHECK(no.header("WWW-Authenticate").find("insufficient_scope") != std::string::npos);
+  for (const char* method : {"resources/read", "resources/subscribe"}) {
+    CAPTURE(method);
+    const Response unread = send(
+        "Mcp-Session-Id: " + opened.header("Mcp-Session-Id") + "\r\nMCP-Protocol-Version: 2025-11-25\r\n",
+        {{"jsonrpc", "2.0"}, {"id", 2}, {"method", method}, {"params", {{"uri", "note://one"}}}});
+    CHECK(unread.status == 403);
+    CHECK(unread.header("WWW-Authenticate").find("scope=\"mcp audit\"") != std::string::npos);
+  }
 }
 
 TEST_CASE("keys know no scopes and are asked for none; tokens made from them are") {
