@@ -56,13 +56,19 @@ TEST_CASE("requests of well-known clients become what their golden files say") {
   }
 }
 
-TEST_CASE("a stream becomes what its golden files say") {
-  const auto events = read_stream(Wire::messages, read_file(golden("think_and_call.messages.sse")));
-  for (const Wire to : {Wire::chat, Wire::responses}) {
-    compare(fmt::format("think_and_call.as_{}.sse", short_name(to)), write_stream(to, events));
-    const auto whole = write_answer(to, events, writing());
-    REQUIRE(whole.has_value());
-    compare(fmt::format("think_and_call.as_{}.json", short_name(to)), Ordered::parse(*whole).dump(2) + "\n");
+TEST_CASE("streams become what their golden files say") {
+  const std::pair<std::string, Wire> streams[] = {{"think_and_call", Wire::messages},
+                                                  {"interleaved", Wire::chat}};
+  for (const auto& [name, from] : streams) {
+    const auto events =
+        read_stream(from, read_file(golden(fmt::format("{}.{}.sse", name, short_name(from)))));
+    for (const Wire to : kAllWires) {
+      if (to == from) continue;
+      compare(fmt::format("{}.as_{}.sse", name, short_name(to)), write_stream(to, events));
+      const auto whole = write_answer(to, events, writing());
+      REQUIRE(whole.has_value());
+      compare(fmt::format("{}.as_{}.json", name, short_name(to)), Ordered::parse(*whole).dump(2) + "\n");
+    }
   }
 }
 
