@@ -133,6 +133,7 @@ void read_call(json::Value value, const std::string& where, Reading& reading, st
   part.name = inner.need_text("name");
   part.arguments = inner.text(part.custom ? "input" : "arguments");
   inner.rest();
+  if (part.custom) reading.custom_calls.insert(part.id);
   call.ignore({"index"});
   call.rest();
   parts.push_back(std::move(part));
@@ -154,15 +155,6 @@ void read_assistant(Source& message, Item& item) {
   message.ignore({"annotations"});
 }
 
-bool custom_call_known(const Request& request, std::string_view id) {
-  for (auto item = request.items.rbegin(); item != request.items.rend(); ++item) {
-    for (const auto& part : item->parts) {
-      if (part.kind == Part::Kind::tool_call && part.id == id) return part.custom;
-    }
-  }
-  return false;
-}
-
 void read_message(json::Value value, const std::string& where, Reading& reading) {
   Source message(value, where, reading);
   const auto role = message.need_text("role");
@@ -178,7 +170,7 @@ void read_message(json::Value value, const std::string& where, Reading& reading)
   } else if (role == "tool") {
     item.role = Item::Role::tool_result;
     item.call_id = message.need_text("tool_call_id");
-    item.custom = custom_call_known(reading.request, item.call_id);
+    item.custom = reading.custom_calls.contains(item.call_id);
     read_content(message, item.parts);
   } else if (role == "function") {
     return reading.note(message.place("role:function"), Weight::essential);
@@ -334,10 +326,8 @@ void read_chat(json::Value value, Reading& reading) {
   if (!messages) return reading.refuse("messages", "is missing");
   std::size_t i = 0;
   for (const auto message : messages->elements()) read_message(message, at("messages", i++), reading);
-  if (const auto tools = body.array("tools")) {
-    i = 0;
-    for (const auto tool : tools->elements()) read_tool(tool, at("tools", i++), reading);
-  }
+  read_tools(body.array("tools"), "tools", reading,
+             [&](json::Value tool, const std::string& where) { read_tool(tool, where, reading); });
   read_choice(body);
   request.parallel = body.flag("parallel_tool_calls");
   read_limits(body);

@@ -273,10 +273,8 @@ void read_messages(json::Value value, Reading& reading) {
   if (!messages) return reading.refuse("messages", "is missing");
   std::size_t i = 0;
   for (const auto message : messages->elements()) read_message(message, at("messages", i++), reading);
-  if (const auto tools = body.array("tools")) {
-    i = 0;
-    for (const auto tool : tools->elements()) read_tool(tool, at("tools", i++), reading);
-  }
+  read_tools(body.array("tools"), "tools", reading,
+             [&](json::Value tool, const std::string& where) { read_tool(tool, where, reading); });
   read_choice(body);
   read_reasoning(body);
   read_limits(body);

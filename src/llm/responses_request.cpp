@@ -144,8 +144,8 @@ void read_tool(json::Value value, const std::string& where, const std::string& s
     source.note("description", Weight::advisory);
     const auto tools = source.array("tools");
     if (name.empty() || !tools) return reading.refuse(where, "a namespace needs a name and tools");
-    std::size_t i = 0;
-    for (const auto tool : tools->elements()) read_tool(tool, at(source.place("tools"), i++), name, reading);
+    read_tools(tools, source.place("tools"), reading,
+               [&](json::Value tool, const std::string& place) { read_tool(tool, place, name, reading); });
     return source.rest();
   }
   if (type != "function" && type != "custom")
@@ -348,10 +348,8 @@ void read_responses(json::Value value, Reading& reading) {
   } else {
     return reading.refuse("input", "must be a string or an array of items");
   }
-  if (const auto tools = body.array("tools")) {
-    std::size_t i = 0;
-    for (const auto tool : tools->elements()) read_tool(tool, at("tools", i++), {}, reading);
-  }
+  read_tools(body.array("tools"), "tools", reading,
+             [&](json::Value tool, const std::string& where) { read_tool(tool, where, {}, reading); });
   read_choice(body);
   request.parallel = body.flag("parallel_tool_calls");
   request.max_output = body.integer("max_output_tokens");

@@ -16,17 +16,17 @@ void Reading::refuse(std::string_view where, std::string_view what) {
 }
 
 void Reading::note(std::string_view where, Field::Weight weight, std::string raw) {
-  auto name = general(where);
   auto& fields = request.fields;
+  // Beyond the bound only what changes the answer is worth a line.
+  const bool essential = weight == Field::Weight::essential;
+  if (fields.size() >= (essential ? 2 : 1) * limits::kFieldsTold) return;
+  auto name = general(where);
   const auto same = std::ranges::find(fields, name, &Field::name);
   if (same != fields.end()) {
     // What is refused must not hide behind what is only dropped.
-    if (weight == Field::Weight::essential) same->weight = weight;
+    if (essential) same->weight = weight;
     return;
   }
-  // Beyond the bound only what changes the answer is worth a line.
-  if (fields.size() >= limits::kFieldsTold && weight != Field::Weight::essential) return;
-  if (fields.size() >= 2 * limits::kFieldsTold) return;
   fields.push_back({.name = std::move(name), .raw = std::move(raw), .weight = weight});
 }
 

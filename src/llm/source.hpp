@@ -5,9 +5,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "sallyport/core/error.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/llm/request.hpp"
 
@@ -17,6 +19,7 @@ namespace sallyport::llm {
 struct Reading {
   Request request;
   std::optional<Error> error;
+  std::unordered_set<std::string> custom_calls{};  ///< ids of calls of custom tools that were read
 
   /// The client's fault: "messages[3].role: must be a string".
   void refuse(std::string_view where, std::string_view what);
@@ -74,6 +77,16 @@ std::string at(std::string_view where, std::size_t index);
 void read_chat(json::Value body, Reading& reading);
 void read_responses(json::Value body, Reading& reading);
 void read_messages(json::Value body, Reading& reading);
+
+/// Reads each of `tools` with `read(tool, place)`; refuses more than limits::kRequestTools in all.
+template <class Read>
+void read_tools(std::optional<json::Value> tools, const std::string& where, Reading& reading, Read read) {
+  if (!tools) return;
+  if (tools->size() + reading.request.tools.size() > limits::kRequestTools)
+    return reading.refuse(where, "has more tools than a request may");
+  std::size_t i = 0;
+  for (const auto tool : tools->elements()) read(tool, at(where, i++));
+}
 
 /// A data: URL as base64 of a media type, anything else as a URL.
 void set_url(Part& part, std::string url);

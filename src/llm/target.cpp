@@ -25,9 +25,6 @@ constexpr std::array kNames{
     Names{"response_format", "text.format", "output_config.format"},
     Names{"verbosity", "text.verbosity", "verbosity"},
     Names{"user", "user", "metadata.user_id"},
-    Names{"parallel_tool_calls", "parallel_tool_calls", "tool_choice.disable_parallel_tool_use"},
-    Names{"tool_choice", "tool_choice", "tool_choice"},
-    Names{"tools[].function.strict", "tools[].strict", "tools[].strict"},
     Names{"tools[].custom.format", "tools[].format", "tools[].format"},
 };
 
@@ -143,7 +140,7 @@ std::optional<std::string> custom_input(std::string_view arguments) {
 const Tool* tool_called(const Request* request, std::string_view name) {
   if (!request) return nullptr;
   for (const auto& tool : request->tools) {
-    if (flat_name(tool.space, tool.name) == name) return &tool;
+    if (tool.space.empty() ? tool.name == name : flat_name(tool.space, tool.name) == name) return &tool;
   }
   return nullptr;
 }

@@ -23,9 +23,6 @@ enum class Wish : std::uint8_t {
   format,
   verbosity,
   user,
-  parallel,
-  choice,
-  strict,
   grammar,
 };
 

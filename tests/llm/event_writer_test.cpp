@@ -121,7 +121,9 @@ TEST_CASE("blocks of a message open and close one after the other, whatever inte
                                              : "]"});
     events.push_back({.kind = Kind::text, .block = 4, .text = "b"});
   }
-  for (const std::uint32_t b : {3U, 1U, 2U}) events.push_back({.kind = Kind::tool_end, .block = b});
+  for (const std::uint32_t b : {3U, 1U}) events.push_back({.kind = Kind::tool_end, .block = b});
+  events.push_back({.kind = Kind::tool_arguments, .block = 2, .text = " "});
+  events.push_back({.kind = Kind::tool_end, .block = 2});
   events.push_back({.kind = Kind::text, .block = 4, .text = "!"});
   events.push_back({.kind = Kind::done});
   const auto stream = write_stream(Wire::messages, events);
@@ -141,9 +143,10 @@ TEST_CASE("blocks of a message open and close one after the other, whatever inte
     }
   }
   CHECK(open == -1);
-  CHECK(told(read_stream(Wire::messages, stream)) ==
-        "[text: a][call f c1: [1]].[call f c2: [1]].[call f c3: [1]].[text: bbb!] stop done used 0/0/0/0 0/0 "
-        "end");
+  CHECK(
+      told(read_stream(Wire::messages, stream)) ==
+      "[text: a][call f c1: [1]].[call f c2: [1] ].[call f c3: [1]].[text: bbb!] stop done used 0/0/0/0 0/0 "
+      "end");
 }
 
 TEST_CASE("a chat client gets usage when it asked, and only then") {

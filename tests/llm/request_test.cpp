@@ -366,6 +366,17 @@ TEST_CASE("OpenAI's strictness is never switched on by silence") {
 }
 
 TEST_CASE("hostile bodies are refused or read, never more") {
+  std::string tools;
+  for (int i = 0; i < 5000; ++i)
+    tools += (i > 0 ? "," : "") + fmt::format(R"({{"type":"function","name":"f{}"}})", i);
+  const auto many = parsed(R"({"model":"m","input":"","tools":[)" + tools + "]}");
+  const auto refused = read_request(Wire::responses, many.root());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().hint == "tools: has more tools than a request may");
+  const auto nested =
+      parsed(R"({"model":"m","input":"","tools":[{"type":"namespace","name":"n","tools":[)" + tools + "]}]}");
+  CHECK_FALSE(read_request(Wire::responses, nested.root()));
+
   std::string fields = R"({"model":"m","messages":[])";
   for (int i = 0; i < 5000; ++i) fields += fmt::format(R"(,"x{}":1)", i);
   const auto written = write_request(Wire::messages, read_body(Wire::chat, fields + "}"), {.model = "m"});

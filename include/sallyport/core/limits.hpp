@@ -239,6 +239,7 @@ constexpr std::size_t kWatchedOfOne = kSubscriptions;
 
 // Translated model calls.
 constexpr std::size_t kAnswerBlocks = 4096;  ///< texts, thoughts and calls of one answer; then it is broken
+constexpr std::size_t kRequestTools = 4096;  ///< of one request; no provider takes as many
 constexpr std::size_t kFieldsTold = 100;     ///< fields of one request that are told as dropped or refused
 constexpr std::size_t kFieldName = 128;      ///< bytes of one of their names
 constexpr std::size_t kErrorText = 2 * KiB;  ///< of a provider's error that is no JSON
