@@ -11,7 +11,8 @@ import { checklist } from './checklist.mjs';
 import { anthropicChecks } from './models/anthropic_checks.mjs';
 import { BEHAVIOURS } from './models/behaviours.mjs';
 import { claudeCodeChecks } from './models/claude_code_checks.mjs';
-import { failureChecks } from './models/failure_checks.mjs';
+import { errorChecks } from './models/error_checks.mjs';
+import { beginPondering, failureChecks } from './models/failure_checks.mjs';
 import { ANTHROPIC_KEY, OPENAI_KEY, bothSchemas, startFakes } from './models/fakes.mjs';
 import { runMatrix } from './models/matrix.mjs';
 import { CLAUDE, startModelSide } from './models/model_side.mjs';
@@ -64,6 +65,7 @@ async function throughGateway(schemas) {
   if (!existsSync(binary)) throw new Error(`no ${binary}; run ./dev build`);
   const steady = await startSteady();
   const side = await startModelSide({ binary, scenarios: BEHAVIOURS, schemas, steady: steady.url });
+  const pondered = beginPondering(side, options.only);
   const targets = {
     chat: { model: 'chat-fake/gpt-5-mini', provider: side.fakes.openai },
     responses: { model: 'responses-fake/gpt-5-mini', provider: side.fakes.openai },
@@ -71,7 +73,17 @@ async function throughGateway(schemas) {
   };
   await report(await runMatrix({ gateway: side, targets, schemas, only: options.only }));
   const steadily = (all, one) => steadyChecks(all, steady, one);
-  for (const checks of [openaiChecks, anthropicChecks, portkeyChecks, failureChecks, claudeCodeChecks, steadily, recordChecks]) {
+  for (const checks of [
+    openaiChecks,
+    anthropicChecks,
+    portkeyChecks,
+    errorChecks,
+    failureChecks,
+    claudeCodeChecks,
+    steadily,
+    pondered,
+    recordChecks,
+  ]) {
     await side.alive();
     await checks(side, check);
   }

@@ -61,6 +61,14 @@ export async function anthropicChecks(side, check) {
     if (other instanceof Error) assert.ok([400, 404, 501].includes(other.status), String(other));
     else assert.ok(other.input_tokens > 0);
   });
+  await check('anthropic: the list of models is one that this SDK reads too', async () => {
+    const ids = [];
+    for await (const model of client().models.list({ limit: 1000 })) ids.push(`${model.id} ${model.display_name}`);
+    assert.ok(
+      ids.some((id) => id.includes(CLAUDE)),
+      `${CLAUDE} is not among ${ids.slice(0, 5)}`,
+    );
+  });
   await check('anthropic: an error of an Anthropic provider comes through unmodified', async () => {
     const { fetch: recorded, calls } = recordingFetch();
     const { text } = side.ask('odd-error');

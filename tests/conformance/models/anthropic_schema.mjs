@@ -45,7 +45,7 @@ function typesIn(file) {
   return generator;
 }
 
-/** `modules`: the folder of npm packages. Resolves names of exported types, of the beta where they begin so, to checks: value -> [problem]. */
+/** `modules`: the folder of npm packages. Gives check(name, value) -> [problem]; names are exported types, "Beta" before those of the beta. */
 export function anthropicSchema(modules) {
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
   const generators = new Map();

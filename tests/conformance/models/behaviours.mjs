@@ -3,6 +3,7 @@
 import { SCENARIOS } from './scenarios.mjs';
 
 export const SLOW = 45_000;
+export const PONDERS = 22_000;
 const USAGE = { input: 10, read: 0, written: 0, output: 5, reasoning: 0 };
 const say = (text, more) => ({ parts: [{ text }], stop: 'done', usage: USAGE, ...more });
 const LONG = 'word '.repeat(200);
@@ -13,7 +14,7 @@ const first = (failing) => (request, at) =>
 /** One wire fails or dawdles, the other answers. */
 const onlyOn = (wire, failing) => (request, at) => (at.wire === wire ? failing(request, at) : say(`answered by ${at.wire}`));
 
-const busy = fail(429, 'rate_limit_error', 'Slow down.', {
+const busy = fail(429, 'rate_limit_error', 'Slow down: words of the provider.', {
   code: 'rate_limit_exceeded',
   headers: { 'retry-after-ms': '50', 'retry-after': '1' },
 });
@@ -27,6 +28,10 @@ export const BEHAVIOURS = {
   'busy-once': first(busy),
   'busy-twice': (request, at) => (at.attempt <= 2 ? busy(request, at) : say(`answered at attempt ${at.attempt}`)),
   overloaded,
+  'no-such-model': fail(404, 'not_found_error', 'No such model: words of the provider.', { code: 'model_not_found' }),
+  'not-allowed': fail(403, 'permission_error', 'Not you: words of the provider.'),
+  'too-large': fail(413, 'request_too_large', 'Too much: words of the provider.'),
+  breaks: fail(500, 'api_error', 'It broke: words of the provider.'),
   down,
   'openai-down': (request, at) => (at.wire === 'messages' ? say('answered by messages') : down(request, at)),
   'chat-down': onlyOn('chat', down),
@@ -50,6 +55,8 @@ export const BEHAVIOURS = {
     return { parts: [{ call: { id: 'toolu_add', name: 'mcp__gw__add', args: { a: 40, b: 2 } } }], stop: 'tools', usage: USAGE };
   },
   long: () => say(LONG),
+  /** Begins, and then has nothing to say for a while. */
+  ponders: () => say(LONG, { silence: { after: 1, for: PONDERS } }),
   'breaks-off': () => say(LONG, { cut: 'break', after: 4 }),
   'says-it-failed': () =>
     say(LONG, {

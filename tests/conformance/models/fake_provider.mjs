@@ -9,7 +9,7 @@ import { shreds } from './sse.mjs';
 
 const WIRES = { chat, responses, messages };
 const SCHEMAS = { chat: 'CreateChatCompletionRequest', responses: 'CreateResponse', messages: 'MessageCreateParams' };
-const MARK = /\[\[([a-z-]+)(?::([\w.-]+))?\]\]/;
+const MARK = /\[\[([a-z-]+):([\w.-]+)\]\]/;
 const FORBIDDEN = /^(x-portkey-|x-sallyport-|forwarded$|x-forwarded-|x-real-ip$|cookie$)/;
 
 /** A text that the fake finds again in the request: names the scenario and the one who asks. */
@@ -24,7 +24,8 @@ function headerProblems(headers, { credential, secrets, wire }) {
       problems.push(`header ${name} holds a credential of the gateway`);
   const shown = headers.authorization ?? (headers['x-api-key'] && `key ${headers['x-api-key']}`);
   if (![`Bearer ${credential}`, `key ${credential}`].includes(shown)) problems.push(`the credential is ${shown}`);
-  if (headers['x-api-key'] && wire !== 'messages') problems.push('x-api-key arrived');
+  if (wire !== 'messages')
+    for (const name of Object.keys(headers)) if (/^(x-api-key|anthropic-.*)$/.test(name)) problems.push(`${name} arrived`);
   if (!/^application\/json\b/.test(headers['content-type'] ?? '')) problems.push(`content-type ${headers['content-type']}`);
   if (wire === 'messages' && !/^\d{4}-\d\d-\d\d$/.test(headers['anthropic-version'] ?? '')) problems.push('no anthropic-version');
   return problems;
@@ -47,19 +48,21 @@ function sendJson(response, status, value, headers = {}) {
 }
 
 /** Writes frames in shreds; ends as the scenario wants: whole, broken off, silent for good, or with the wire's own error. */
-async function sendFrames(response, wire, frames, { cut, after = Infinity, error }) {
+async function sendFrames(response, wire, frames, { cut, after = Infinity, error, silence }) {
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'request-id': 'req_fake',
     'cache-control': 'no-cache',
   });
   const kept = [...frames].slice(0, cut ? after : undefined);
-  for (const frame of kept)
+  for (const [at, frame] of kept.entries()) {
+    if (at === silence?.after) await pause(silence.for);
     for (const shred of shreds(frame)) {
       if (response.destroyed) return;
       response.write(shred);
       await pause(0);
     }
+  }
   if (cut === 'hang') return;
   if (cut === 'break') {
     await pause(20);
@@ -87,9 +90,11 @@ function embeddings(body) {
 }
 
 /**
- * wires: which it speaks; credential: the only one that it takes; secrets: what must never arrive; scenarios: name -> respond(request,
- * {attempt, body, headers}) -> an answer (chat_wire.mjs), with {wait: ms}, {cut, after, error} or {fail: {status, type, code, message, headers}};
- * check(schema, value) -> [problem].
+ * wires: which it speaks; credential: the only one that it takes; secrets: what must never arrive; check(schema, value) -> [problem];
+ * scenarios: name -> respond(request, {attempt, cell, wire, body, headers}) -> an answer (chat_wire.mjs). Beside its own members it may have
+ *   wait: ms before anything comes; silence: {after: frames, for: ms};
+ *   cut: hang, break or error, where the stream ends after `after` frames; error: what it says then;
+ *   fail: {status, type, code, message, headers, body} instead of an answer.
  * Resolves to {url, requests: [{wire, scenario, cell, attempt, body, request, headers, problems, closed}], of(cell), close()}.
  */
 export async function startProvider({ wires, credential, secrets, scenarios, check }) {
@@ -99,7 +104,7 @@ export async function startProvider({ wires, credential, secrets, scenarios, che
   let lastCell = 0;
 
   function problemsOf(wire, body, headers) {
-    const schema = `${headers['anthropic-beta'] ? 'Beta' : ''}${SCHEMAS[wire.name]}`;
+    const schema = `${wire.name === 'messages' && headers['anthropic-beta'] ? 'Beta' : ''}${SCHEMAS[wire.name]}`;
     const problems = [...headerProblems(headers, { credential, secrets, wire: wire.name }), ...check(schema, body)];
     if (problems.length > 0) return problems;
     problems.push(...wire.rules(body, headers));

@@ -150,8 +150,8 @@ function errorProblems({ status, words }, got, client, checks) {
 }
 
 /**
- * targets: wire of the provider -> {model: as clients address it, provider: the fake}. Runs the cells whose name holds `only`, some at a time;
- * resolves to [{cell, client, provider, problems}].
+ * targets: wire of the provider -> {model: as clients address it, provider: the fake}. Runs the cells whose name holds `only`,
+ * some at a time; resolves to [{cell, client, provider, problems}].
  */
 export async function runMatrix({ gateway, targets, schemas, only = '', width = 8 }) {
   const checks = answerChecks(schemas);

@@ -80,6 +80,7 @@ export async function startModelSide({ binary, scenarios, schemas, steady }) {
   secrets.push(gateway.key);
   await gateway.command('server', 'test', 'fixture');
   let marks = 0;
+  const expected = [];
   const records = async () =>
     (await gateway.command('audit', 'tail', '-n', '0', '-o', 'json'))
       .split('\n')
@@ -104,16 +105,20 @@ export async function startModelSide({ binary, scenarios, schemas, steady }) {
             .toSorted((one, other) => one.at - other.at),
       };
     },
-    /** The record of the calls of a trace that has been written, once `enough` of them are there. */
+    /** The records of the calls of a trace, intents and outcomes, once `enough` calls have ended. */
     recordsOf: (trace, enough = 1) =>
       until(async () => {
-        const found = (await records()).filter(
-          (one) => one.trace === trace || one.outcome?.trace === trace || one.intent?.trace === trace,
-        );
-        return found.length >= enough && found;
-      }, `fewer than ${enough} records of trace ${trace}`),
-    /** What the fakes found wrong with anything that reached them. */
-    complaints: () => all().flatMap((one) => one.problems.map((problem) => `${one.cell ?? one.wire}: ${problem}`)),
+        const written = await records();
+        const calls = new Set(written.filter((one) => one.trace === trace).map((one) => one.call));
+        const found = written.filter((one) => calls.has(one.call));
+        return found.filter((one) => one.type === 'outcome').length >= enough && found;
+      }, `fewer than ${enough} calls of trace ${trace} have ended in the journal`),
+    expected,
+    /** What the fakes found wrong with anything that reached them, but for what is expected. */
+    complaints: () =>
+      all()
+        .flatMap((one) => one.problems.map((problem) => `${one.cell ?? one.wire}: ${problem}`))
+        .filter((problem) => !expected.some((one) => one.test(problem))),
     /** Rejects with the end of the gateway's log where the gateway is no more. */
     alive: () =>
       fetch(`${gateway.base}/healthz`).catch(() => {

@@ -10,7 +10,8 @@ import { SCENARIOS, askOf } from './scenarios.mjs';
 import { readJsonEvents } from './sse.mjs';
 
 const WIRES = { chat, responses, messages };
-const HEADERS = { 'content-type': 'application/json', 'anthropic-version': '2026-10-21', authorization: 'Bearer right' };
+const HEADERS = { 'content-type': 'application/json', authorization: 'Bearer right' };
+const OWN_HEADERS = { chat: {}, responses: {}, messages: { 'anthropic-version': '2026-10-21' } };
 
 /** A good stream of the wire: thinking, text and two calls. */
 function goodEvents(wire) {
@@ -158,7 +159,11 @@ export async function mutationChecks(schemas, check) {
       check: schemas.check,
     });
     const send = (wire, body, headers = {}) =>
-      fetch(fake.url + WIRES[wire].path, { method: 'POST', headers: { ...HEADERS, ...headers }, body: JSON.stringify(body) });
+      fetch(fake.url + WIRES[wire].path, {
+        method: 'POST',
+        headers: { ...HEADERS, ...OWN_HEADERS[wire], ...headers },
+        body: JSON.stringify(body),
+      });
     try {
       for (const wire of Object.keys(WIRES)) {
         const good = () => WIRES[wire].ask(askOf(SCENARIOS.tools, '[[plain:x]]'), 'some-model');

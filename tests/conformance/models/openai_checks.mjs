@@ -198,6 +198,28 @@ async function errorChecks(side, client, check) {
     for (const name of Object.keys(more)) assert.ok(dropped.split(/, */).includes(name), `${name} is not among ${dropped}`);
     assert.equal(seen().length, 1);
   });
+  await check('openai: a member that nobody knows stays on the same wire, and is reported where it cannot', async () => {
+    const more = { a_member_of_tomorrow: { deep: [1, 2.5] } };
+    const known = side.ask('who');
+    const { response } = await chat({}, `anthropic-fake/${CLAUDE}`, known.text, more).withResponse();
+    assert.match(response.headers.get('x-sallyport-dropped-params') ?? '', /a_member_of_tomorrow/);
+    const same = await chat({}, 'chat-fake/gpt-5-mini', side.ask('who').text, more).then(
+      () => 'answered',
+      (problem) => problem.message,
+    );
+    assert.match(same, /no member a_member_of_tomorrow/, 'the fake, which knows no such member, did not get it');
+    side.expected.push(/no member a_member_of_tomorrow/);
+  });
+  await check('openai: embeddings of a provider that has none are an error, not a silence', async () => {
+    const sent = client().embeddings.create({ model: `anthropic-fake/${CLAUDE}`, input: 'x' });
+    await assert.rejects(sent, (problem) => [400, 404, 501].includes(problem.status));
+  });
+  await check('openai: a tool that OpenAI runs itself is refused on another wire', async () => {
+    const { text, seen } = side.ask('who');
+    const sent = client().responses.create({ model: `anthropic-fake/${CLAUDE}`, input: text, tools: [{ type: 'web_search' }] });
+    await assert.rejects(sent, (problem) => problem.status === 400 && /unsupported_by_target/.test(problem.message));
+    assert.equal(seen().length, 0);
+  });
   await check('openai: an earlier response that nobody kept is refused on another wire', async () => {
     const { text, seen } = side.ask('who');
     const sent = client().responses.create({ model: `anthropic-fake/${CLAUDE}`, input: text, previous_response_id: 'resp_1' });

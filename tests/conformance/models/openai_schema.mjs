@@ -90,7 +90,7 @@ function extend(schemas) {
   Object.assign((assistant.properties ??= {}), CHAT_THINKING);
 }
 
-/** `shared`: the folder that holds data/openai-openapi-2.3.0.json. Resolves names of schemas to checks: value -> [problem]. */
+/** `shared`: the folder that holds data/openai-openapi-2.3.0.json. Gives check(name of a schema, value) -> [problem]. */
 export function openaiSchema(shared) {
   const document = JSON.parse(readFileSync(join(shared, 'data/openai-openapi-2.3.0.json'), 'utf8'));
   const schemas = plain(document.components.schemas);
