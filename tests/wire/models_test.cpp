@@ -1,57 +1,9 @@
-#include <atomic>
-
-#include "fake_provider.hpp"
-#include "gateway_fixture.hpp"
+#include "model_rig.hpp"
 
 using namespace sallyport::testing;
 
-namespace {
-
-const char* const kChat = R"({"model":"openai/gpt-5-mini","messages":[{"role":"user","content":"Hi"}]})";
-const char* const kChatStream =
-    R"({"model":"openai/gpt-5-mini","stream":true,"messages":[{"role":"user","content":"Hi"}]})";
-const char* const kMessages =
-    R"({"model":"anthropic/claude-sonnet-4-5","max_tokens":100,"messages":[{"role":"user","content":"Hi"}]})";
-
-/// A gateway before one provider of each vendor.
-struct Rig {
-  FakeProvider openai{[](const FakeProvider::Asked&) { return FakeProvider::json(FakeProvider::chat()); }};
-  FakeProvider anthropic{
-      [](const FakeProvider::Asked&) { return FakeProvider::json(FakeProvider::messages()); }};
-  GatewayFixture gateway;
-
-  explicit Rig(const std::string& more = "", const std::string& policy = kModelPolicy,
-               const std::string& of_openai = "aliases: {fast: gpt-5-mini}\n")
-      : gateway(provider_document("openai", "openai", openai.url(), of_openai) +
-                provider_document("anthropic", "anthropic", anthropic.url()) + more + policy) {}
-
-  Response post(const std::string& path, const std::string& body, const std::string& headers = "") const {
-    return gateway.raw(GatewayFixture::request(
-        "POST", path, gateway.bearer() + "Content-Type: application/json\r\n" + headers, body));
-  }
-  Response chat(const std::string& body = kChat, const std::string& headers = "") const {
-    return post("/v1/chat/completions", body, headers);
-  }
-  Json outcome() const {
-    for (int i = 0; i < 500; ++i) {
-      for (const Json& record : gateway.journal())
-        if (record["type"] == "outcome") return record;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return Json::object();
-  }
-};
-
-std::string fallback(const std::string& more = "") {
-  return R"(x-portkey-config: {"strategy":{"mode":"fallback"})" + more +
-         R"(,"targets":[{"provider":"@openai"},{"provider":"@anthropic","override_params":{"model":"claude-sonnet-4-5"}}]})"
-         "\r\n";
-}
-
-}  // namespace
-
 TEST_CASE("a chat completion reaches its provider with the provider's key and nothing of ours") {
-  Rig rig;
+  ModelRig rig;
   const Response answer =
       rig.chat(kChat, "User-Agent: sdk/1\r\nx-portkey-metadata: {\"_user\":\"ann\"}\r\nCookie-Not: x\r\n");
   CHECK(answer.status == 200);
@@ -86,7 +38,7 @@ TEST_CASE("a chat completion reaches its provider with the provider's key and no
 
 TEST_CASE(
     "a key is taken wherever the client's vendor puts it, and a provider's own beside it goes nowhere") {
-  Rig rig;
+  ModelRig rig;
   const std::string& key = rig.gateway.key;
   struct Way {
     std::string headers;
@@ -117,7 +69,7 @@ TEST_CASE(
 }
 
 TEST_CASE("models are found by provider, by alias and by who has them") {
-  Rig rig;
+  ModelRig rig;
   struct Name {
     std::string asked;
     std::string headers;
@@ -155,7 +107,7 @@ TEST_CASE("models are found by provider, by alias and by who has them") {
 }
 
 TEST_CASE("what a policy denies answers as what does not exist, and a condition reads the parameters") {
-  Rig rig("", R"(---
+  ModelRig rig("", R"(---
 kind: Policy
 name: models
 subjects: ["agent:bot"]
@@ -178,7 +130,7 @@ rules:
 }
 
 TEST_CASE("a stream passes byte by byte, without the usage that only we asked for") {
-  Rig rig;
+  ModelRig rig;
   rig.openai.on_call([](const FakeProvider::Asked&) {
     return FakeProvider::stream(FakeProvider::chat_frames() + FakeProvider::chat_usage_frame() +
                                 "data: [DONE]\n\n");
@@ -200,7 +152,7 @@ TEST_CASE("a stream passes byte by byte, without the usage that only we asked fo
 }
 
 TEST_CASE("an answer of another wire is read in the client's own") {
-  Rig rig;
+  ModelRig rig;
   const Response answer = rig.chat(
       R"({"model":"anthropic/claude-sonnet-4-5","seed":7,"messages":[{"role":"user","content":"Hi"}]})");
   CHECK(answer.status == 200);
@@ -228,7 +180,7 @@ TEST_CASE("an answer of another wire is read in the client's own") {
 }
 
 TEST_CASE("a provider's error reaches a client of its wire as it was, and others in theirs") {
-  Rig rig;
+  ModelRig rig;
   const std::string words =
       R"({"error":{"message":"You sent too much","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}})";
   rig.openai.on_call(
@@ -247,71 +199,8 @@ TEST_CASE("a provider's error reaches a client of its wire as it was, and others
   CHECK(rig.gateway.recorded("outcome", {{"status", "error"}}, 2));
 }
 
-TEST_CASE(
-    "a route goes on to the next provider when one fails, refuses, hangs or breaks before its first word") {
-  Rig rig;
-  struct Harm {
-    std::string name;
-    FakeProvider::OnSocket take;
-    int status;  // as the record has it
-  };
-  const Harm harms[] = {
-      {"refuses", [](RawSocket& s, const auto&) { s.send(FakeProvider::json("{}", 500)); }, 500},
-      {"closes", [](RawSocket&, const auto&) {}, 502},
-      {"no JSON", [](RawSocket& s, const auto&) { s.send(FakeMcp::http(200, "text/html", "<p>")); }, 502},
-      {"breaks off its stream",
-       [](RawSocket& s, const auto&) {
-         s.send(FakeProvider::stream("data: {\"id\":\"c1\",\"choices\":[]}\n\n"));
-       },
-       502},
-      {"hangs", [](RawSocket& s, const auto&) { (void)s.more(); }, 408},
-  };
-  for (const Harm& harm : harms) {
-    CAPTURE(harm.name);
-    rig.openai.on_socket(harm.take);
-    const Response answer = rig.chat(kChatStream, fallback(R"(,"request_timeout":500)"));
-    CHECK(answer.status == 200);
-    CHECK(answer.body.find("Hello") != std::string::npos);
-    CHECK(answer.header("x-portkey-last-used-option-index") == "config.targets[1]");
-    CHECK(answer.header("x-portkey-provider") == "anthropic");
-    bool found = false;
-    for (int i = 0; i < 200 && !found; ++i) {
-      for (const Json& record : rig.gateway.journal())
-        found = found || (record["type"] == "outcome" && record["model"]["attempts"].size() == 2 &&
-                          record["model"]["attempts"][0]["status"] == harm.status);
-      if (!found) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    CHECK(found);
-  }
-}
-
-TEST_CASE("a stream that breaks after its first word says so and is not called again elsewhere") {
-  Rig rig;
-  rig.openai.on_socket([](RawSocket& s, const auto&) {
-    s.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
-    const std::string frames = FakeProvider::chat_frames().substr(
-        0, FakeProvider::chat_frames().find("lo\\\"") == std::string::npos ? 360 : 360);
-    const std::string whole = frames.substr(0, frames.rfind("\n\n") + 2);
-    char size[16];
-    std::snprintf(size, sizeof size, "%zx", whole.size());
-    s.send(std::string(size) + "\r\n" + whole + "\r\n");
-  });
-  const Response same = rig.chat(kChatStream, fallback());
-  CHECK(same.status == 200);
-  CHECK(same.body.find("Hel") != std::string::npos);
-  CHECK(same.body.find("\"error\"") != std::string::npos);
-  CHECK(same.body.find("[DONE]") == std::string::npos);
-  const Response other = rig.post(
-      "/v1/messages",
-      R"({"model":"openai/gpt-5-mini","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"Hi"}]})");
-  CHECK(other.body.find("event: error") != std::string::npos);
-  CHECK(other.body.find("message_stop") == std::string::npos);
-  CHECK(rig.anthropic.asked().empty());
-  CHECK(rig.gateway.recorded("outcome", {{"status", "broken"}}, 2));
-}
-
 TEST_CASE("a virtual key uses its own credential for its own models until it ends") {
-  Rig rig(R"(---
+  ModelRig rig(R"(---
 kind: Credential
 name: team-credential
 value: secret-of-the-team
@@ -345,7 +234,7 @@ expires: 2020-01-01
 }
 
 TEST_CASE("a stored route holds for the very next request after it has changed") {
-  Rig rig(R"(---
+  ModelRig rig(R"(---
 kind: Route
 name: main
 config: {strategy: {mode: single}, targets: [{provider: "@openai"}]}
@@ -364,7 +253,7 @@ config: {strategy: {mode: single}, targets: [{provider: "@openai"}]}
 }
 
 TEST_CASE("every target of a route has to be allowed before one is called") {
-  Rig rig("", R"(---
+  ModelRig rig("", R"(---
 kind: Policy
 name: models
 subjects: ["agent:bot"]
@@ -376,7 +265,7 @@ rules:
 }
 
 TEST_CASE("requests bring no host, no key and no headers of their own") {
-  Rig rig;
+  ModelRig rig;
   for (const std::string header :
        {"x-portkey-custom-host: http://127.0.0.1:1/v1", "x-portkey-forward-headers: x-a",
         R"(x-portkey-config: {"provider":"@openai","custom_host":"http://127.0.0.1:1"})",
@@ -390,7 +279,7 @@ TEST_CASE("requests bring no host, no key and no headers of their own") {
 }
 
 TEST_CASE("the list of models shows what its reader may use, and feedback is kept with its trace") {
-  Rig rig("", kModelPolicy, "aliases: {fast: gpt-5-mini, hidden: secret-1}\n");
+  ModelRig rig("", kModelPolicy, "aliases: {fast: gpt-5-mini, hidden: secret-1}\n");
   const Response list =
       rig.gateway.raw(GatewayFixture::request("GET", "/v1/models", rig.gateway.bearer(), ""));
   CHECK(list.status == 200);
@@ -404,26 +293,6 @@ TEST_CASE("the list of models shows what its reader may use, and feedback is kep
   CHECK(kept.json()["status"] == "success");
   CHECK(rig.gateway.recorded("note", {{"note", "feedback"}}));
   CHECK(rig.post("/v1/feedback", R"({"trace_id":"t-1","value":50})").status == 400);
-}
-
-TEST_CASE("a call that waits for its client to go is ended with it, and its provider hears no more of it") {
-  Rig rig;
-  std::atomic<bool> gone = false;
-  rig.openai.on_socket([&](RawSocket& s, const auto&) {
-    s.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" +
-           FakeProvider::chat_frames().substr(0, FakeProvider::chat_frames().rfind("data:")));
-    gone = !s.more();
-  });
-  {
-    RawSocket client = rig.gateway.connect();
-    client.send(GatewayFixture::request("POST", "/v1/chat/completions",
-                                        rig.gateway.bearer() + "Content-Type: application/json\r\n",
-                                        kChatStream));
-    CHECK(client.until("Hel").find("200 OK") != std::string::npos);
-  }
-  CHECK(rig.gateway.recorded("outcome", {{"status", "cancelled"}}));
-  for (int i = 0; i < 500 && !gone; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  CHECK(gone);
 }
 
 TEST_CASE("a tool call and the model call that caused it are found under one trace") {
@@ -458,7 +327,7 @@ rules:
 }
 
 TEST_CASE("what is kept of a model call is up to its provider and to its client") {
-  Rig rig("", kModelPolicy, "capture: full\n");
+  ModelRig rig("", kModelPolicy, "capture: full\n");
   const std::string body =
       R"({"model":"openai/gpt-5-mini","messages":[{"role":"user","content":"a-word-to-find"}]})";
   CHECK(rig.chat(body, "x-portkey-debug: false\r\n").status == 200);
@@ -469,25 +338,8 @@ TEST_CASE("what is kept of a model call is up to its provider and to its client"
   CHECK(rig.gateway.journal_bytes().find("a-word-to-find") != std::string::npos);
 }
 
-TEST_CASE("a rate that a provider limits is waited for as it says, and the attempts are counted") {
-  Rig rig;
-  std::atomic<int> calls = 0;
-  rig.openai.on_call([&](const FakeProvider::Asked&) {
-    return ++calls < 3
-               ? FakeProvider::json(R"({"error":{"message":"slow down"}})", 429, "retry-after-ms: 20\r\n")
-               : FakeProvider::json(FakeProvider::chat());
-  });
-  const Response answer =
-      rig.chat(kChat,
-               "x-portkey-config: "
-               "{\"provider\":\"@openai\",\"retry\":{\"attempts\":3,\"use_retry_after_header\":true}}\r\n");
-  CHECK(answer.status == 200);
-  CHECK(answer.header("x-portkey-retry-attempt-count") == "2");
-  CHECK(rig.outcome()["model"]["attempts"].size() == 3);
-}
-
 TEST_CASE("a body of the Responses form at the path of chat is answered as chat") {
-  Rig rig;
+  ModelRig rig;
   const Response answer = rig.chat(R"({"model":"anthropic/claude-sonnet-4-5","input":"Hi"})");
   CHECK(answer.status == 200);
   CHECK(answer.json()["object"] == "chat.completion");
@@ -495,7 +347,7 @@ TEST_CASE("a body of the Responses form at the path of chat is answered as chat"
 }
 
 TEST_CASE("embeddings and token counts go to providers that have them, and others say that they have none") {
-  Rig rig;
+  ModelRig rig;
   rig.openai.on_call([](const FakeProvider::Asked& asked) {
     CHECK(asked.path == "/v1/embeddings");
     return FakeProvider::json(
@@ -518,7 +370,7 @@ TEST_CASE("embeddings and token counts go to providers that have them, and other
 }
 
 TEST_CASE("a misspelt provider's prompt goes to nobody, and what is denied is answered in the same words") {
-  Rig rig;
+  ModelRig rig;
   const auto ask = [&](const std::string& model) {
     return rig.chat(
         Json{{"model", model}, {"messages", Json::array({{{"role", "user"}, {"content", "Hi"}}})}}.dump());
@@ -536,39 +388,8 @@ TEST_CASE("a misspelt provider's prompt goes to nobody, and what is denied is an
   CHECK(rig.openai.asked().empty());
 }
 
-TEST_CASE("time that a request gives a target and that runs out with nobody left is a 408") {
-  Rig rig;
-  rig.openai.on_socket([](RawSocket& s, const auto&) { (void)s.more(); });
-  const Response answer =
-      rig.chat(kChat, "x-portkey-config: {\"provider\":\"@openai\",\"request_timeout\":100}\r\n");
-  CHECK(answer.status == 408);
-  CHECK(answer.json()["error"]["type"] == "timeout_error");
-  CHECK(answer.json()["error"]["message"] == "Request exceeded the timeout sent in the request: 100ms");
-  CHECK(rig.gateway.recorded("outcome", {{"status", "timeout"}}));
-}
-
-TEST_CASE("a target that has failed often enough is left out until its cool-down is over") {
-  Rig rig;
-  rig.openai.on_call([](const FakeProvider::Asked&) { return FakeProvider::json("{}", 503); });
-  REQUIRE(
-      rig.gateway
-          .apply("kind: Route\nname: main\nconfig: {strategy: {mode: fallback, cb_config: "
-                 "{failure_threshold: 2, "
-                 "cooldown_interval: 30000}}, targets: [{provider: \"@openai\"}, {provider: \"@anthropic\", "
-                 "override_params: {model: claude-sonnet-4-5}}]}\n")
-          .has_value());
-  RawSocket client = rig.gateway.connect();  // one connection, one shard
-  for (int i = 0; i < 4; ++i) {
-    client.send(GatewayFixture::request(
-        "POST", "/v1/chat/completions",
-        rig.gateway.bearer() + "Content-Type: application/json\r\nx-portkey-config: main\r\n", kChat));
-    CHECK(Response{client.answer()}.header("x-portkey-provider") == "anthropic");
-  }
-  CHECK(rig.openai.asked().size() == 2);
-}
-
 TEST_CASE("paths around the model API are answered and crash nothing") {
-  Rig rig;
+  ModelRig rig;
   for (const std::string path : {"/v1", "/v1/", "/v1/nothing", "/v1/models/x"}) {
     CAPTURE(path);
     CHECK(rig.gateway.raw(GatewayFixture::request("GET", path, rig.gateway.bearer(), "")).status == 404);
@@ -578,7 +399,7 @@ TEST_CASE("paths around the model API are answered and crash nothing") {
 }
 
 TEST_CASE("rules read the parameters that go to the provider, whatever a config makes of them") {
-  Rig rig("", R"(---
+  ModelRig rig("", R"(---
 kind: Policy
 name: models
 subjects: ["agent:bot"]
@@ -604,7 +425,7 @@ rules:
 }
 
 TEST_CASE("a denial with a condition holds behind a virtual key and an alias") {
-  Rig rig("---\nkind: VirtualKey\nname: vk\nprovider: openai\n", R"(---
+  ModelRig rig("---\nkind: VirtualKey\nname: vk\nprovider: openai\n", R"(---
 kind: Policy
 name: models
 subjects: ["agent:bot"]
@@ -619,7 +440,7 @@ rules:
 
 TEST_CASE(
     "what a client brings for the provider, and what a provider sends for its own ends, travels no further") {
-  Rig rig;
+  ModelRig rig;
   rig.openai.on_call([](const FakeProvider::Asked&) {
     return FakeProvider::json("{}", 307, "Location: http://127.0.0.1:1/evil\r\n");
   });
@@ -642,7 +463,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a model's name is bounded, and a stream's last event may lack its blank line") {
-  Rig rig;
+  ModelRig rig;
   const Response longest =
       rig.chat(Json{{"model", std::string(1'000'000, 'x')}, {"messages", Json::array()}}.dump());
   CHECK(longest.status == 400);
@@ -657,7 +478,7 @@ TEST_CASE("a model's name is bounded, and a stream's last event may lack its bla
 }
 
 TEST_CASE("the least of what the targets of a route allow is kept of a call") {
-  Rig rig(R"(---
+  ModelRig rig(R"(---
 kind: Provider
 name: quiet
 api: anthropic
@@ -665,7 +486,7 @@ base_url: "http://127.0.0.1:1"
 allow_private: true
 capture: none
 )",
-          kModelPolicy, "capture: full\n");
+               kModelPolicy, "capture: full\n");
   const std::string body =
       R"({"model":"openai/gpt-5-mini","messages":[{"role":"user","content":"a-word-to-find"}]})";
   CHECK(rig.chat(body,

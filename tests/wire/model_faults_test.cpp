@@ -1,0 +1,373 @@
+// F05, F06 and F07 for model calls: providers that hang, drip or break off, and clients that leave; and what
+// routes make of providers that fail.
+#include <atomic>
+
+#include "model_rig.hpp"
+#include "stream_reader.hpp"
+#include "upstream_bench.hpp"
+
+using namespace sallyport::testing;
+
+namespace {
+
+const std::string kStreamHead =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+std::string chunk(const std::string& text) {
+  char size[16];
+  std::snprintf(size, sizeof size, "%zx", text.size());
+  return std::string(size) + "\r\n" + text + "\r\n";
+}
+/// The frames of a chat stream up to and with its first content.
+std::string first_words() {
+  const std::string frames = FakeProvider::chat_frames();
+  return frames.substr(0, frames.find("\n\n", frames.find("Hel")) + 2);
+}
+/// Its frames before any content.
+std::string no_words() {
+  return FakeProvider::chat_frames().substr(0, FakeProvider::chat_frames().find("\n\n") + 2);
+}
+
+/// The same call of a chat provider by a client of its wire and by one of another, whole and streamed.
+struct Sort {
+  std::string name;
+  std::string path, body;
+  bool streamed;
+};
+std::vector<Sort> sorts() {
+  std::vector<Sort> out;
+  for (const bool streamed : {false, true}) {
+    const std::string more = streamed ? R"("stream":true,)" : "";
+    out.push_back(
+        {"chat", "/v1/chat/completions",
+         R"({"model":"openai/gpt-5-mini",)" + more + R"("messages":[{"role":"user","content":"Hi"}]})",
+         streamed});
+    out.push_back({"messages", "/v1/messages",
+                   R"({"model":"openai/gpt-5-mini","max_tokens":50,)" + more +
+                       R"("messages":[{"role":"user","content":"Hi"}]})",
+                   streamed});
+    out.push_back({"responses", "/v1/responses",
+                   R"({"model":"openai/gpt-5-mini",)" + more + R"("input":"Hi"})", streamed});
+  }
+  return out;
+}
+
+void check_nothing_left(const ModelRig& rig) {
+  for (const char* gauge : {"sallyport_requests_in_flight", "sallyport_streams", "sallyport_bytes_in_flight",
+                            "sallyport_connections", "sallyport_upstream_connections_busy"}) {
+    CAPTURE(gauge);
+    CHECK(metric_becomes(rig.gateway, gauge, 0));
+  }
+}
+
+/// The outcomes in the record once there are so many; each intent has one.
+std::vector<Json> outcomes(const ModelRig& rig, std::size_t wanted) {
+  std::vector<Json> out;
+  UpstreamBench::until([&] {
+    out.clear();
+    for (Json& record : rig.gateway.journal())
+      if (record["type"] == "outcome") out.push_back(std::move(record));
+    return out.size() >= wanted;
+  });
+  CHECK(out.size() == wanted);
+  CHECK(rig.gateway.count("intent") == wanted);
+  return out;
+}
+
+/// Of a provider that has no other wire than chat.
+const char* const kChatAlone = "openai-compatible";
+
+}  // namespace
+
+TEST_CASE(
+    "F05 a provider that says nothing, half of something, or drips: one error at the deadline, and all that "
+    "the "
+    "call held is given back") {
+  struct Harm {
+    std::string name;
+    FakeProvider::OnSocket take;
+    bool words = false;  // the client of a stream has heard something
+  };
+  const auto drip = [](RawSocket& s, const std::string& text) {
+    for (const char byte : text) {
+      if (!s.send(std::string(1, byte))) return;
+      std::this_thread::sleep_for(50ms);
+    }
+  };
+  const std::string whole = FakeProvider::json(FakeProvider::chat());
+  const Harm harms[] = {
+      {"nothing", [](RawSocket& s, const auto&) { (void)s.more(); }},
+      {"half a head", [&](RawSocket& s, const auto&) { s.send(whole.substr(0, 20)), (void)s.more(); }},
+      {"drips its head", [&](RawSocket& s, const auto&) { drip(s, whole); }},
+      {"half a body",
+       [&](RawSocket& s, const FakeProvider::Asked& asked) {
+         s.send(asked.body.value("stream", false) ? kStreamHead + chunk(no_words())
+                                                  : whole.substr(0, whole.size() - 50));
+         (void)s.more();
+       }},
+      {"drips its body",
+       [&](RawSocket& s, const FakeProvider::Asked& asked) {
+         const auto head = whole.find("\r\n\r\n") + 4;
+         s.send(asked.body.value("stream", false) ? kStreamHead : whole.substr(0, head));
+         drip(s, asked.body.value("stream", false) ? chunk(no_words()) : whole.substr(head));
+       }},
+      {"first words, then nothing",
+       [&](RawSocket& s, const FakeProvider::Asked& asked) {
+         s.send(asked.body.value("stream", false) ? kStreamHead + chunk(first_words())
+                                                  : whole.substr(0, whole.size() - 2));
+         (void)s.more();
+       },
+       true},
+  };
+  ModelRig rig("", kModelPolicy, "timeout: 400ms\n", kChatAlone);
+  std::size_t calls = 0;
+  for (const Harm& harm : harms) {
+    rig.openai.on_socket(harm.take);
+    for (const Sort& sort : sorts()) {
+      CAPTURE(harm.name);
+      CAPTURE(sort.name);
+      CAPTURE(sort.streamed);
+      const auto begin = std::chrono::steady_clock::now();
+      const Response answer = rig.post(sort.path, sort.body);
+      const auto took = std::chrono::steady_clock::now() - begin;
+      CHECK(took >= 380ms);
+      CHECK(took < 1900ms);
+      ++calls;
+      CHECK(rig.openai.asked().size() == calls);
+      if (harm.words && sort.streamed) {
+        CHECK(answer.status == 200);
+        CHECK(answer.body.find("Hel") != std::string::npos);
+        CHECK(answer.body.find("error") != std::string::npos);
+        for (const char* end : {"[DONE]", "message_stop", "response.completed"})
+          CHECK(answer.body.find(end) == std::string::npos);
+      } else {
+        CHECK(answer.status == 504);
+        CHECK(answer.json()["error"].contains("message"));
+      }
+    }
+  }
+  rig.openai.on_socket({});
+  for (const Json& outcome : outcomes(rig, calls)) CHECK(outcome["status"] == "timeout");
+  check_nothing_left(rig);
+  CHECK(rig.chat().status == 200);
+}
+
+TEST_CASE(
+    "F06 a provider that breaks off in the middle of its answer: no half of an event is told, an error ends "
+    "the "
+    "answer, the tokens so far are recorded, and nothing runs twice") {
+  ModelRig rig("", kModelPolicy, "", kChatAlone);
+  std::size_t calls = 0;
+  const std::string half =
+      R"(data: {"id":"c1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"HALF)";
+  const std::string usage = FakeProvider::chat_usage_frame();
+  for (const bool reset : {false, true}) {
+    for (const bool told_usage : {false, true}) {
+      rig.openai.on_socket([&](RawSocket& s, const FakeProvider::Asked& asked) {
+        if (asked.body.value("stream", false)) {
+          // The last event is all there but for the blank line that ends it.
+          s.send(kStreamHead + chunk(first_words() + (told_usage ? usage : "") + half) +
+                 chunk(R"("}}]})"
+                       "\n"));
+        } else {
+          const std::string whole = FakeProvider::json(FakeProvider::chat());
+          s.send(whole.substr(0, whole.size() - 30));
+        }
+        if (reset) s.reset();
+      });
+      for (const Sort& sort : sorts()) {
+        CAPTURE(sort.name);
+        CAPTURE(sort.streamed);
+        CAPTURE(reset);
+        CAPTURE(told_usage);
+        const Response answer = rig.post(sort.path, sort.body);
+        ++calls;
+        CHECK(rig.openai.asked().size() == calls);
+        CHECK(answer.body.find("HALF") == std::string::npos);
+        CHECK(answer.body.find("error") != std::string::npos);
+        if (!sort.streamed) CHECK(answer.status == 502);
+        for (const char* end : {"[DONE]", "message_stop", "response.completed"})
+          CHECK(answer.body.find(end) == std::string::npos);
+        const Json outcome = outcomes(rig, calls).back();
+        // A reset may overtake the bytes before it; then the call failed before its first word.
+        if (!reset) CHECK(outcome["status"] == "broken");
+        CHECK(outcome["status"] != "ok");
+        if (sort.streamed && told_usage && !reset)
+          CHECK(outcome.at("model").value("tokens", Json::object()).value("output", 0) == 5);
+      }
+    }
+  }
+  check_nothing_left(rig);
+  CHECK(rig.anthropic.asked().empty());
+}
+
+TEST_CASE(
+    "F07 a client that leaves a model call, before its first byte or later, frees the provider within a "
+    "second") {
+  ModelRig rig("", kModelPolicy, "", kChatAlone);
+  std::atomic<int> begun = 0, left = 0;
+  std::atomic<bool> words = false;
+  rig.openai.on_socket([&](RawSocket& s, const FakeProvider::Asked& asked) {
+    if (words)
+      s.send(asked.body.value("stream", false) ? kStreamHead + chunk(first_words()) : "HTTP/1.1 200 OK\r\n");
+    ++begun;
+    while (s.more()) {
+    }
+    ++left;
+  });
+  int calls = 0;
+  for (const bool said : {false, true}) {
+    words = said;
+    for (const bool reset : {false, true}) {
+      for (const Sort& sort : sorts()) {
+        CAPTURE(sort.name);
+        CAPTURE(sort.streamed);
+        CAPTURE(said);
+        CAPTURE(reset);
+        RawSocket client = rig.gateway.connect();
+        client.send(GatewayFixture::request(
+            "POST", sort.path, rig.gateway.bearer() + "Content-Type: application/json\r\n", sort.body));
+        ++calls;
+        REQUIRE(UpstreamBench::until([&] { return begun == calls; }));
+        if (said && sort.streamed) CHECK(client.until("Hel").find("200 OK") != std::string::npos);
+        const auto begin = std::chrono::steady_clock::now();
+        if (reset) {
+          client.reset();
+        } else {
+          client.close();
+        }
+        CHECK(UpstreamBench::until([&] { return left == calls; }));
+        CHECK(std::chrono::steady_clock::now() - begin < 1s);
+      }
+    }
+  }
+  for (const Json& outcome : outcomes(rig, static_cast<std::size_t>(calls)))
+    CHECK(outcome["status"] == "cancelled");
+  check_nothing_left(rig);
+}
+
+TEST_CASE(
+    "a route goes on to the next provider when one fails, refuses, hangs or breaks before its first word") {
+  ModelRig rig;
+  struct Harm {
+    std::string name;
+    FakeProvider::OnSocket take;
+    int status;  // as the record has it
+  };
+  const Harm harms[] = {
+      {"refuses", [](RawSocket& s, const auto&) { s.send(FakeProvider::json("{}", 500)); }, 500},
+      {"closes", [](RawSocket&, const auto&) {}, 502},
+      {"no JSON", [](RawSocket& s, const auto&) { s.send(FakeMcp::http(200, "text/html", "<p>")); }, 502},
+      {"breaks off its stream",
+       [](RawSocket& s, const auto&) {
+         s.send(FakeProvider::stream("data: {\"id\":\"c1\",\"choices\":[]}\n\n"));
+       },
+       502},
+      {"hangs", [](RawSocket& s, const auto&) { (void)s.more(); }, 408},
+  };
+  for (const Harm& harm : harms) {
+    CAPTURE(harm.name);
+    rig.openai.on_socket(harm.take);
+    const Response answer = rig.chat(kChatStream, fallback(R"(,"request_timeout":500)"));
+    CHECK(answer.status == 200);
+    CHECK(answer.body.find("Hello") != std::string::npos);
+    CHECK(answer.header("x-portkey-last-used-option-index") == "config.targets[1]");
+    CHECK(answer.header("x-portkey-provider") == "anthropic");
+    bool found = false;
+    for (int i = 0; i < 200 && !found; ++i) {
+      for (const Json& record : rig.gateway.journal())
+        found = found || (record["type"] == "outcome" && record["model"]["attempts"].size() == 2 &&
+                          record["model"]["attempts"][0]["status"] == harm.status);
+      if (!found) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK(found);
+  }
+}
+
+TEST_CASE("a stream that breaks after its first word says so and is not called again elsewhere") {
+  ModelRig rig;
+  rig.openai.on_socket([](RawSocket& s, const auto&) {
+    s.send(kStreamHead);
+    s.send(chunk(first_words()));
+  });
+  const Response same = rig.chat(kChatStream, fallback());
+  CHECK(same.status == 200);
+  CHECK(same.body.find("Hel") != std::string::npos);
+  CHECK(same.body.find("\"error\"") != std::string::npos);
+  CHECK(same.body.find("[DONE]") == std::string::npos);
+  const Response other = rig.post(
+      "/v1/messages",
+      R"({"model":"openai/gpt-5-mini","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"Hi"}]})");
+  CHECK(other.body.find("event: error") != std::string::npos);
+  CHECK(other.body.find("message_stop") == std::string::npos);
+  CHECK(rig.anthropic.asked().empty());
+  CHECK(rig.gateway.recorded("outcome", {{"status", "broken"}}, 2));
+}
+
+TEST_CASE("a call that waits for its client to go is ended with it, and its provider hears no more of it") {
+  ModelRig rig;
+  std::atomic<bool> gone = false;
+  rig.openai.on_socket([&](RawSocket& s, const auto&) {
+    s.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" +
+           FakeProvider::chat_frames().substr(0, FakeProvider::chat_frames().rfind("data:")));
+    gone = !s.more();
+  });
+  {
+    RawSocket client = rig.gateway.connect();
+    client.send(GatewayFixture::request("POST", "/v1/chat/completions",
+                                        rig.gateway.bearer() + "Content-Type: application/json\r\n",
+                                        kChatStream));
+    CHECK(client.until("Hel").find("200 OK") != std::string::npos);
+  }
+  CHECK(rig.gateway.recorded("outcome", {{"status", "cancelled"}}));
+  for (int i = 0; i < 500 && !gone; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(gone);
+}
+
+TEST_CASE("a rate that a provider limits is waited for as it says, and the attempts are counted") {
+  ModelRig rig;
+  std::atomic<int> calls = 0;
+  rig.openai.on_call([&](const FakeProvider::Asked&) {
+    return ++calls < 3
+               ? FakeProvider::json(R"({"error":{"message":"slow down"}})", 429, "retry-after-ms: 20\r\n")
+               : FakeProvider::json(FakeProvider::chat());
+  });
+  const Response answer =
+      rig.chat(kChat,
+               "x-portkey-config: "
+               "{\"provider\":\"@openai\",\"retry\":{\"attempts\":3,\"use_retry_after_header\":true}}\r\n");
+  CHECK(answer.status == 200);
+  CHECK(answer.header("x-portkey-retry-attempt-count") == "2");
+  CHECK(rig.outcome()["model"]["attempts"].size() == 3);
+}
+
+TEST_CASE("time that a request gives a target and that runs out with nobody left is a 408") {
+  ModelRig rig;
+  rig.openai.on_socket([](RawSocket& s, const auto&) { (void)s.more(); });
+  const Response answer =
+      rig.chat(kChat, "x-portkey-config: {\"provider\":\"@openai\",\"request_timeout\":100}\r\n");
+  CHECK(answer.status == 408);
+  CHECK(answer.json()["error"]["type"] == "timeout_error");
+  CHECK(answer.json()["error"]["message"] == "Request exceeded the timeout sent in the request: 100ms");
+  CHECK(rig.gateway.recorded("outcome", {{"status", "timeout"}}));
+}
+
+TEST_CASE("a target that has failed often enough is left out until its cool-down is over") {
+  ModelRig rig;
+  rig.openai.on_call([](const FakeProvider::Asked&) { return FakeProvider::json("{}", 503); });
+  REQUIRE(
+      rig.gateway
+          .apply("kind: Route\nname: main\nconfig: {strategy: {mode: fallback, cb_config: "
+                 "{failure_threshold: 2, "
+                 "cooldown_interval: 30000}}, targets: [{provider: \"@openai\"}, {provider: \"@anthropic\", "
+                 "override_params: {model: claude-sonnet-4-5}}]}\n")
+          .has_value());
+  RawSocket client = rig.gateway.connect();  // one connection, one shard
+  for (int i = 0; i < 4; ++i) {
+    client.send(GatewayFixture::request(
+        "POST", "/v1/chat/completions",
+        rig.gateway.bearer() + "Content-Type: application/json\r\nx-portkey-config: main\r\n", kChat));
+    CHECK(Response{client.answer()}.header("x-portkey-provider") == "anthropic");
+  }
+  CHECK(rig.openai.asked().size() == 2);
+}
