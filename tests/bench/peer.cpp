@@ -4,20 +4,28 @@
 ///   peer serve                  an MCP server (2026-07-28) with one tool; prints "ready: URL". It answers a
 ///   tools/call of an older session alike, and asks for no session
 ///   peer serve CERT KEY         the same over TLS
-///   peer hold PORT N HEADER...  opens N connections with one request each, prints "held N", keeps them until
-///   its input ends
+///   It is a provider of models too: chat completions, messages and responses, whole and streamed
+///   peer first PORT N PATH BODY HEADER...  asks N times, one after the other, for the stream that the file
+///   BODY asks for; prints "first P50 P99 end P50": microseconds to the first word and, of the whole stream,
+///   to its end peer hold PORT N HEADER...  opens N connections with one request each, prints "held N", keeps
+///   them until its input ends
 ///
 /// It trusts its input: one reader's buffer, no limits. Not an example of how to write a server.
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
 #include <charconv>
+#include <chrono>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "model_answers.hpp"
 
 namespace {
 
@@ -62,6 +70,12 @@ std::string answer(std::string_view body) {
          "\r\n\r\n" + payload;
 }
 
+const bench::ModelAnswers* model_asked(std::string_view request) {
+  for (const auto& one : bench::model_answers())
+    if (request.substr(5).starts_with(one.path)) return &one;  // after "POST "
+  return nullptr;
+}
+
 std::size_t content_length(std::string_view head) {
   for (const std::string_view name : {"\r\nContent-Length: ", "\r\ncontent-length: "}) {
     const auto at = head.find(name);
@@ -87,11 +101,25 @@ asio::awaitable<void> converse(Stream socket) {
                                                          asio::as_tuple(asio::use_awaitable));
       if (cut) co_return;
     }
-    const std::string reply = answer(std::string_view(buffer).substr(head, whole - head));
+    const std::string_view asked = buffer;
+    const std::string_view body = asked.substr(head, whole - head);
+    std::string made;
+    std::vector<std::string_view> writes;
+    if (const auto* model = model_asked(asked)) {
+      if (contains(body, "\"stream\":true")) {
+        writes.assign(model->stream.begin(), model->stream.end());
+      } else {
+        writes.emplace_back(model->whole);
+      }
+    } else {
+      writes.emplace_back(made = answer(body));
+    }
     buffer.erase(0, whole);
-    const auto [broken, sent] =
-        co_await asio::async_write(socket, asio::buffer(reply), asio::as_tuple(asio::use_awaitable));
-    if (broken) co_return;
+    for (const auto& write : writes) {
+      const auto [broken, sent] =
+          co_await asio::async_write(socket, asio::buffer(write), asio::as_tuple(asio::use_awaitable));
+      if (broken) co_return;
+    }
   }
 }
 
@@ -137,6 +165,52 @@ std::string small_request(std::string_view headers) {
          std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
+int first(unsigned short port, std::size_t count, const std::string& path, const char* file,
+          const std::string& headers) {
+  using Clock = std::chrono::steady_clock;
+  std::ifstream in(file);
+  const std::string body{std::istreambuf_iterator<char>(in), {}};
+  const std::string request = "POST " + path +
+                              " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" + headers +
+                              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  asio::io_context io(1);
+  Socket socket(io);
+  socket.connect({asio::ip::address_v4::loopback(), port});
+  socket.set_option(tcp::no_delay(true));
+  std::vector<double> firsts, ends;
+  for (std::size_t made = 0; made < count; ++made) {
+    const auto begin = Clock::now();
+    const auto since = [&] {
+      return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+    };
+    asio::write(socket, asio::buffer(request));
+    std::string answer;
+    bool begun = false;
+    while (!answer.ends_with("\r\n0\r\n\r\n")) {
+      std::array<char, 65536> buffer{};
+      answer.append(buffer.data(), socket.read_some(asio::buffer(buffer)));
+      if (!begun && contains(answer, "word ")) {
+        begun = true;
+        firsts.push_back(since());
+      }
+      if (!answer.starts_with("HTTP/1.1 200")) {
+        std::cerr << "peer: refused: " << answer << '\n';
+        return 1;
+      }
+    }
+    if (!begun) {
+      std::cerr << "peer: no word in: " << answer << '\n';
+      return 1;
+    }
+    ends.push_back(since());
+  }
+  std::ranges::sort(firsts);
+  std::ranges::sort(ends);
+  std::cout << "first " << firsts[count / 2] << ' ' << firsts[count * 99 / 100] << " end " << ends[count / 2]
+            << std::endl;
+  return 0;
+}
+
 int hold(unsigned short port, std::size_t count, const std::string& headers) {
   asio::io_context io(1);
   const std::string request = small_request(headers);
@@ -166,6 +240,12 @@ int main(int argc, char** argv) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
   try {
     if (mode == "serve") return argc > 3 ? serve(argv[2], argv[3]) : serve(nullptr, nullptr);
+    if (mode == "first" && argc >= 6) {
+      std::string headers;
+      for (int at = 6; at < argc; ++at) headers += std::string(argv[at]) + "\r\n";
+      return first(static_cast<unsigned short>(std::stoi(argv[2])), std::stoul(argv[3]), argv[4], argv[5],
+                   headers);
+    }
     if (mode == "hold" && argc >= 4) {
       std::string headers;
       for (int at = 4; at < argc; ++at) headers += std::string(argv[at]) + "\r\n";
@@ -175,6 +255,7 @@ int main(int argc, char** argv) {
     std::cerr << "peer: " << problem.what() << '\n';
     return 1;
   }
-  std::cerr << "usage: peer serve [CERT KEY] | peer hold PORT N HEADER...\n";
+  std::cerr << "usage: peer serve [CERT KEY] | peer first PORT N PATH BODY HEADER... | peer hold PORT N "
+               "HEADER...\n";
   return 2;
 }
