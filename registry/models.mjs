@@ -60,7 +60,7 @@ const makers = ["openai", "anthropic", "google", "mistralai", "deepseek", "meta-
 // Steps of a price by the size of a prompt or an image; the plain names carry the first step.
 const step = /-(lte|gt)-\d+k$/;
 
-const columns = ["input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "context", "max_output", "kind"];
+const columns = ["input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "context", "max_output", "kind", "thinking", "sampling"];
 
 function kind(name, described) {
   const out = described?.modalities?.output ?? [];
@@ -71,6 +71,13 @@ function kind(name, described) {
   if (is(/dall-e|imagen|-image|image-|flux|stable-diffusion/)) return "image";
   if (out.length > 0 && !out.includes("text")) return out.includes("image") ? "image" : out.includes("audio") ? "audio" : "other";
   return "chat";
+}
+
+/// 0: it does not think. 1: thinking has a budget of tokens. 2: it thinks, as much as it sees fit.
+function thinking(described) {
+  if (typeof described?.reasoning !== "boolean") return null;
+  if (!described.reasoning) return 0;
+  return described.reasoning_options?.some(({type}) => type === "budget_tokens") ? 1 : 2;
 }
 
 /// Both prices; nothing where a table says nothing, or 0 for what nobody gives away.
@@ -105,7 +112,7 @@ for (const [name, [priced, described]] of Object.entries(lists)) {
     const line = [...price, about?.limit?.context || null, about?.limit?.output || null];
     if (line.every((value) => value === null)) continue;
     const what = kind(model, about);
-    if (what !== "chat") line.push(what);
+    line.push(what === "chat" ? null : what, thinking(about), about?.temperature === false ? 0 : null);
     while (line.at(-1) === null) line.pop();
     lines[model] = line;
   }

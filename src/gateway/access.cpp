@@ -87,8 +87,10 @@ class Access::Bound {
         object == policy::Object::virtual_server ? std::string_view::npos : canonical.find('/');
     const std::string_view server = slash == std::string_view::npos ? "" : canonical.substr(0, slash);
     const std::string_view name = canonical.substr(slash == std::string_view::npos ? 0 : slash + 1);
-    if (object == policy::Object::model) {
-      model_.text("name", name).text("provider", server);
+    if (object == policy::Object::model || object == policy::Object::brought) {
+      // Of what a call brings along the model is one of its arguments.
+      if (object == policy::Object::model) model_.text("name", name);
+      model_.text("provider", server);
       activation_.bind(policy::Variable::model, model_);
     }
     tool_.text("name", name).text("server", server);

@@ -23,6 +23,9 @@ int status_of(const Error& error) {
   }
 }
 
+/// From this anthropic-version on, Messages refuses temperature, top_p and top_k.
+constexpr std::string_view kWithoutSampling = "2026-10-21";
+
 /// Other targets would not change it.
 bool is_for_all_targets(Code code) {
   return code == Code::bad_request || code == Code::cancelled || code == Code::limited;
@@ -65,13 +68,24 @@ Result<std::string> ModelAttempt::body_of_request() {
   auto request = llm::read_request(model_.asks, asked_);
   if (!request) return Failure(request.error());
   request_ = std::move(*request);
-  llm::Target target{.model = place_.model};
-  if (const llm::Model* known = llm::model(provider_.kind->prices, place_.model))
-    target.max_output = known->max_output;
-  auto written = llm::write_request(wire_, *request_, target);
+  auto written = llm::write_request(wire_, *request_, target());
   if (!written) return Failure(written.error());
   model_.dropped = std::move(written->dropped);
   return std::move(written->body);
+}
+
+llm::Target ModelAttempt::target() const {
+  llm::Target out{.model = place_.model};
+  if (const llm::Model* known = llm::model(provider_.kind->prices, place_.model)) {
+    out.max_output = known->max_output;
+    out.reasons = known->reasons;
+    out.adaptive_thinking = !known->budget;
+    out.sampling = known->sampling;
+  }
+  if (provider_.messages_version >= kWithoutSampling) out.sampling = false;
+  out.old_limit = provider_.kind->old_limit;
+  out.lenient = provider_.document.drop_tools;
+  return out;
 }
 
 Result<void> ModelAttempt::compose() {
@@ -97,7 +111,7 @@ Result<void> ModelAttempt::compose() {
                                               provider_.document.api_version);
   const std::string_view query = call_.exchange.request().query;
   if (relayed_ && !query.empty() && !path_.contains('?')) path_.append("?").append(query);
-  headers_ = provider_headers(handle, relayed_ ? &call_.exchange.request().headers : nullptr);
+  headers_ = provider_headers(handle, call_.exchange.request().headers, relayed_);
   return {};
 }
 
@@ -167,7 +181,7 @@ Task<Attempted> ModelAttempt::read(net::ClientResponse response) {
   timer_.clear();
   if (status < 200 || status >= 300) {
     llm::WireError error = llm::read_error(wire_, status, *body);
-    if (status == 401) {
+    if (status == 401 && !place_.handle->is_brought) {
       // Ours was refused, not the client's, who must neither log in again nor read what is said of it.
       spdlog::error("provider '{}' refuses its credential", provider_.document.name);
       error = {.status = 502,

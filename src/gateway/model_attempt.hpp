@@ -36,6 +36,8 @@ class ModelAttempt {
   /// What goes to the provider. Errors: bad_request where the call cannot be put into its wire.
   Result<void> compose();
   Result<std::string> body_of_request();
+  /// What is known of where a translated call goes.
+  llm::Target target() const;
   Attempted failed(const Error& error) const;
   /// The provider's own refusal: `reply` as it came, where the client reads the same wire.
   Attempted refused(const llm::WireError& error, net::Reply reply) const;

@@ -32,6 +32,7 @@ struct ModelCall {
   std::string provider{};  ///< what stands before the model in its canonical name
   std::string kind{};      ///< `api` of that provider
   std::string model{};     ///< as the provider calls it
+  std::string brought{};   ///< what the request brings along, by target: a JSON object, or empty
   std::string tried{};     ///< JSON objects of the attempts, with commas
   int attempts = 0;
   int retries = 0;                             ///< as x-portkey-retry-attempt-count has it
@@ -40,6 +41,7 @@ struct ModelCall {
   std::optional<std::int64_t> cost{};  ///< picodollars
   std::vector<std::string> dropped{};  ///< fields that the provider has no place for
   bool streamed = false;               ///< the answer has begun as a stream
+  bool secretive = false;              ///< it brought a key: no payload is kept
   bool late = false;                   ///< the time that the request gave it was over
   bool failed = false;                 ///< the provider said that it failed
   std::size_t sent_bytes = 0;          ///< of that stream

@@ -35,9 +35,16 @@ constexpr std::array<std::string_view, 25> kNotSent{"accept",
                                                     "x-real-ip",
                                                     "x-request-start",
                                                     "x-host"};
-constexpr std::array<std::string_view, 12> kPrefixesNotSent{
-    "cf-",          "if-",           "mcp-",        "proxy-",     "sallyport-", "sec-",
-    "x-forwarded-", "x-http-method", "x-original-", "x-portkey-", "x-rewrite-", "x-sallyport-"};
+/// The last ones are what proxies with a login of their own put in: who the client is, often with a token.
+constexpr std::array<std::string_view, 17> kPrefixesNotSent{"cf-",          "if-",
+                                                            "mcp-",         "proxy-",
+                                                            "sallyport-",   "sec-",
+                                                            "x-forwarded-", "x-http-method",
+                                                            "x-original-",  "x-portkey-",
+                                                            "x-rewrite-",   "x-sallyport-",
+                                                            "x-amzn-oidc-", "x-auth-request-",
+                                                            "x-goog-iap-",  "x-ms-client-principal",
+                                                            "x-ms-token-"};
 constexpr std::array<std::string_view, 17> kNotAnswered{"alt-svc",
                                                         "connection",
                                                         "content-encoding",
@@ -71,7 +78,15 @@ void add_line(std::string& out, std::string_view name, std::string_view value) {
 
 }  // namespace
 
-std::string provider_headers(const ModelHandle& handle, const net::Headers* client) {
+bool may_be_forwarded(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kTraces{"baggage", "traceparent", "tracestate"};
+  if (std::ranges::find(kTraces, name) != kTraces.end()) return true;
+  std::string line;
+  return std::ranges::find(kNotSent, name) == kNotSent.end() && !begins_with_one(name, kPrefixesNotSent) &&
+         net::append_header(line, name, "x");
+}
+
+std::string provider_headers(const ModelHandle& handle, const net::Headers& client, bool relayed) {
   const ProviderEntry& provider = *handle.provider;
   std::string out;
   add_line(out, "Content-Type", "application/json");
@@ -79,23 +94,22 @@ std::string provider_headers(const ModelHandle& handle, const net::Headers* clie
   add_line(out, "Accept-Encoding", "identity");
   const std::string_view own_line = handle.credential_line.reveal();
   const std::string credential = lower(own_line.substr(0, own_line.find(':')));
-  if (client) {
-    for (const net::Header& line : client->lines) {
-      const std::string name = lower(line.name);
-      if (std::ranges::find(kNotSent, name) != kNotSent.end() || begins_with_one(name, kPrefixesNotSent) ||
-          name == credential)
-        continue;
-      if (std::ranges::any_of(provider.document.headers,
-                              [&](const auto& own) { return equal_ignoring_case(own.first, name); }))
-        continue;
-      add_line(out, line.name, line.value);
-    }
+  const auto configured = [&](std::string_view name) {
+    return std::ranges::any_of(provider.document.headers,
+                               [&](const auto& own) { return equal_ignoring_case(own.first, name); });
+  };
+  const auto travels = [&](std::string_view name) {
+    if (name == credential || configured(name)) return false;
+    return std::ranges::find(handle.forwarded, name) != handle.forwarded.end() ||
+           (relayed && std::ranges::find(kNotSent, name) == kNotSent.end() &&
+            !begins_with_one(name, kPrefixesNotSent));
+  };
+  if (relayed || !handle.forwarded.empty()) {
+    for (const net::Header& line : client.lines)
+      if (travels(lower(line.name))) add_line(out, line.name, line.value);
   }
   for (const auto& [name, value] : provider.kind->headers) {
-    const bool said = (client && client->find(name)) ||
-                      std::ranges::any_of(provider.document.headers, [&](const auto& own) {
-                        return equal_ignoring_case(own.first, name);
-                      });
+    const bool said = configured(name) || (client.find(name) && travels(lower(name)));
     if (!said) add_line(out, name, value);
   }
   out += provider.fixed_lines;

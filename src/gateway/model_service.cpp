@@ -8,6 +8,7 @@
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/llm/step_body.hpp"
+#include "wanted_scopes.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -16,19 +17,13 @@ using llm::Operation;
 
 Failure refused(std::string why) { return client_error(Code::bad_request, std::move(why)); }
 
-/// Whom a request without a config of its own names in its headers. Errors: bad_request.
-Result<llm::TargetRef> named_target(const net::Headers& headers) {
+/// Whom a request without a config of its own names in its headers.
+llm::TargetRef named_target(const net::Headers& headers) {
   llm::TargetRef out;
   if (const auto provider = headers.find("x-portkey-provider"))
     out.provider = provider->starts_with('@') ? provider->substr(1) : *provider;
   if (const auto key = headers.find("x-portkey-virtual-key"))
     out.virtual_key = key->starts_with('@') ? key->substr(1) : *key;
-  for (const char* brought : {"x-portkey-custom-host", "x-portkey-forward-headers"}) {
-    if (headers.find(brought))
-      return client_error(Code::forbidden, std::string(brought) +
-                                               " is not taken from requests: a Provider document says where "
-                                               "calls go and what they carry.");
-  }
   return out;
 }
 
@@ -99,14 +94,15 @@ Task<Result<Answer>> ModelService::perform(Call& call) const {
   auto planned = plan(call);
   if (!planned) co_return Failure(planned.error());
   if (auto allowed = authorize(call, *planned); !allowed) co_return Failure(allowed.error());
+  if (auto taken = take_along(call, *planned); !taken) co_return Failure(taken.error());
   const ModelPlace& first = planned->targets.front().place;
   call.target = first.canonical;
   // Whoever answers in the end: no more is kept than each of them allows.
   call.capture = capture_of(store::Capture::full);
   for (const Planned& target : planned->targets)
     call.capture = std::min(call.capture, capture_of(target.place.handle->provider->document.capture));
-  if (const auto debug = request.headers.find("x-portkey-debug"); debug && *debug == "false")
-    call.capture = std::min(call.capture, 1);
+  const auto debug = request.headers.find("x-portkey-debug");
+  if (model.secretive || (debug && *debug == "false")) call.capture = std::min(call.capture, 1);
   if (auto written = co_await intend(call, planned->targets.front().body.raw(), {}); !written)
     co_return Failure(written.error());
   co_return co_await walk(call, *planned);
@@ -122,12 +118,7 @@ Result<std::shared_ptr<const llm::Route>> ModelService::route_of(Call& call) {
   auto config = json::Document::parse(std::string(*header));
   if (!config) return refused("x-portkey-config is no JSON: " + config.error().hint);
   call.model->config = sha256_hex(*header);
-  auto route = llm::read_route(config->root());
-  if (route && !(*route)->brought().empty())
-    return client_error(Code::forbidden, "Invalid config passed: " + (*route)->brought().front() +
-                                             " is not taken from requests: a Provider document says where "
-                                             "calls go and what they carry.");
-  return route;
+  return llm::read_route(config->root());
 }
 
 Result<ModelService::Plan> ModelService::plan(Call& call) const {
@@ -137,18 +128,21 @@ Result<ModelService::Plan> ModelService::plan(Call& call) const {
   if (!route) return Failure(route.error());
   out.route = std::move(*route);
   const auto standard = named_target(call.exchange.request().headers);
-  if (!standard) return Failure(standard.error());
   out.facts = {.metadata = model.metadata, .params = call.body->root(), .path = call.exchange.request().path};
   auto steps = llm::planned(*out.route, out.facts);
   if (!steps) return Failure(steps.error());
   for (const llm::Step* step : *steps) {
+    // Before anything is looked up: what it answers must not depend on what there is.
+    auto brought = brought_along(*step, call.exchange.request().headers);
+    if (!brought) return Failure(brought.error());
     const std::string& wanted = step->model.empty() ? model.envelope.model : step->model;
-    auto place = call.snapshot->models->locate(step->target.empty() ? *standard : step->target, wanted,
+    auto place = call.snapshot->models->locate(step->target.empty() ? standard : step->target, wanted,
                                                model.asks, clock_.now());
     if (!place) return Failure(place.error());
     auto target = planned_at(call, *step, std::move(*place));
     if (!target) return Failure(target.error());
     target->wanted = wanted;
+    target->brought = std::move(*brought);
     out.targets.push_back(std::move(*target));
   }
   return out;
@@ -173,10 +167,10 @@ Result<ModelService::Planned> ModelService::planned_at(Call& call, const llm::St
   return out;
 }
 
-Result<void> ModelService::authorize(Call& call, const Plan& plan) const {
+Result<void> ModelService::authorize(Call& call, Plan& plan) const {
   std::string rule;
   std::optional<Access> own;
-  for (const Planned& target : plan.targets) {
+  for (Planned& target : plan.targets) {
     const ModelPlace& place = target.place;
     const auto refuse = [&](Verdict verdict) -> Failure {
       call.target = place.canonical;
@@ -196,9 +190,65 @@ Result<void> ModelService::authorize(Call& call, const Plan& plan) const {
       call.refusal = "denied";
       return refuse(denial->read_args ? Verdict::refused : Verdict::unseen);
     }
+    if (auto granted = grant(call, target); !granted) return granted;
   }
   call.rule = rule;
   call.refusal.clear();
+  return {};
+}
+
+Result<void> ModelService::grant(Call& call, Planned& target) const {
+  const ModelHandle& handle = *target.place.handle;
+  const CallFacts facts{
+      .arguments = target.body.raw(), .client_ip = call.exchange.peer().ip, .now = clock_.now()};
+  std::optional<Access> own;
+  Access& access = access_of(call, own);
+  const auto named = [](const std::string& name, std::string_view field) {
+    return name + "/" + std::string(field);
+  };
+  const auto decided = [&](std::string_view field) {
+    auto decision =
+        access.calls(*call.endpoint, policy::Object::brought, named(handle.name, field), nullptr, facts);
+    if (!decision.allowed() || !handle.is_virtual) return decision;
+    // What is denied of a provider is denied of the virtual keys before it; that nothing allows it there is
+    // no denial.
+    auto also = access.calls(*call.endpoint, policy::Object::brought,
+                             named(handle.provider->document.name, field), nullptr, facts);
+    return also.allowed() || also.rule == "default" || !also.lacks.empty() ? decision : also;
+  };
+  for (const std::string_view field : target.brought.fields()) {
+    const auto decision = decided(field);
+    if (decision.allowed()) continue;
+    call.target = target.place.canonical;
+    call.rule = decision.rule;
+    call.refusal = "denied";
+    if (!decision.lacks.empty()) {
+      ask_for_scopes(call, decision.lacks);
+      return client_error(Code::insufficient_scope, "This call needs a token with more scopes.");
+    }
+    return client_error(Code::forbidden,
+                        std::string(field) +
+                            " is not taken from your requests: a Provider document says where calls go and "
+                            "what they carry. A policy can grant it: {effect: allow, brings: [\"" +
+                            named(handle.name, field) + "\"]}.");
+  }
+  target.private_host = target.brought.custom_host && decided("private_host").allowed();
+  return {};
+}
+
+Result<void> ModelService::take_along(Call& call, Plan& plan) {
+  std::string& record = call.model->brought;
+  for (Planned& target : plan.targets) {
+    if (target.brought.empty()) continue;
+    auto own = handle_with(*target.place.handle, target.brought, target.private_host);
+    if (!own) return Failure(own.error());
+    target.own = std::move(*own);
+    target.place.handle = target.own.get();
+    record += (record.empty() ? "{" : ",") + json::quote(target.step->path) + ":" + target.brought.record();
+    // An answer that repeats a key must not bring it into the record.
+    if (target.brought.api_key) call.model->secretive = true;
+  }
+  if (!record.empty()) record += "}";
   return {};
 }
 
@@ -214,7 +264,10 @@ Task<Result<Answer>> ModelService::walk(Call& call, const Plan& plan) const {
   const auto breaker_of = [&](const llm::Step& at) -> llm::TargetBreaker* {
     const auto target = std::ranges::find(plan.targets, &at, &Planned::step);
     if (!at.breaker || target == plan.targets.end()) return nullptr;
-    return &call.here.target_breaker(scope + at.path + " " + target->place.canonical, *at.breaker);
+    // A host or a key that one caller brings is no target of anybody else.
+    const std::string whose =
+        target->brought.empty() ? "" : call.principal->name() + target->brought.record() + " ";
+    return &call.here.target_breaker(scope + whose + at.path + " " + target->place.canonical, *at.breaker);
   };
   llm::Walk walk(plan.route, plan.facts, random, [&](const llm::Step& at) {
     const llm::TargetBreaker* breaker = breaker_of(at);

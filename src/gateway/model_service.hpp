@@ -7,6 +7,7 @@
 
 #include "call.hpp"
 #include "model_attempt.hpp"
+#include "model_brought.hpp"
 #include "model_call.hpp"
 #include "sallyport/llm/route.hpp"
 #include "sallyport/llm/walk.hpp"
@@ -29,8 +30,11 @@ class ModelService {
   struct Planned {
     const llm::Step* step = nullptr;
     ModelPlace place;
-    std::string wanted;                     ///< as the request or the route's step writes it
-    std::optional<json::Document> changed;  ///< the body, where the step changes it
+    BroughtAlong brought{};
+    bool private_host = false;                 ///< the host that was brought may be in a private network
+    std::shared_ptr<const ModelHandle> own{};  ///< `place.handle`, where something was brought
+    std::string wanted;                        ///< as the request or the route's step writes it
+    std::optional<json::Document> changed;     ///< the body, where the step changes it
     /// What is judged, and what goes to the provider but for its wire.
     json::Value body;
   };
@@ -47,7 +51,12 @@ class ModelService {
   Result<Plan> plan(Call& call) const;
   /// Errors: bad_request, where a step may not change this body, or not so.
   static Result<Planned> planned_at(Call& call, const llm::Step& step, ModelPlace place);
-  Result<void> authorize(Call& call, const Plan& plan) const;
+  Result<void> authorize(Call& call, Plan& plan) const;
+  /// Whether policy lets the request bring along what it brings for this target. Errors: forbidden,
+  /// insufficient_scope.
+  Result<void> grant(Call& call, Planned& target) const;
+  /// Turns the targets into what the request makes of them, once that is granted. Errors: bad_request.
+  static Result<void> take_along(Call& call, Plan& plan);
   Task<Result<Answer>> walk(Call& call, const Plan& plan) const;
   Result<Answer> list(Call& call) const;
   Task<Result<Answer>> take_feedback(Call& call) const;

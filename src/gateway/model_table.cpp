@@ -41,15 +41,16 @@ std::shared_ptr<ProviderEntry> entry_of(const store::Provider& document) {
     entry->problem = "this version knows no api '" + document.api + "'";
     return entry;
   }
-  entry->base_url = document.base_url.empty() ? entry->kind->base_url : document.base_url;
-  while (entry->base_url.ends_with('/')) entry->base_url.pop_back();
-  auto url = net::parse_url(entry->base_url);
-  if (!url) {
-    entry->problem = entry->base_url.empty() ? "it has no base_url" : url.error().what;
+  if (auto placed = place_provider(*entry); !placed) {
+    entry->problem = entry->base_url.empty() ? "it has no base_url" : placed.error().what;
     return entry;
   }
-  entry->base_path = url->path == "/" ? "" : url->path;
-  entry->origin = {.url = *url, .allow_private = document.allow_private, .ca_file = document.ca_file};
+  const auto note_version = [&](const auto& headers) {
+    for (const auto& [name, value] : headers)
+      if (equal_ignoring_case(name, "anthropic-version")) entry->messages_version = value;
+  };
+  note_version(entry->kind->headers);
+  note_version(document.headers);
   for (const auto& [name, value] : document.headers) {
     if (!net::append_header(entry->fixed_lines, name, value))
       entry->problem = "header '" + name + "' has a byte that no header may carry";
@@ -72,6 +73,32 @@ Claim claim_of(const ModelHandle& handle, std::string_view model, llm::Wire clie
 }
 
 }  // namespace
+
+Result<void> place_provider(ProviderEntry& entry) {
+  const store::Provider& document = entry.document;
+  entry.base_url = document.base_url.empty() ? entry.kind->base_url : document.base_url;
+  while (entry.base_url.ends_with('/')) entry.base_url.pop_back();
+  auto url = net::parse_url(entry.base_url);
+  if (!url) return Failure(url.error());
+  entry.base_path = url->path == "/" ? "" : url->path;
+  entry.origin = {.url = *url, .allow_private = document.allow_private, .ca_file = document.ca_file};
+  return {};
+}
+
+std::pair<std::string_view, std::string_view> key_header(llm::Auth auth) {
+  switch (auth) {
+    case llm::Auth::x_api_key:
+      return {"x-api-key", ""};
+    case llm::Auth::api_key:
+      return {"api-key", ""};
+    case llm::Auth::key:
+      return {"Authorization", "Key"};
+    case llm::Auth::bearer:
+    case llm::Auth::none:
+      break;
+  }
+  return {"Authorization", "Bearer"};
+}
 
 Failure unknown_model(std::string_view asked) {
   return client_error(Code::not_found,

@@ -59,24 +59,26 @@ int capture_of(store::Capture capture) {
 Task<Result<void>> intend(Call& call, std::string_view arguments, std::string_view continues) {
   Slot<Result<void>> durable;
   const std::string grant = call.grant();
-  call.here.journal.intent({.call = call.id,
-                            .principal = call.principal->name(),
-                            .key_id = call.key_id,
-                            .endpoint = call.endpoint_path,
-                            .era = call.era(),
-                            .method = call.method,
-                            .target = call.target,
-                            .rule = call.rule,
-                            .policy_generation = call.snapshot->generation,
-                            .arguments = arguments,
-                            .capture = call.capture,
-                            .client = call.exchange.peer().ip,
-                            .continues = continues,
-                            .trace = call.trace,
-                            .metadata = call.metadata,
-                            .actor = call.principal->actor,
-                            .grant = grant},
-                           [&durable](Result<void> written) { durable.deliver(std::move(written)); });
+  call.here.journal.intent(
+      {.call = call.id,
+       .principal = call.principal->name(),
+       .key_id = call.key_id,
+       .endpoint = call.endpoint_path,
+       .era = call.era(),
+       .method = call.method,
+       .target = call.target,
+       .rule = call.rule,
+       .policy_generation = call.snapshot->generation,
+       .arguments = arguments,
+       .capture = call.capture,
+       .client = call.exchange.peer().ip,
+       .continues = continues,
+       .trace = call.trace,
+       .metadata = call.metadata,
+       .actor = call.principal->actor,
+       .brought = call.model ? std::string_view(call.model->brought) : std::string_view(),
+       .grant = grant},
+      [&durable](Result<void> written) { durable.deliver(std::move(written)); });
   call.here.commit_soon();
   if (auto written = co_await durable; !written) {
     // No record, no side effect: nothing has left this process.

@@ -318,6 +318,7 @@ policy::Policy policy_of(const store::PolicyDocument& document) {
                          .servers = rule.servers,
                          .virtual_servers = rule.virtual_servers,
                          .models = everywhere(rule.models),
+                         .brings = everywhere(rule.brings),
                          .scopes = rule.scopes,
                          .when = rule.when,
                          .when_line = rule.when_line,

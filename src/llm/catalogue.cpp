@@ -80,6 +80,7 @@ ProviderKind provider_from(json::Value row) {
   out.azure = flag_at(row, "azure");
   out.api_version = text_at(row, "api_version");
   out.stream_options = flag_at(row, "stream_options", true);
+  out.old_limit = flag_at(row, "old_limit");
   return out;
 }
 
@@ -97,8 +98,8 @@ std::int64_t price_from(json::Value number) {
   return error == std::errc{} && end == digits.data() + digits.size() ? out : Price::kUnstated;
 }
 
-/// [input, output, cache_read, cache_write_5m, cache_write_1h, context, max_output, kind], nulls at the end
-/// left out.
+/// [input, output, cache_read, cache_write_5m, cache_write_1h, context, max_output, kind, thinking (0: none,
+/// 1: with a budget, 2: freely), sampling (0: refused)], nulls at the end left out.
 Model model_from(json::Value row) {
   Model out{.kind = "chat"};
   const std::array prices{&out.price.input, &out.price.output, &out.price.cache_read,
@@ -113,8 +114,13 @@ Model model_from(json::Value row) {
       out.context = element.integer().value_or(0);
     } else if (at == prices.size() + 1) {
       out.max_output = element.integer().value_or(0);
-    } else {
+    } else if (at == prices.size() + 2) {
       out.kind = element.string().value_or("");
+    } else if (at == prices.size() + 3) {
+      out.reasons = element.integer() != 0;
+      out.budget = element.integer() == 1;
+    } else {
+      out.sampling = element.integer() != 0;
     }
   }
   out.priced = out.price.input != Price::kUnstated && out.price.output != Price::kUnstated;

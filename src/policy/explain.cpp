@@ -22,6 +22,8 @@ std::string_view key_of(Object object) {
       return "virtual_servers";
     case Object::model:
       return "models";
+    case Object::brought:
+      return "brings";
   }
   return "tools";
 }

@@ -10,8 +10,8 @@
 namespace sallyport::policy {
 namespace {
 
-constexpr Object kAll[kObjects] = {Object::tool, Object::prompt, Object::resource, Object::virtual_server,
-                                   Object::model};
+constexpr Object kAll[kObjects] = {Object::tool,           Object::prompt, Object::resource,
+                                   Object::virtual_server, Object::model,  Object::brought};
 
 std::vector<std::string> patterns(const Rule& rule, Object object) {
   const auto with_servers = [&](std::vector<std::string> own) {
@@ -29,6 +29,8 @@ std::vector<std::string> patterns(const Rule& rule, Object object) {
       return rule.virtual_servers;
     case Object::model:
       return rule.models;
+    case Object::brought:
+      return rule.brings;
   }
   return {};
 }

@@ -164,7 +164,7 @@ void describe(Form& form, const PolicyDocument& d) {
     one.optional("resources", rule.resources)
         .optional("servers", rule.servers)
         .optional("virtual_servers", rule.virtual_servers);
-    one.optional("models", rule.models).optional("scopes", rule.scopes);
+    one.optional("models", rule.models).optional("brings", rule.brings).optional("scopes", rule.scopes);
     rules.push_back(one.optional("when", rule.when).take());
   }
   form.always("subjects", d.subjects).optional("environments", d.environments).always("rules", rules);
@@ -180,6 +180,7 @@ void describe(Form& form, const Provider& d) {
       .optional("api_version", d.api_version)
       .add("capture", text_of(d.capture), text_of(standard.capture))
       .add("timeout", duration_text(d.timeout), duration_text(standard.timeout))
+      .add("unsupported_tools", std::string(d.drop_tools ? "drop" : "refuse"), std::string("refuse"))
       .add("allow_private", d.allow_private, false);
   form.optional("ca_file", d.ca_file).add("disabled", d.disabled, false);
 }

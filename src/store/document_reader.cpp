@@ -296,6 +296,7 @@ PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
   out.servers = fields.texts("servers", check::glob);
   out.virtual_servers = fields.texts("virtual_servers", check::glob);
   out.models = fields.texts("models", check::glob);
+  out.brings = fields.texts("brings", check::glob);
   out.scopes = fields.texts("scopes", check::scope);
   out.when = fields.checked("when", check::expression);
   if (const Node* when = fields.take("when")) note_place(*when, out);
@@ -303,8 +304,8 @@ PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
   const auto names_something = [&](std::string_view key) {
     return fields.has(key) && !fields.list(key).empty();
   };
-  constexpr std::array<std::string_view, 6> kObjects = {"tools",   "prompts",         "resources",
-                                                        "servers", "virtual_servers", "models"};
+  constexpr std::array<std::string_view, 7> kObjects = {"tools",           "prompts", "resources", "servers",
+                                                        "virtual_servers", "models",  "brings"};
   if (std::ranges::none_of(kObjects, names_something)) {
     fields.problem("effect",
                    fmt::format("the rule names nothing: give it one of {}", fmt::join(kObjects, ", ")));

@@ -95,6 +95,7 @@ void ChainWriter::intent(const Intent& intent, Durable durable) {
   add_text(buffer_, "continues", intent.continues);
   add_text(buffer_, "trace", intent.trace);
   add_raw(buffer_, "metadata", intent.metadata);
+  add_raw(buffer_, "brought", intent.brought);
   add_number(buffer_, "args_bytes", static_cast<std::int64_t>(intent.arguments.size()));
   capture(intent.call, "args", intent.arguments, intent.capture);
   marks_.back().call = call;

@@ -44,6 +44,7 @@ Provider read_provider(Fields& fields) {
       "capture", out.capture, {{"none", Capture::none}, {"digest", Capture::digest}, {"full", Capture::full}},
       {"masked"});
   out.timeout = fields.duration("timeout", out.timeout, 1ms, 1h);
+  out.drop_tools = fields.word<bool>("unsupported_tools", false, {{"refuse", false}, {"drop", true}});
   out.allow_private = fields.flag("allow_private");
   out.ca_file = fields.checked("ca_file", check::path);
   out.disabled = fields.flag("disabled");

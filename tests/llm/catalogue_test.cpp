@@ -281,8 +281,15 @@ TEST_CASE("the embedded catalogue is the file, row by row") {
           case 6:
             CHECK(known->max_output == element.integer().value_or(0));
             break;
+          case 7:
+            CHECK(known->kind == element.string().value_or("chat"));
+            break;
+          case 8:
+            CHECK(known->reasons == (element.integer() != 0));
+            CHECK(known->budget == (element.integer() == 1));
+            break;
           default:
-            CHECK(known->kind == element.string());
+            CHECK(known->sampling == (element.integer() != 0));
         }
       }
     }
@@ -322,6 +329,13 @@ TEST_CASE("prices and limits are those of the tables that they come from" *
       const auto limit = about ? about->find("limit") : std::nullopt;
       CHECK(static_cast<double>(known->context) == number_at(limit, "context").value_or(0));
       CHECK(static_cast<double>(known->max_output) == number_at(limit, "output").value_or(0));
+      const auto said = [&](const char* key, std::string_view value) {
+        const auto found = about ? about->find(key) : std::nullopt;
+        return found && found->raw() == value;
+      };
+      CHECK(known->reasons == !said("reasoning", "false"));
+      CHECK(known->sampling == !said("temperature", "false"));
+      if (known->budget) CHECK(about->raw().contains("budget_tokens"));
       ++compared;
     }
     // Nothing with a price is left out but what the notice says.
@@ -334,4 +348,26 @@ TEST_CASE("prices and limits are those of the tables that they come from" *
     }
   }
   CHECK(compared > 2000);
+}
+
+TEST_CASE("what a model takes besides a prompt is known where the tables say it") {
+  struct Row {
+    const char* prices;
+    const char* model;
+    bool reasons, budget, sampling;
+  };
+  for (const Row& row :
+       {Row{"anthropic", "claude-sonnet-4-5", true, true, true},
+        Row{"anthropic", "claude-sonnet-5", true, false, false},
+        Row{"anthropic", "claude-3-5-sonnet-20241022", false, false, true},
+        Row{"openai", "gpt-5-mini", true, false, false}, Row{"openai", "gpt-4o", false, false, true}}) {
+    CAPTURE(row.model);
+    const Model* known = model(row.prices, row.model);
+    REQUIRE(known != nullptr);
+    CHECK(known->reasons == row.reasons);
+    CHECK(known->budget == row.budget);
+    CHECK(known->sampling == row.sampling);
+  }
+  CHECK(provider_kind("mistral")->old_limit);
+  CHECK_FALSE(provider_kind("openai")->old_limit);
 }

@@ -16,7 +16,8 @@ using namespace sallyport::policy;
 namespace {
 
 std::vector<std::string> patterns(const Rule& rule, Object object) {
-  const std::array all{&rule.tools, &rule.prompts, &rule.resources, &rule.virtual_servers, &rule.models};
+  const std::array<const std::vector<std::string>*, kObjects> all{
+      &rule.tools, &rule.prompts, &rule.resources, &rule.virtual_servers, &rule.models, &rule.brings};
   auto out = *all[static_cast<std::size_t>(object)];
   if (object == Object::tool || object == Object::prompt || object == Object::resource)
     for (const auto& server : rule.servers) out.push_back(server + "/*");
@@ -136,6 +137,7 @@ class Cases {
     Rule rule{.effect = effect};
     for (std::size_t n = below(5); n > 0; --n) rule.tools.push_back(pattern());
     if (below(3) == 0) rule.models.push_back(pattern());
+    if (below(3) == 0) rule.brings.push_back(pattern());
     if (below(3) == 0) rule.resources.push_back(pattern());
     if (below(4) == 0) rule.prompts.push_back(pattern());
     if (below(4) == 0) rule.servers.push_back(below(3) ? "s" : "*");

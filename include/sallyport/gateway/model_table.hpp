@@ -25,10 +25,11 @@ struct ProviderEntry {
   const llm::ProviderKind* kind = nullptr;  ///< null: this version knows no such `api`; `problem` says so
   std::string base_url{};                   ///< without a slash at the end
   net::Origin origin{};
-  std::string base_path{};    ///< of base_url: "/v1", or empty
-  std::string fixed_lines{};  ///< configured headers as lines
-  std::string problem{};      ///< why it cannot be called now; empty: it can
-  std::size_t slot = 0;       ///< index of its counters
+  std::string base_path{};         ///< of base_url: "/v1", or empty
+  std::string fixed_lines{};       ///< configured headers as lines
+  std::string messages_version{};  ///< the anthropic-version that it is called with; empty: it needs none
+  std::string problem{};           ///< why it cannot be called now; empty: it can
+  std::size_t slot = 0;            ///< index of its counters
   bool speaks(llm::Wire wire) const;
   /// The wire in which a client's call goes there: its own where that is spoken.
   llm::Wire wire_for(llm::Wire client) const;
@@ -38,11 +39,13 @@ struct ProviderEntry {
 struct ModelHandle {
   std::string name;
   std::shared_ptr<const ProviderEntry> provider;
-  Secret credential_line{};             ///< "Authorization: Bearer ...\r\n", or empty
-  std::string problem{};                ///< why its credential cannot be had; empty: it can
-  bool is_virtual = false;              ///< a VirtualKey
-  std::vector<std::string> models{};    ///< globs, besides the provider's own; empty: all
-  std::optional<SystemTime> expires{};  ///< of a virtual key
+  Secret credential_line{};              ///< "Authorization: Bearer ...\r\n", or empty
+  std::string problem{};                 ///< why its credential cannot be had; empty: it can
+  bool is_virtual = false;               ///< a VirtualKey
+  bool is_brought = false;               ///< the request brought its host or its key
+  std::vector<std::string> forwarded{};  ///< names, in lower case, of headers that go along whatever the wire
+  std::vector<std::string> models{};     ///< globs, besides the provider's own; empty: all
+  std::optional<SystemTime> expires{};   ///< of a virtual key
   bool disabled = false;
   bool usable(SystemTime now) const { return !disabled && (!expires || now < *expires); }
   /// Whether it serves what the provider calls so.
@@ -59,6 +62,11 @@ struct ModelPlace {
   /// asked for. A denial of any of them holds.
   std::vector<std::string> other_names() const;
 };
+
+/// Fills what follows from `base_url` and `kind`. Errors: bad_request for a URL that cannot be called.
+Result<void> place_provider(ProviderEntry& entry);
+/// How a kind of provider takes its key: header and scheme, which may be empty.
+std::pair<std::string_view, std::string_view> key_header(llm::Auth auth);
 
 /// One answer for what does not exist and what its asker may not use.
 Failure unknown_model(std::string_view asked);

@@ -38,6 +38,7 @@ struct ProviderKind {
   bool azure = false;          ///< addressed by deployment, with an api-version
   std::string api_version{};   ///< the default of that
   bool stream_options = true;  ///< chat: takes stream_options.include_usage
+  bool old_limit = false;      ///< chat: knows max_tokens, and not max_completion_tokens
   bool needs_base_url() const { return base_url.empty() || base_url.contains('{'); }
 };
 
@@ -46,6 +47,9 @@ struct Model {
   bool priced = false;          ///< input and output have a price
   std::int64_t context = 0;     ///< tokens; 0: not known
   std::int64_t max_output = 0;  ///< tokens; 0: not known
+  bool reasons = true;          ///< it can think, or nothing is known of that
+  bool budget = false;          ///< its thinking is given a budget of tokens
+  bool sampling = true;         ///< it takes temperature, top_p and top_k
   std::string kind{};           ///< "chat" | "embedding" | "image" | "audio" | "other"
 };
 

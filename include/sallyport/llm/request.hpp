@@ -132,9 +132,11 @@ struct Target {
   std::int64_t max_output = 0;
   bool reasons = true;            ///< the model thinks; else wishes about that are dropped
   bool adaptive_thinking = true;  ///< Messages: else thinking needs a budget of tokens
-  bool sampling = true;           ///< Messages: else temperature, top_p, top_k are dropped (2026-10-21 on)
-  bool custom_tools = false;      ///< chat: the provider knows custom tools; else they go as functions
-  bool old_limit = false;         ///< chat: the provider knows max_tokens only
+  /// Else temperature, top_p and top_k are dropped: models that choose them themselves, and Messages from its
+  /// version 2026-10-21 on.
+  bool sampling = true;
+  bool custom_tools = false;  ///< chat: the provider knows custom tools; else they go as functions
+  bool old_limit = false;     ///< chat: the provider knows max_tokens only
   /// Hosted tools, and the grammars of custom tools that go as functions, are dropped instead of refused.
   bool lenient = false;
 };

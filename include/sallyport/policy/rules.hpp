@@ -36,8 +36,11 @@ struct Principal {
   std::string name() const;
 };
 
-enum class Object : std::uint8_t { tool, prompt, resource, virtual_server, model };
-inline constexpr std::size_t kObjects = 5;
+/// `brought`: what a model call brings along instead of what the documents say: "provider/custom_host",
+/// "provider/api_key", "provider/forward_headers", and whether such a host may be in a private network,
+/// "provider/private_host".
+enum class Object : std::uint8_t { tool, prompt, resource, virtual_server, model, brought };
+inline constexpr std::size_t kObjects = 6;
 enum class Effect : std::uint8_t { allow, deny };
 
 /// One rule as a Policy document states it. Globs: '*' any run of bytes, '?' one byte; everything else is
@@ -45,7 +48,7 @@ enum class Effect : std::uint8_t { allow, deny };
 /// all three of the servers that it matches.
 struct Rule {
   Effect effect = Effect::deny;
-  std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{};
+  std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{}, brings{};
   std::vector<std::string> scopes{};   ///< that a token needs for an allow to hold in a call
   std::string when{};                  ///< a condition in CEL (docs/expressions.md); empty: always
   int when_line = 0, when_column = 0;  ///< where it begins in its document, for errors; 0: unknown

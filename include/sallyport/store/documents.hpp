@@ -124,7 +124,8 @@ struct Agent {
 struct PolicyDocument {
   struct Rule {
     bool allow = false;
-    std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{};
+    std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{},
+        brings{};
     std::vector<std::string> scopes{};
     std::string when{};                  ///< CEL; empty: always
     int when_line = 0, when_column = 0;  ///< where the expression begins in its file; 0: not from a file

@@ -39,7 +39,8 @@ struct Intent {
   std::string_view trace{};      ///< that the client counts it to; ours where it named none
   std::string_view metadata{};   ///< raw JSON object: what the client says of it
   std::string_view actor{};      ///< who acts for the principal; empty: itself
-  std::string_view grant{};      ///< that the token stands for, where it is one of ours
+  std::string_view brought{};  ///< raw JSON: of a model call, what it brings along for each target, or empty
+  std::string_view grant{};    ///< that the token stands for, where it is one of ours
 };
 
 struct Outcome {

@@ -26,6 +26,8 @@ struct Provider {
   std::string api_version{};                     ///< azure-openai: of its dated API
   Capture capture = Capture::digest;
   std::chrono::milliseconds timeout{600'000};  ///< of one attempt
+  /// `unsupported_tools: drop`: tools that only another vendor can run are left out instead of refused.
+  bool drop_tools = false;
   bool allow_private = false;
   std::string ca_file{};
   bool disabled = false;
