@@ -115,7 +115,7 @@ export async function portkeyChecks(side, check) {
         { strategy: { mode: 'loadbalance' }, targets: [{ provider: '@chat-fake', weight: 1 }] },
         {
           strategy: { mode: 'fallback' },
-          override_params: { model: 'gpt-5-nano' },
+          override_params: { model: 'gpt-4.1-nano' },
           targets: [{ provider: '@dead-fake' }, { provider: '@responses-fake' }],
         },
       ],
@@ -125,7 +125,7 @@ export async function portkeyChecks(side, check) {
     assert.equal(textOf(answer), 'answered by responses');
     assert.equal(answer.getHeaders()['last-used-option-index'], 'config.targets[1].targets[1]');
     const last = seen().at(-1);
-    assert.deepEqual([last.body.model, last.body.temperature], ['gpt-5-nano', 0.25]);
+    assert.deepEqual([last.body.model, last.body.temperature], ['gpt-4.1-nano', 0.25]);
   });
   await check('portkey: retries are counted, and give up', async () => {
     const config = { provider: '@openai-fake', retry: { attempts: 3, on_status_codes: [429], use_retry_after_header: true } };
