@@ -1,6 +1,7 @@
 #pragma once
 /// Cuts a stream of server-sent events into its blocks, byte for byte (WHATWG HTML, section 9.2).
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@ class FrameSplitter {
   /// upstream_broken, where one is longer than `most`.
   template <class F>
   Result<void> feed(std::string_view bytes, F&& block) {
+    has_cr_ = has_cr_ || bytes.find('\r') != std::string_view::npos;
     waiting_.append(bytes);
     std::size_t begin = 0;
     while (const std::size_t end = next_end()) {
@@ -37,11 +39,13 @@ class FrameSplitter {
   /// Where the next block ends; 0: not yet.
   std::size_t next_end() {
     for (; at_ < waiting_.size(); ++at_) {
+      // Most streams end their lines with LF alone, and that is found many bytes at a time.
+      const std::size_t end =
+          std::min(has_cr_ ? waiting_.find_first_of("\r\n", at_) : waiting_.find('\n', at_), waiting_.size());
+      if (end > at_) line_is_empty_ = false;
+      at_ = end;
+      if (at_ == waiting_.size()) return 0;
       const char c = waiting_[at_];
-      if (c != '\n' && c != '\r') {
-        line_is_empty_ = false;
-        continue;
-      }
       // A CR may be half of a CRLF.
       if (c == '\r' && at_ + 1 == waiting_.size()) return 0;
       if (c == '\r' && waiting_[at_ + 1] == '\n') ++at_;
@@ -56,6 +60,7 @@ class FrameSplitter {
   std::string waiting_;
   std::size_t at_ = 0;
   bool line_is_empty_ = true;
+  bool has_cr_ = false;  ///< there was one anywhere in the stream
 };
 
 }  // namespace sallyport::gateway

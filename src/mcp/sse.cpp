@@ -1,5 +1,6 @@
 #include "sallyport/mcp/sse.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 
@@ -39,7 +40,8 @@ Result<std::vector<SseEvent>> SseReader::feed(std::string_view bytes) {
         continue;
       }
     }
-    const std::size_t end = bytes.find_first_of("\r\n");
+    const std::size_t feed = bytes.find('\n');
+    const std::size_t end = std::min(bytes.substr(0, feed).find('\r'), feed);
     const bool complete = end != std::string_view::npos;
     const std::string_view piece = bytes.substr(0, end);
     size_ += piece.size() + (complete ? 1 : 0);
