@@ -203,7 +203,7 @@ class GatewayImpl final : public Gateway {
     const net::Request& request = call.exchange.request();
     if (auto metadata = metadata_reply(request, *call.snapshot, login_)) co_return std::move(*metadata);
     if (identity::AuthorizationServer::serves(request.path))
-      co_return co_await log_in(call, door_, login_, [this] { signing_keys_changed(); });
+      co_return co_await log_in(call, door_, login_, [this] { signing_keys_changed(); }, clock_.now());
     if (auto allowed = door_.check_origin(request); !allowed) co_return Failure(allowed.error());
     call.cors = door_.cors(request);
 

@@ -1,5 +1,8 @@
 #include "login.hpp"
 
+#include "access.hpp"
+#include "model_service.hpp"
+
 #include "sallyport/json/document.hpp"
 
 namespace sallyport::gateway {
@@ -26,10 +29,17 @@ std::size_t count(Access& access, const Endpoint& endpoint, policy::Object objec
 }
 
 /// For somebody who has signed in here. nullopt: there is no such endpoint, or the person may not enter it.
-std::optional<identity::Offer> offer_to(Call& call, policy::Principal who, std::string_view path) {
-  const Endpoint* const endpoint = call.snapshot->endpoint(path);
+std::optional<identity::Offer> offer_to(Call& call, policy::Principal who, std::string_view path,
+                                        SystemTime now) {
+  const bool of_models = path == "/v1";
+  if (of_models && call.snapshot->models->handles().empty()) return std::nullopt;
+  const Endpoint* const endpoint = call.snapshot->endpoint(of_models ? "/mcp" : path);
   if (!endpoint) return std::nullopt;
   Access access(call.snapshot, std::make_shared<const policy::Principal>(std::move(who)));
+  if (of_models)
+    return identity::Offer{
+        .title = "Models",
+        .models = models_for(access, *endpoint, *call.snapshot->models, llm::Wire::chat, now).size()};
   if (!access.enters(*endpoint).allowed()) return std::nullopt;
   identity::Offer out{.title = endpoint->title};
   for (const auto& item : endpoint->tools.items)
@@ -39,14 +49,14 @@ std::optional<identity::Offer> offer_to(Call& call, policy::Principal who, std::
   return out;
 }
 
-identity::LoginRequest login_request(Call& call, std::function<void()> keys_changed) {
+identity::LoginRequest login_request(Call& call, std::function<void()> keys_changed, SystemTime now) {
   return {.exchange = call.exchange,
           .client = *call.here.client,
           .issuers = call.snapshot->issuers,
           .keys = call.snapshot->keys,
           .scopes = call.snapshot->rules->scopes(),
-          .offer = [&call](policy::Principal who,
-                           std::string_view path) { return offer_to(call, std::move(who), path); },
+          .offer = [&call, now](policy::Principal who,
+                                std::string_view path) { return offer_to(call, std::move(who), path, now); },
           .keys_changed = std::move(keys_changed),
           .note =
               [&call](std::string_view name, std::string members) {
@@ -67,7 +77,7 @@ identity::LoginRequest login_request(Call& call, std::function<void()> keys_chan
 }  // namespace
 
 Task<Result<Answer>> log_in(Call& call, const Door& door, identity::AuthorizationServer& server,
-                            std::function<void()> keys_changed) {
+                            std::function<void()> keys_changed, SystemTime now) {
   const net::Request& request = call.exchange.request();
   const bool open = identity::AuthorizationServer::is_open(request.path);
   auto allowed = open ? door.check_host(request) : door.check_origin(request);
@@ -75,7 +85,7 @@ Task<Result<Answer>> log_in(Call& call, const Door& door, identity::Authorizatio
   if (open) call.cors = Door::open_to_pages();
   if (open && request.method == net::Method::options) co_return Door::preflight(request);
   call.endpoint_path = std::string(request.path);
-  net::Reply reply = co_await server.answer(login_request(call, std::move(keys_changed)));
+  net::Reply reply = co_await server.answer(login_request(call, std::move(keys_changed), now));
   call.here.commit_soon();
   co_return std::move(reply);
 }

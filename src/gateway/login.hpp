@@ -12,6 +12,6 @@ namespace sallyport::gateway {
 /// A request below `/oauth/`: no MCP, and nobody is known yet. `keys_changed` runs on the database executor.
 /// Errors: forbidden (Host, Origin).
 Task<Result<Answer>> log_in(Call& call, const Door& door, identity::AuthorizationServer& server,
-                            std::function<void()> keys_changed);
+                            std::function<void()> keys_changed, SystemTime now);
 
 }  // namespace sallyport::gateway

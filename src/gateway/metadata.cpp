@@ -22,7 +22,8 @@ bool is_name(std::string_view text) {
 
 bool is_endpoint(std::string_view path) {
   constexpr std::string_view kPrefix = "/mcp/";
-  return path == "/mcp" || (path.starts_with(kPrefix) && is_name(path.substr(kPrefix.size())));
+  return path == "/mcp" || path == "/v1" ||
+         (path.starts_with(kPrefix) && is_name(path.substr(kPrefix.size())));
 }
 
 /// The endpoint whose metadata a path asks for: between host and path as RFC 9728 has it, behind the path as

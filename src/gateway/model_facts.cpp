@@ -69,25 +69,19 @@ void ModelService::name_user(Call& call) {
   call.metadata = raw_of(call.model->metadata);
 }
 
-Result<Answer> ModelService::list(Call& call) const {
-  std::optional<Access> own;
-  Access& access = access_of(call, own);
+std::vector<OfferedModel> models_for(Access& access, const Endpoint& endpoint, const ModelTable& models,
+                                     llm::Wire asks, SystemTime now) {
+  std::vector<OfferedModel> out;
   const auto may = [&](const ModelHandle& handle, const std::string& asked) {
-    const auto place =
-        call.snapshot->models->locate({}, handle.name + "/" + asked, call.model->asks, clock_.now());
-    return place &&
-           access.lists(*call.endpoint, policy::Object::model, place->canonical, nullptr).allowed() &&
-           !denied_elsewhere(access, *call.endpoint, *place, nullptr);
+    const auto place = models.locate({}, handle.name + "/" + asked, asks, now);
+    return place && access.lists(endpoint, policy::Object::model, place->canonical, nullptr).allowed() &&
+           !denied_elsewhere(access, endpoint, *place, nullptr);
   };
-  std::vector<std::string> entries;
-  std::string first, last;
   const auto add = [&](const ModelHandle& handle, const std::string& asked) {
-    last = handle.name + "/" + asked;
-    if (first.empty()) first = last;
-    entries.push_back(listed(last, handle.provider->document.api));
+    out.push_back({.name = handle.name + "/" + asked, .api = handle.provider->document.api});
   };
-  for (const auto& [name, handle] : call.snapshot->models->handles()) {
-    if (!handle.usable(clock_.now()) || !handle.provider->kind) continue;
+  for (const auto& [name, handle] : models.handles()) {
+    if (!handle.usable(now) || !handle.provider->kind) continue;
     for (const auto& model : handle.provider->document.models) {
       const bool named = model.find_first_of("*?") == std::string::npos;
       if (named && !llm::model(handle.provider->kind->prices, model) && may(handle, model))
@@ -100,8 +94,17 @@ Result<Answer> ModelService::list(Call& call) const {
       if (may(handle, std::string(model))) add(handle, std::string(model));
     }
   }
+  return out;
+}
+
+Result<Answer> ModelService::list(Call& call) const {
+  std::optional<Access> own;
+  const auto models = models_for(access_of(call, own), *call.endpoint, *call.snapshot->models,
+                                 call.model->asks, clock_.now());
+  const std::string first = models.empty() ? "" : models.front().name,
+                    last = models.empty() ? "" : models.back().name;
   std::string data;
-  for (const std::string& entry : entries) data += (data.empty() ? "" : ",") + entry;
+  for (const OfferedModel& one : models) data += (data.empty() ? "" : ",") + listed(one.name, one.api);
   net::Reply reply{.status = 200, .content_type = "application/json"};
   reply.body = "{\"object\":\"list\",\"data\":[" + data +
                "],\"has_more\":false,\"first_id\":" + (first.empty() ? "null" : json::quote(first)) +

@@ -14,6 +14,14 @@
 
 namespace sallyport::gateway {
 
+struct OfferedModel {
+  std::string name;  ///< "provider/model"
+  std::string api;   ///< of its provider
+};
+/// What lists of models show, in order.
+std::vector<OfferedModel> models_for(Access& access, const Endpoint& endpoint, const ModelTable& models,
+                                     llm::Wire asks, SystemTime now);
+
 /// Threads: used from every shard; holds nothing that changes.
 class ModelService {
  public:

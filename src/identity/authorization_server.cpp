@@ -155,7 +155,7 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
 bool AuthorizationServer::is_ours(std::string_view resource) const {
   if (!resource.starts_with(public_url_)) return false;
   const auto path = resource.substr(public_url_.size());
-  if (path == "/mcp") return true;
+  if (path == "/mcp" || path == "/v1") return true;
   // Virtual servers have names of these letters. It goes into tokens and records.
   return path.starts_with("/mcp/") && path.size() > 5 && path.size() <= kPathBytes &&
          std::ranges::all_of(path.substr(5), [](char c) {

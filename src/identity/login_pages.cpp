@@ -122,6 +122,10 @@ std::string list_of(const std::vector<OfferedTool>& tools, bool only_reads) {
 }
 
 std::string what_it_can_do(const Offer& offer) {
+  if (offer.models)
+    return *offer.models == 0 ? "<p>No model at the moment.</p>\n"
+                              : fmt::format("<p>It can call {}, at your team's cost.</p>\n",
+                                            counted(*offer.models, "model", "models"));
   std::string out = list_of(offer.tools, false) + list_of(offer.tools, true);
   if (offer.tools.empty()) out += "<p>No tool at the moment.</p>\n";
   std::string more;
@@ -154,7 +158,8 @@ std::string password_form(const SignInPage& page) {
 
 net::Reply sign_in_page(const SignInPage& page, int status) {
   std::string body = fmt::format(
-      "<h1>Sign in</h1>\n<p><strong>{}</strong> wants to use tools in your name. Sign in to see which.</p>\n",
+      "<h1>Sign in</h1>\n<p><strong>{}</strong> wants to act in your name. Sign in to see what it asks "
+      "for.</p>\n",
       html(page.client));
   if (!page.problem.empty())
     body += fmt::format("<p class=\"bad\" role=\"alert\" id=\"problem\">{}</p>\n", html(page.problem));
@@ -171,7 +176,8 @@ net::Reply sign_in_page(const SignInPage& page, int status) {
 }
 
 net::Reply consent_page(const ConsentPage& page) {
-  std::string body = fmt::format("<h1>Let {} use tools in your name?</h1>\n", html(page.client));
+  std::string body = fmt::format("<h1>Let {} use {} in your name?</h1>\n", html(page.client),
+                                 page.offer.models ? "models" : "tools");
   body +=
       page.host.empty()
           ? "<p class=\"dim\">That is what the application calls itself; nobody has checked it.</p>\n"

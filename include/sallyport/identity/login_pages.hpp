@@ -2,6 +2,7 @@
 /// What people see when they log a client in: sign-in, consent, and what went wrong. Plain HTML without
 /// scripts.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ struct Offer {
   std::string title;  ///< of the endpoint
   std::vector<OfferedTool> tools{};
   std::size_t prompts = 0, resources = 0;
+  std::optional<std::size_t> models{};  ///< where the endpoint is that of model calls, which has nothing else
 };
 
 /// Somewhere else to sign in.
