@@ -91,8 +91,16 @@ llm::Target ModelAttempt::target() const {
 Result<void> ModelAttempt::compose() {
   const ModelHandle& handle = *place_.handle;
   for (const std::string* problem : {&provider_.problem, &handle.problem}) {
-    if (!problem->empty())
-      return fail(Code::unavailable, Blame::admin, "provider '" + provider_.document.name + "': " + *problem);
+    if (!problem->empty()) {
+      Error error{.code = Code::unavailable,
+                  .blame = Blame::admin,
+                  .what = "provider '" + provider_.document.name + "': " + *problem};
+      error.hint =
+          "The gateway cannot call this provider as it is configured. Its log says why, under call " +
+          call_.id + ".";
+      spdlog::error("call {}: {}", call_.id, error.what);
+      return Failure(std::move(error));
+    }
   }
   const bool counts = model_.operation == llm::Operation::count_tokens;
   if (counts && !same_)
@@ -126,6 +134,11 @@ Attempted ModelAttempt::failed(const Error& error) const {
     return {.status = 408, .answer = Failure(std::move(late))};
   }
   Error named = error;
+  if (place_.handle->is_brought && error.code == Code::forbidden)
+    named.hint =
+        "custom_host leads into a private network, which takes a grant of its own: {effect: allow, brings: "
+        "[\"" +
+        place_.handle->name + "/private_host\"]}.";
   named.what = place_.canonical + ": " + error.what;
   // The client did not send too much: the provider did.
   if (named.code == Code::too_large) named.code = Code::upstream_broken;

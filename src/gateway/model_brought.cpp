@@ -112,7 +112,8 @@ Result<std::shared_ptr<const ModelHandle>> handle_with(const ModelHandle& handle
     if (auto placed = place_provider(*entry); !placed)
       return client_error(Code::bad_request, "custom_host cannot be called: " + placed.error().what);
     if (entry->origin.url.scheme != "https" && !private_host)
-      return client_error(Code::bad_request, "custom_host has to begin with https://.");
+      return client_error(Code::bad_request,
+                          "custom_host has to begin with https://, unless private_host is granted as well.");
     out->provider = std::move(entry);
     out->credential_line = Secret();
     out->problem.clear();

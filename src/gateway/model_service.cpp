@@ -141,7 +141,7 @@ Result<ModelService::Plan> ModelService::plan(Call& call) const {
     if (!place) return Failure(place.error());
     auto target = planned_at(call, *step, std::move(*place));
     if (!target) return Failure(target.error());
-    target->wanted = wanted;
+    target->wanted = asked_as(step->target.empty() ? standard : step->target, wanted);
     target->brought = std::move(*brought);
     out.targets.push_back(std::move(*target));
   }

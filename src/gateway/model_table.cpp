@@ -100,6 +100,15 @@ std::pair<std::string_view, std::string_view> key_header(llm::Auth auth) {
   return {"Authorization", "Bearer"};
 }
 
+std::string asked_as(const llm::TargetRef& target, std::string_view model) {
+  std::string_view at = target.virtual_key.empty() ? target.provider : target.virtual_key;
+  if (at.starts_with('@')) at.remove_prefix(1);
+  std::string_view plain = model;
+  if (plain.starts_with('@')) plain.remove_prefix(1);
+  const bool said = at.empty() || (plain.starts_with(at) && plain.substr(at.size()).starts_with('/'));
+  return said ? std::string(model) : std::string(at) + "/" + std::string(model);
+}
+
 Failure unknown_model(std::string_view asked) {
   return client_error(Code::not_found,
                       "The model '" + mcp::escaped(asked) +
@@ -169,7 +178,7 @@ Result<std::shared_ptr<const llm::Route>> ModelTable::route(std::string_view nam
 
 Result<ModelPlace> ModelTable::locate(const llm::TargetRef& target, std::string_view model, llm::Wire client,
                                       SystemTime now) const {
-  const std::string_view asked = model;
+  const std::string asked = asked_as(target, model);
   if (model.starts_with('@')) model.remove_prefix(1);
   const auto slash = model.find('/');
   const std::string_view before =

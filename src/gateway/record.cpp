@@ -2,8 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include "model_call.hpp"
 #include "sallyport/json/document.hpp"
 #include "shard_state.hpp"
+#include "trace.hpp"
 
 namespace sallyport::gateway {
 namespace {
@@ -92,6 +94,12 @@ Task<Result<void>> intend(Call& call, std::string_view arguments, std::string_vi
   co_return Result<void>();
 }
 
+/// Clients of models read HTTP statuses where those of MCP read errors in a 200.
+int status_shown(const Error& error, const Call& call) {
+  return call.model ? llm::status_for(call.model->answers, wire_error_of(error, call))
+                    : show(error, call).http;
+}
+
 void record(const Call& call, const Result<Answer>& answer) {
   const std::string principal = call.principal_name(), grant = call.grant();
   const std::string actor = call.principal ? call.principal->actor : std::string();
@@ -109,6 +117,10 @@ void record(const Call& call, const Result<Answer>& answer) {
   } else if (!answer || !call.refusal.empty()) {
     const std::string reason =
         call.refusal.empty() && !answer ? std::string(name_of(answer.error().code)) : call.refusal;
+    // What strangers say of themselves is kept of nobody.
+    const std::string trace = !call.principal      ? std::string()
+                              : call.trace.empty() ? trace_of(call.exchange.request().headers)
+                                                   : call.trace;
     call.here.journal.refusal({.call = call.id,
                                .principal = principal,
                                .key_id = call.key_id,
@@ -118,10 +130,12 @@ void record(const Call& call, const Result<Answer>& answer) {
                                .target = call.target,
                                .reason = reason,
                                .rule = call.rule,
+                               .trace = trace,
+                               .metadata = call.metadata,
                                .client = call.exchange.peer().ip,
                                .actor = actor,
                                .grant = grant,
-                               .status = answer ? 200 : show(answer.error(), call).http,
+                               .status = answer ? 200 : status_shown(answer.error(), call),
                                .before_authentication = !call.principal});
   } else if (!std::holds_alternative<Accepted>(*answer) && !std::holds_alternative<RpcError>(*answer)) {
     // Strangers must not be able to fill the disk; a batch is recorded message by message.

@@ -222,6 +222,18 @@ std::string glob(std::string_view text) {
   return text.size() <= kPatternBytes ? "" : "is longer than 512 bytes";
 }
 
+std::string brings(std::string_view text) {
+  if (std::string wrong = glob(text); !wrong.empty()) return wrong;
+  constexpr std::array<std::string_view, 4> kFields{"custom_host", "private_host", "api_key",
+                                                    "forward_headers"};
+  const auto slash = text.rfind('/');
+  const std::string_view field = text.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  if (field.find_first_of("*?") != std::string_view::npos ||
+      std::ranges::find(kFields, field) != kFields.end())
+    return "";
+  return fmt::format("must be PROVIDER/FIELD, with one of {} as FIELD", fmt::join(kFields, ", "));
+}
+
 std::string model(std::string_view text) {
   const bool good = !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) {
     return c > 0x20 && c < 0x7f && c != '*' && c != '?';

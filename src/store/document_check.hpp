@@ -24,6 +24,7 @@ std::string scheme(std::string_view text);   ///< "" or a token
 std::string glob(std::string_view text);     ///< over an upstream's own names
 std::string model(std::string_view text);    ///< a model as clients or providers name it
 std::string exact(std::string_view text);    ///< one of an upstream's own names
+std::string brings(std::string_view text);   ///< glob over PROVIDER/FIELD, or over FIELD
 std::string target(std::string_view text);   ///< glob over SERVER/NAME
 std::string subject(std::string_view text);  ///< team:x, agent:x, user:x, role:x, claim:n=x, environment:x, *
 std::string owner(std::string_view text);    ///< team:x, user:x, agent:x

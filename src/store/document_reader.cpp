@@ -296,7 +296,7 @@ PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
   out.servers = fields.texts("servers", check::glob);
   out.virtual_servers = fields.texts("virtual_servers", check::glob);
   out.models = fields.texts("models", check::glob);
-  out.brings = fields.texts("brings", check::glob);
+  out.brings = fields.texts("brings", check::brings);
   out.scopes = fields.texts("scopes", check::scope);
   out.when = fields.checked("when", check::expression);
   if (const Node* when = fields.take("when")) note_place(*when, out);

@@ -137,6 +137,8 @@ void ChainWriter::refusal(const Refusal& refusal) {
   add_text(buffer_, "rule", refusal.rule);
   add_number(buffer_, "status", refusal.status);
   add_text(buffer_, "client", refusal.client);
+  add_text(buffer_, "trace", refusal.trace);
+  add_raw(buffer_, "metadata", refusal.metadata);
   end_record();
 }
 

@@ -214,6 +214,8 @@ rules: [{effect: allow, models: ["openai/*"]}]
         rig.chat(kChat, R"(x-portkey-config: {"provider":"@anthropic",)" + field + "}\r\n");
     const Response missing = rig.chat(kChat, R"(x-portkey-config: {"provider":"@nobody",)" + field + "}\r\n");
     CHECK(hidden.status == missing.status);
-    CHECK(hidden.body == missing.body);
+    std::string swapped = missing.body;
+    if (const auto at = swapped.find("nobody"); at != std::string::npos) swapped.replace(at, 6, "anthropic");
+    CHECK(hidden.body == swapped);
   }
 }

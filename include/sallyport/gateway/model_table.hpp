@@ -68,6 +68,9 @@ Result<void> place_provider(ProviderEntry& entry);
 /// How a kind of provider takes its key: header and scheme, which may be empty.
 std::pair<std::string_view, std::string_view> key_header(llm::Auth auth);
 
+/// A model as its client named it, the provider or virtual key included wherever that stood.
+std::string asked_as(const llm::TargetRef& target, std::string_view model);
+
 /// One answer for what does not exist and what its asker may not use.
 Failure unknown_model(std::string_view asked);
 

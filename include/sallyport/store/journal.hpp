@@ -58,8 +58,10 @@ struct Outcome {
 /// A request that was refused before an intent: one record, no outcome.
 struct Refusal {
   std::string_view call{}, principal{}, key_id{}, endpoint{}, era{}, method{}, target{};
-  std::string_view reason{};  ///< name_of(Code) or a framing reason
-  std::string_view rule{};    ///< of a policy decision
+  std::string_view reason{};    ///< name_of(Code) or a framing reason
+  std::string_view rule{};      ///< of a policy decision
+  std::string_view trace{};     ///< that its client counts it to
+  std::string_view metadata{};  ///< raw JSON object: what the client says of it
   std::string_view client{}, actor{}, grant{};
   int status = 0;
   bool before_authentication =
