@@ -2,7 +2,6 @@
 
 #include "access.hpp"
 #include "model_service.hpp"
-
 #include "sallyport/json/document.hpp"
 
 namespace sallyport::gateway {
@@ -31,15 +30,15 @@ std::size_t count(Access& access, const Endpoint& endpoint, policy::Object objec
 /// For somebody who has signed in here. nullopt: there is no such endpoint, or the person may not enter it.
 std::optional<identity::Offer> offer_to(Call& call, policy::Principal who, std::string_view path,
                                         SystemTime now) {
-  const bool of_models = path == "/v1";
-  if (of_models && call.snapshot->models->handles().empty()) return std::nullopt;
-  const Endpoint* const endpoint = call.snapshot->endpoint(of_models ? "/mcp" : path);
-  if (!endpoint) return std::nullopt;
   Access access(call.snapshot, std::make_shared<const policy::Principal>(std::move(who)));
-  if (of_models)
+  if (const Endpoint& models = call.snapshot->model_calls; path == models.path) {
+    if (call.snapshot->models->handles().empty()) return std::nullopt;
     return identity::Offer{
         .title = "Models",
-        .models = models_for(access, *endpoint, *call.snapshot->models, llm::Wire::chat, now).size()};
+        .models = models_for(access, models, *call.snapshot->models, llm::Wire::chat, now).size()};
+  }
+  const Endpoint* const endpoint = call.snapshot->endpoint(path);
+  if (!endpoint) return std::nullopt;
   if (!access.enters(*endpoint).allowed()) return std::nullopt;
   identity::Offer out{.title = endpoint->title};
   for (const auto& item : endpoint->tools.items)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "sallyport/identity/endpoint_path.hpp"
 #include "sallyport/json/list.hpp"
 
 namespace sallyport::gateway {
@@ -14,18 +15,6 @@ constexpr std::string_view kWellKnown = "/.well-known/oauth-protected-resource";
 constexpr std::string_view kServers[] = {"/.well-known/oauth-authorization-server",
                                          "/.well-known/openid-configuration"};
 
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
-
-bool is_endpoint(std::string_view path) {
-  constexpr std::string_view kPrefix = "/mcp/";
-  return path == "/mcp" || path == "/v1" ||
-         (path.starts_with(kPrefix) && is_name(path.substr(kPrefix.size())));
-}
-
 /// The endpoint whose metadata a path asks for: between host and path as RFC 9728 has it, behind the path as
 /// some clients try it, or none, which means everything.
 std::optional<std::string_view> resource_of(std::string_view path, std::string_view well_known) {
@@ -34,7 +23,7 @@ std::optional<std::string_view> resource_of(std::string_view path, std::string_v
   if (path.ends_with(well_known) && path.size() > well_known.size())
     out = path.substr(0, path.size() - well_known.size());
   if (out && (out->empty() || *out == "/")) out = "/mcp";
-  return out && is_endpoint(*out) ? out : std::nullopt;
+  return out && identity::is_endpoint_path(*out) ? out : std::nullopt;
 }
 
 }  // namespace
@@ -89,7 +78,8 @@ std::string challenge(const Snapshot& snapshot, const std::string& endpoint_path
   std::string out = "Bearer realm=\"sallyport\"";
   if (!error.empty()) out.append(", error=\"").append(error).append("\"");
   if (snapshot.issuers->empty()) return out;
-  const std::string_view path = is_endpoint(endpoint_path) ? std::string_view(endpoint_path) : "/mcp";
+  const std::string_view path =
+      identity::is_endpoint_path(endpoint_path) ? std::string_view(endpoint_path) : "/mcp";
   out.append(", resource_metadata=\"")
       .append(snapshot.public_url)
       .append(kWellKnown)

@@ -98,7 +98,6 @@ Result<void> ModelAttempt::compose() {
       error.hint =
           "The gateway cannot call this provider as it is configured. Its log says why, under call " +
           call_.id + ".";
-      spdlog::error("call {}: {}", call_.id, error.what);
       return Failure(std::move(error));
     }
   }
@@ -134,7 +133,7 @@ Attempted ModelAttempt::failed(const Error& error) const {
     return {.status = 408, .answer = Failure(std::move(late))};
   }
   Error named = error;
-  if (place_.handle->is_brought && error.code == Code::forbidden)
+  if (place_.handle->brings_host && !provider_.document.allow_private && error.code == Code::forbidden)
     named.hint =
         "custom_host leads into a private network, which takes a grant of its own: {effect: allow, brings: "
         "[\"" +
@@ -194,7 +193,7 @@ Task<Attempted> ModelAttempt::read(net::ClientResponse response) {
   timer_.clear();
   if (status < 200 || status >= 300) {
     llm::WireError error = llm::read_error(wire_, status, *body);
-    if (status == 401 && !place_.handle->is_brought) {
+    if (status == 401 && !place_.handle->brings_host && !place_.handle->brings_key) {
       // Ours was refused, not the client's, who must neither log in again nor read what is said of it.
       spdlog::error("provider '{}' refuses its credential", provider_.document.name);
       error = {.status = 502,

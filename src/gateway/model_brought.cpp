@@ -96,7 +96,8 @@ Result<std::shared_ptr<const ModelHandle>> handle_with(const ModelHandle& handle
   auto out = std::make_shared<ModelHandle>(handle);
   if (!handle.provider->kind) return out;  // it cannot be called anyhow, and says why
   out->forwarded = brought.forward_headers;
-  out->is_brought = brought.custom_host || brought.api_key;
+  out->brings_host = brought.custom_host.has_value();
+  out->brings_key = brought.api_key.has_value();
   if (brought.custom_host) {
     auto entry = std::make_shared<ProviderEntry>(*handle.provider);
     // What the document says is meant for the provider's own host.

@@ -41,7 +41,6 @@ struct ModelCall {
   std::optional<std::int64_t> cost{};  ///< picodollars
   std::vector<std::string> dropped{};  ///< fields that the provider has no place for
   bool streamed = false;               ///< the answer has begun as a stream
-  bool secretive = false;              ///< it brought a key: no payload is kept
   bool late = false;                   ///< the time that the request gave it was over
   bool failed = false;                 ///< the provider said that it failed
   std::size_t sent_bytes = 0;          ///< of that stream

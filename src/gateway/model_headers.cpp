@@ -71,6 +71,11 @@ bool begins_with_one(std::string_view name, const auto& prefixes) {
   return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+/// Of a client's headers (names in lower case) those that are ours, secret, or of its connection.
+bool stays_here(std::string_view name) {
+  return std::ranges::find(kNotSent, name) != kNotSent.end() || begins_with_one(name, kPrefixesNotSent);
+}
+
 void add_line(std::string& out, std::string_view name, std::string_view value) {
   // False for what frames a message: that is not ours to pass on.
   (void)net::append_header(out, name, value);
@@ -82,8 +87,7 @@ bool may_be_forwarded(std::string_view name) {
   constexpr std::array<std::string_view, 3> kTraces{"baggage", "traceparent", "tracestate"};
   if (std::ranges::find(kTraces, name) != kTraces.end()) return true;
   std::string line;
-  return std::ranges::find(kNotSent, name) == kNotSent.end() && !begins_with_one(name, kPrefixesNotSent) &&
-         net::append_header(line, name, "x");
+  return !stays_here(name) && net::append_header(line, name, "x");
 }
 
 std::string provider_headers(const ModelHandle& handle, const net::Headers& client, bool relayed) {
@@ -101,8 +105,7 @@ std::string provider_headers(const ModelHandle& handle, const net::Headers& clie
   const auto travels = [&](std::string_view name) {
     if (name == credential || configured(name)) return false;
     return std::ranges::find(handle.forwarded, name) != handle.forwarded.end() ||
-           (relayed && std::ranges::find(kNotSent, name) == kNotSent.end() &&
-            !begins_with_one(name, kPrefixesNotSent));
+           (relayed && !stays_here(name));
   };
   if (relayed || !handle.forwarded.empty()) {
     for (const net::Header& line : client.lines)

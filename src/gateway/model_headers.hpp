@@ -11,8 +11,8 @@
 namespace sallyport::gateway {
 
 /// The lines of a request to a provider. Of the client's own headers those that the handle forwards, and
-/// where it speaks the provider's wire
-/// (`relayed`) all but what is meant for us, what is a credential and what belongs to a connection.
+/// where it speaks the provider's wire (`relayed`) all but what is meant for us, what is a credential and
+/// what belongs to a connection.
 std::string provider_headers(const ModelHandle& handle, const net::Headers& client, bool relayed);
 /// Whether a request may have this header (in lower case) forwarded: not what is meant for us, holds a
 /// credential or belongs to a connection.

@@ -1,5 +1,7 @@
 #include "model_service.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "access.hpp"
@@ -99,10 +101,12 @@ Task<Result<Answer>> ModelService::perform(Call& call) const {
   call.target = first.canonical;
   // Whoever answers in the end: no more is kept than each of them allows.
   call.capture = capture_of(store::Capture::full);
+  // An answer that repeats a key that was brought must not bring it into the record.
   for (const Planned& target : planned->targets)
-    call.capture = std::min(call.capture, capture_of(target.place.handle->provider->document.capture));
-  const auto debug = request.headers.find("x-portkey-debug");
-  if (model.secretive || (debug && *debug == "false")) call.capture = std::min(call.capture, 1);
+    call.capture = std::min({call.capture, capture_of(target.place.handle->provider->document.capture),
+                             target.brought.api_key ? 1 : call.capture});
+  if (const auto debug = request.headers.find("x-portkey-debug"); debug && *debug == "false")
+    call.capture = std::min(call.capture, 1);
   if (auto written = co_await intend(call, planned->targets.front().body.raw(), {}); !written)
     co_return Failure(written.error());
   co_return co_await walk(call, *planned);
@@ -136,12 +140,12 @@ Result<ModelService::Plan> ModelService::plan(Call& call) const {
     auto brought = brought_along(*step, call.exchange.request().headers);
     if (!brought) return Failure(brought.error());
     const std::string& wanted = step->model.empty() ? model.envelope.model : step->model;
-    auto place = call.snapshot->models->locate(step->target.empty() ? standard : step->target, wanted,
-                                               model.asks, clock_.now());
+    const llm::TargetRef& at = step->target.empty() ? standard : step->target;
+    auto place = call.snapshot->models->locate(at, wanted, model.asks, clock_.now());
     if (!place) return Failure(place.error());
     auto target = planned_at(call, *step, std::move(*place));
     if (!target) return Failure(target.error());
-    target->wanted = asked_as(step->target.empty() ? standard : step->target, wanted);
+    target->wanted = asked_as(at, wanted);
     target->brought = std::move(*brought);
     out.targets.push_back(std::move(*target));
   }
@@ -190,6 +194,7 @@ Result<void> ModelService::authorize(Call& call, Plan& plan) const {
       call.refusal = "denied";
       return refuse(denial->read_args ? Verdict::refused : Verdict::unseen);
     }
+    if (target.brought.empty()) continue;
     if (auto granted = grant(call, target); !granted) return granted;
   }
   call.rule = rule;
@@ -245,8 +250,6 @@ Result<void> ModelService::take_along(Call& call, Plan& plan) {
     target.own = std::move(*own);
     target.place.handle = target.own.get();
     record += (record.empty() ? "{" : ",") + json::quote(target.step->path) + ":" + target.brought.record();
-    // An answer that repeats a key must not bring it into the record.
-    if (target.brought.api_key) call.model->secretive = true;
   }
   if (!record.empty()) record += "}";
   return {};
@@ -314,6 +317,9 @@ Task<Result<Answer>> ModelService::walk(Call& call, const Plan& plan) const {
     const llm::Walk::Next next = walk.after(done.status, done.wait);
     model.retries = walk.retries();
     if (next.kind == llm::Walk::Next::Kind::give_up) co_return std::move(done.answer);
+    // The call goes on, but somebody has to mend what is configured.
+    if (!done.answer && done.answer.error().blame == Blame::admin)
+      spdlog::warn("call {}: {}", call.id, done.answer.error().what);
     if (next.wait.count() > 0 && !co_await rest(call.here.shard, next.wait, call.cancel))
       co_return fail(Code::cancelled, Blame::client, "the client left between two attempts");
     step = next.step;

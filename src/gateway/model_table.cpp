@@ -178,8 +178,9 @@ Result<std::shared_ptr<const llm::Route>> ModelTable::route(std::string_view nam
 
 Result<ModelPlace> ModelTable::locate(const llm::TargetRef& target, std::string_view model, llm::Wire client,
                                       SystemTime now) const {
-  const std::string asked = asked_as(target, model);
-  if (model.starts_with('@')) model.remove_prefix(1);
+  const auto unknown = [&target, model] { return unknown_model(asked_as(target, model)); };
+  const bool has_at = model.starts_with('@');
+  if (has_at) model.remove_prefix(1);
   const auto slash = model.find('/');
   const std::string_view before =
       slash == std::string_view::npos ? std::string_view() : model.substr(0, slash);
@@ -192,18 +193,16 @@ Result<ModelPlace> ModelTable::locate(const llm::TargetRef& target, std::string_
     if (!at ||
         (!target.virtual_key.empty() &&
          (!at->is_virtual || (!target.provider.empty() && at->provider->document.name != target.provider))))
-      return unknown_model(asked);
+      return unknown();
     // What stands before the model may repeat the target, and is part of the model's name where it does not.
     if (named != at) named = nullptr;
   }
-  if (!at)
-    return asked.starts_with('@') ? Result<ModelPlace>(unknown_model(asked)) : search(model, client, now);
+  if (!at) return has_at ? Result<ModelPlace>(unknown()) : search(model, client, now);
   if (named) model.remove_prefix(slash + 1);
-  if (model.empty() || !at->usable(now)) return unknown_model(asked);
+  if (model.empty() || !at->usable(now)) return unknown();
   ModelPlace place = place_at(*at, model);
-  if (at->provider->kind && at->provider->kind->azure && !is_deployment(place.model))
-    return unknown_model(asked);
-  if (!at->serves(place.model)) return unknown_model(asked);
+  if (at->provider->kind && at->provider->kind->azure && !is_deployment(place.model)) return unknown();
+  if (!at->serves(place.model)) return unknown();
   return place;
 }
 

@@ -39,6 +39,12 @@ std::string_view payload_of(const Call& call, const Result<Answer>& answer) {
   return reply ? std::string_view(reply->body) : std::string_view();
 }
 
+/// Clients of models read HTTP statuses where those of MCP read errors in a 200.
+int status_shown(const Error& error, const Call& call) {
+  return call.model ? llm::status_for(call.model->answers, wire_error_of(error, call))
+                    : show(error, call).http;
+}
+
 }  // namespace
 
 std::int64_t micros_since(SteadyTime start) {
@@ -92,12 +98,6 @@ Task<Result<void>> intend(Call& call, std::string_view arguments, std::string_vi
   }
   call.intent_written = true;
   co_return Result<void>();
-}
-
-/// Clients of models read HTTP statuses where those of MCP read errors in a 200.
-int status_shown(const Error& error, const Call& call) {
-  return call.model ? llm::status_for(call.model->answers, wire_error_of(error, call))
-                    : show(error, call).http;
 }
 
 void record(const Call& call, const Result<Answer>& answer) {

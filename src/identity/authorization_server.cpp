@@ -12,6 +12,7 @@
 #include "provider_endpoints.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/crypto.hpp"
+#include "sallyport/identity/endpoint_path.hpp"
 #include "sallyport/identity/password.hpp"
 #include "sallyport/identity/token_bounds.hpp"
 #include "sallyport/json/list.hpp"
@@ -23,7 +24,6 @@
 namespace sallyport::identity {
 namespace {
 
-constexpr std::size_t kPathBytes = 256;  // of the URL of an endpoint
 constexpr std::string_view kRequest = "oauth-request";
 
 bool is_challenge(std::string_view text) {
@@ -153,14 +153,7 @@ Task<net::Reply> AuthorizationServer::answer(LoginRequest request) {
 }
 
 bool AuthorizationServer::is_ours(std::string_view resource) const {
-  if (!resource.starts_with(public_url_)) return false;
-  const auto path = resource.substr(public_url_.size());
-  if (path == "/mcp" || path == "/v1") return true;
-  // Virtual servers have names of these letters. It goes into tokens and records.
-  return path.starts_with("/mcp/") && path.size() > 5 && path.size() <= kPathBytes &&
-         std::ranges::all_of(path.substr(5), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
+  return resource.starts_with(public_url_) && is_endpoint_path(resource.substr(public_url_.size()));
 }
 
 Task<Result<OauthClient>> AuthorizationServer::client_of(LoginRequest& request, std::string_view id) {

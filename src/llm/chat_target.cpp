@@ -278,11 +278,7 @@ class ChatBody {
   void write_limits() {
     if (const auto most = r_.max_output())
       body_.add_number(r_.target().old_limit ? "max_tokens" : "max_completion_tokens", *most);
-    const bool free = r_.target().sampling;
-    if (!request_.temperature.empty())
-      free ? body_.add("temperature", request_.temperature) : r_.drop(Wish::temperature);
-    if (!request_.top_p.empty()) free ? body_.add("top_p", request_.top_p) : r_.drop(Wish::top_p);
-    if (!request_.top_k.empty()) r_.drop(Wish::top_k);
+    r_.write_openai_sampling(body_);
     if (request_.stop.empty()) return;
     ArrayWriter stops;
     for (const auto& stop : request_.stop) stops.add_text(stop);

@@ -228,11 +228,7 @@ class ResponsesBody {
       if (*most < kLeastOutput) r_.drop(Wish::max_output);
       body_.add_number("max_output_tokens", std::max(*most, kLeastOutput));
     }
-    const bool free = r_.target().sampling;
-    if (!request_.temperature.empty())
-      free ? body_.add("temperature", request_.temperature) : r_.drop(Wish::temperature);
-    if (!request_.top_p.empty()) free ? body_.add("top_p", request_.top_p) : r_.drop(Wish::top_p);
-    if (!request_.top_k.empty()) r_.drop(Wish::top_k);
+    r_.write_openai_sampling(body_);
     if (!request_.stop.empty()) r_.refuse(Wish::stop);
   }
 

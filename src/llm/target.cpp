@@ -82,6 +82,17 @@ std::optional<std::int64_t> Rendering::max_output() const {
   return std::min(*request_.max_output, target_.max_output);
 }
 
+void Rendering::write_openai_sampling(json::ObjectWriter& body) {
+  const auto write = [&](const char* key, const std::string& value, Wish wish) {
+    if (value.empty()) return;
+    if (target_.sampling) return body.add(key, value);
+    drop(wish);
+  };
+  write("temperature", request_.temperature, Wish::temperature);
+  write("top_p", request_.top_p, Wish::top_p);
+  if (!request_.top_k.empty()) drop(Wish::top_k);
+}
+
 void Rendering::copy_openai_fields(json::ObjectWriter& body) const {
   for (const auto& field : request_.fields) {
     if (field.weight == Field::Weight::openai && field.name != "store") body.add(field.name, field.raw);

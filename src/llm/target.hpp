@@ -48,6 +48,8 @@ class Rendering {
 
   /// The limit to ask for, at most what the model can put out; nullopt: none was asked for.
   std::optional<std::int64_t> max_output() const;
+  /// temperature, top_p and top_k on both of OpenAI's wires: what the target takes of them.
+  void write_openai_sampling(json::ObjectWriter& body);
   /// Members with the same name on both of OpenAI's wires.
   void copy_openai_fields(json::ObjectWriter& body) const;
   /// Why a thought cannot go along: it is another wire's. Counts it as dropped.

@@ -1,6 +1,5 @@
 #include "sallyport/mcp/sse.hpp"
 
-#include <algorithm>
 #include <charconv>
 #include <memory>
 
@@ -32,6 +31,8 @@ SseReader::SseReader(std::size_t max_event) : max_event_(max_event) {}
 
 Result<std::vector<SseEvent>> SseReader::feed(std::string_view bytes) {
   std::vector<SseEvent> out;
+  // Most streams end their lines with LF alone, and that is found many bytes at a time.
+  const bool has_cr = bytes.find('\r') != std::string_view::npos;
   while (!dead_ && !bytes.empty()) {
     if (after_cr_) {
       after_cr_ = false;
@@ -40,8 +41,7 @@ Result<std::vector<SseEvent>> SseReader::feed(std::string_view bytes) {
         continue;
       }
     }
-    const std::size_t feed = bytes.find('\n');
-    const std::size_t end = std::min(bytes.substr(0, feed).find('\r'), feed);
+    const std::size_t end = has_cr ? bytes.find_first_of("\r\n") : bytes.find('\n');
     const bool complete = end != std::string_view::npos;
     const std::string_view piece = bytes.substr(0, end);
     size_ += piece.size() + (complete ? 1 : 0);

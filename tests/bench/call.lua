@@ -25,10 +25,4 @@ end
 wrk.body = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"' .. tool ..
   '","arguments":{"text":"the quick brown fox jumps over the lazy dog"}' .. meta .. '}}'
 
--- Machine-readable: requests, failures, duration (us), p50 and p99 (us).
-done = function(summary, latency)
-  local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-  io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, failed, summary.duration,
-    latency:percentile(50), latency:percentile(99)))
-end
+dofile("tests/bench/result.lua")

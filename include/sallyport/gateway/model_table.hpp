@@ -42,7 +42,8 @@ struct ModelHandle {
   Secret credential_line{};              ///< "Authorization: Bearer ...\r\n", or empty
   std::string problem{};                 ///< why its credential cannot be had; empty: it can
   bool is_virtual = false;               ///< a VirtualKey
-  bool is_brought = false;               ///< the request brought its host or its key
+  bool brings_host = false;              ///< the request brought it
+  bool brings_key = false;               ///< likewise
   std::vector<std::string> forwarded{};  ///< names, in lower case, of headers that go along whatever the wire
   std::vector<std::string> models{};     ///< globs, besides the provider's own; empty: all
   std::optional<SystemTime> expires{};   ///< of a virtual key
