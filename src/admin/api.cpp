@@ -255,9 +255,10 @@ Result<std::unique_ptr<Api>> Api::create(Operations& operations, store::Registry
 Result<void> Api::reload() {
   const auto keys = impl_->registry.keys();
   if (!keys) return std::unexpected(keys.error());
-  const auto documents = impl_->registry.documents();
-  if (!documents) return std::unexpected(documents.error());
-  auto table = identity::KeyTable::build(*keys, identity::Directory(*documents));
+  // Whether its agent is disabled is all that a key of an administrator depends on.
+  const auto agents = impl_->registry.documents("Agent");
+  if (!agents) return std::unexpected(agents.error());
+  auto table = identity::KeyTable::build(*keys, identity::Directory(*agents));
   const std::lock_guard lock(impl_->mutex);
   impl_->keys = std::move(table);
   return {};

@@ -94,6 +94,9 @@ Result<std::shared_ptr<const gateway::Snapshot>> snapshot_of(DecisionBasis basis
     entry.pins = std::make_shared<const gateway::Pins>(own);
     parts.servers.push_back(std::move(entry));
   }
+  auto rules = gateway::take_policies(basis.documents, parts.environment);
+  if (!rules) return Failure(rules.error());
+  parts.rules = std::move(*rules);
   parts.models = gateway::model_table_of(basis.documents, {});
   parts.documents = std::move(basis.documents);
   return gateway::build_snapshot(std::move(parts));

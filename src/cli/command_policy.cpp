@@ -91,13 +91,17 @@ Result<gateway::WhyAnswer> decide(const store::PolicyCase& one, const std::strin
   if (!catalogue) return std::unexpected(catalogue.error());
   auto config = std::make_shared<gateway::ServerConfig>();
   config->document.name = server;
-  gateway::SnapshotParts parts{
-      .environment = environment, .documents = std::move(documents), .keys = {}, .servers = {}};
+  auto rules = gateway::take_policies(documents, environment);
+  if (!rules) return std::unexpected(rules.error());
+  gateway::SnapshotParts parts{.environment = environment,
+                               .documents = std::move(documents),
+                               .rules = std::move(*rules),
+                               .keys = {},
+                               .servers = {}};
   parts.servers.push_back(
       {.config = std::move(config), .upstream = nullptr, .catalogue = std::move(*catalogue)});
-  auto snapshot = gateway::build_snapshot(std::move(parts));
-  if (!snapshot) return std::unexpected(snapshot.error());
-  return gateway::why(*snapshot, std::make_shared<const policy::Principal>(std::move(*principal)),
+  return gateway::why(gateway::build_snapshot(std::move(parts)),
+                      std::make_shared<const policy::Principal>(std::move(*principal)),
                       {.object = one.kind == "prompt"     ? policy::Object::prompt
                                  : one.kind == "resource" ? policy::Object::resource
                                                           : policy::Object::tool,

@@ -8,6 +8,7 @@
 #include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/names.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "settling.hpp"
 
 namespace sallyport::gateway {
@@ -83,6 +84,8 @@ Result<void> Control::reload() {
 
   auto pins = load_pins();
   if (!pins) return Failure(pins.error());
+  auto rules = take_policies(*documents, place_.environment);
+  if (!rules) return Failure(rules.error());
 
   auto next_issuers = resolve_issuers(*documents);
   auto next_own = resolve_own();
@@ -90,23 +93,14 @@ Result<void> Control::reload() {
   auto next_models = resolve_models(*documents);
   auto previous = std::exchange(managed_, std::move(next));
   auto old_issuers = std::exchange(issuers_, std::move(next_issuers));
-  auto old_own = std::exchange(own_, std::move(*next_own));
-  auto old_models = std::exchange(models_, std::move(next_models));
-  auto old_pins = std::exchange(pins_, std::move(*pins));
-  auto old_documents = std::exchange(documents_, std::move(*documents));
-  auto old_keys = std::exchange(keys_, std::move(*keys));
-  const auto old_generation = std::exchange(generation_, *generation);
-  if (auto published = publish(); !published) {
-    managed_ = std::move(previous);
-    issuers_ = std::move(old_issuers);
-    own_ = std::move(old_own);
-    models_ = std::move(old_models);
-    pins_ = std::move(old_pins);
-    documents_ = std::move(old_documents);
-    keys_ = std::move(old_keys);
-    generation_ = old_generation;
-    return published;
-  }
+  own_ = std::move(*next_own);
+  models_ = std::move(next_models);
+  pins_ = std::move(*pins);
+  documents_ = std::move(*documents);
+  rules_ = std::move(*rules);
+  keys_ = std::move(*keys);
+  generation_ = *generation;
+  publish();
   for (const auto& [name, managed] : previous) {
     const auto it = managed_.find(name);
     if (it == managed_.end() || it->second != managed) end(managed);
@@ -124,6 +118,8 @@ Result<void> Control::reload() {
       spawn(refresh_loop(this, managed));
     });
   }
+  // Reading thousands of rules takes several times the memory that they keep.
+  net::HeldBytes::let_go();
   return {};
 }
 
@@ -158,11 +154,12 @@ Task<> Control::close(Control* self, std::shared_ptr<Managed> managed, net::Shar
   done->set_value();
 }
 
-Result<void> Control::publish() {
+void Control::publish() {
   SnapshotParts parts{.generation = generation_,
                       .environment = place_.environment,
                       .public_url = place_.public_url,
                       .documents = documents_,
+                      .rules = rules_,
                       .keys = keys_,
                       .servers = {},
                       .issuers = issuers_,
@@ -176,20 +173,19 @@ Result<void> Control::publish() {
                              .awaited = managed->awaited,
                              .pins = pins == pins_.end() ? nullptr : pins->second});
   }
-  auto snapshot = build_snapshot(std::move(parts));
-  if (!snapshot) return Failure(snapshot.error());
-  for (const auto& [path, endpoint] : (*snapshot)->endpoints) {
+  const auto snapshot = build_snapshot(std::move(parts));
+  for (const auto& [path, endpoint] : snapshot->endpoints) {
     for (const auto& problem : endpoint->problems) spdlog::warn("{}: {}", path, problem);
   }
   {
     const std::lock_guard lock(status_mutex_);
     visible_ = managed_;
     visible_issuers_ = issuers_;
-    published_ = *snapshot;
+    published_ = snapshot;
   }
   net::on_all_shards(shards_, [&](net::Shard& shard) {
     // Each shard counts references on its own copy of the handle, so that requests share no cache line.
-    auto holder = std::make_shared<std::shared_ptr<const Snapshot>>(*snapshot);
+    auto holder = std::make_shared<std::shared_ptr<const Snapshot>>(snapshot);
     states_[static_cast<std::size_t>(shard.index())]->swap(
         std::shared_ptr<const Snapshot>(holder, holder->get()));
   });
@@ -197,7 +193,6 @@ Result<void> Control::publish() {
   net::on_all_shards(shards_, [&](net::Shard& shard) {
     states_[static_cast<std::size_t>(shard.index())]->feed->snapshot_changed();
   });
-  return {};
 }
 
 Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched) {
@@ -209,10 +204,9 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
   const bool same = managed->catalogue && known.tools == fetched.tools && known.prompts == fetched.prompts &&
                     known.resources == fetched.resources && known.templates == fetched.templates &&
                     known.server_info == fetched.server_info;
-  const auto republish = [&]() -> Result<bool> {
-    if (!was_awaited) return false;
-    if (auto published = publish(); !published) return Failure(published.error());
-    return true;
+  const auto republish = [&] {
+    if (was_awaited) publish();
+    return was_awaited;
   };
   if (same && managed->recorded) return republish();
   const bool first = managed->contacted == 0;
@@ -232,7 +226,7 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
   for (const auto& line : (*catalogue)->dropped)
     spdlog::warn("server {}: left out: {}", fetched.server, line);
   managed->catalogue = std::move(*catalogue);
-  if (auto published = publish(); !published) return Failure(published.error());
+  publish();
   const auto count = [](const auto& list) { return std::to_string(list.size()); };
   const Catalogue& now = *managed->catalogue;
   note("catalogue", "\"server\":" + json::quote(fetched.server) + ",\"tools\":" + count(now.tools) +
@@ -246,7 +240,7 @@ Result<bool> Control::accept(const std::shared_ptr<Managed>& managed, store::Sto
 }
 
 void Control::no_longer_awaited(const std::shared_ptr<Managed>& managed) {
-  if (std::exchange(managed->awaited, false) && !stopping_) (void)publish();
+  if (std::exchange(managed->awaited, false) && !stopping_) publish();
 }
 
 Task<> Control::refresh_loop(Control* self, std::shared_ptr<Managed> managed) {

@@ -89,7 +89,7 @@ class Control {
   void end_issuers();
   static Task<> close(Control* self, std::shared_ptr<Managed> managed, net::Shard* here,
                       std::shared_ptr<std::promise<void>> done);
-  Result<void> publish();
+  void publish();
   /// True when it differs from what was known.
   Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);
   Result<std::map<std::string, std::shared_ptr<const Pins>>> load_pins();
@@ -113,7 +113,8 @@ class Control {
   const Clock& clock_;
   const Place place_;
 
-  std::vector<store::AnyDocument> documents_;
+  std::vector<store::AnyDocument> documents_;  // but for policies, which are in rules_
+  std::shared_ptr<const policy::RuleSet> rules_;
   std::vector<store::ApiKey> keys_;
   std::int64_t generation_ = 0;
   std::map<std::string, std::shared_ptr<Managed>> managed_;

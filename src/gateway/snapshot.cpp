@@ -305,29 +305,41 @@ std::vector<std::string> everywhere(const std::vector<std::string>& models) {
 
 }  // namespace
 
-policy::Policy policy_of(const store::PolicyDocument& document) {
-  policy::Policy out{.name = document.name,
-                     .subjects = document.subjects,
-                     .environments = document.environments,
+policy::Policy policy_of(store::PolicyDocument document) {
+  policy::Policy out{.name = std::move(document.name),
+                     .subjects = std::move(document.subjects),
+                     .environments = std::move(document.environments),
                      .rules = {}};
-  for (const auto& rule : document.rules) {
+  out.rules.reserve(document.rules.size());
+  for (auto& rule : document.rules) {
     out.rules.push_back({.effect = rule.allow ? policy::Effect::allow : policy::Effect::deny,
-                         .tools = rule.tools,
-                         .prompts = rule.prompts,
-                         .resources = rule.resources,
-                         .servers = rule.servers,
-                         .virtual_servers = rule.virtual_servers,
+                         .tools = std::move(rule.tools),
+                         .prompts = std::move(rule.prompts),
+                         .resources = std::move(rule.resources),
+                         .servers = std::move(rule.servers),
+                         .virtual_servers = std::move(rule.virtual_servers),
                          .models = everywhere(rule.models),
                          .brings = everywhere(rule.brings),
-                         .scopes = rule.scopes,
-                         .when = rule.when,
+                         .scopes = std::move(rule.scopes),
+                         .when = std::move(rule.when),
                          .when_line = rule.when_line,
                          .when_column = rule.when_column});
   }
   return out;
 }
 
-Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
+Result<std::shared_ptr<const policy::RuleSet>> take_policies(std::vector<store::AnyDocument>& documents,
+                                                             std::string_view environment) {
+  std::vector<policy::Policy> policies;
+  std::erase_if(documents, [&](store::AnyDocument& document) {
+    auto* policy = std::get_if<store::PolicyDocument>(&document);
+    if (policy) policies.push_back(policy_of(std::move(*policy)));
+    return policy != nullptr;
+  });
+  return policy::RuleSet::compile(std::move(policies), environment);
+}
+
+std::shared_ptr<const Snapshot> build_snapshot(SnapshotParts parts) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = parts.generation;
   snapshot->environment = std::move(parts.environment);
@@ -341,14 +353,7 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
   snapshot->model_calls.name = "v1";
   snapshot->models = parts.models ? parts.models : std::make_shared<const ModelTable>();
 
-  std::vector<policy::Policy> policies;
-  for (const auto& document : parts.documents) {
-    if (const auto* policy = std::get_if<store::PolicyDocument>(&document))
-      policies.push_back(policy_of(*policy));
-  }
-  auto rules = policy::RuleSet::compile(std::move(policies), snapshot->environment);
-  if (!rules) return Failure(rules.error());
-  snapshot->rules = std::move(*rules);
+  snapshot->rules = parts.rules ? std::move(parts.rules) : std::make_shared<const policy::RuleSet>();
 
   std::sort(parts.servers.begin(), parts.servers.end(), [](const ServerEntry& a, const ServerEntry& b) {
     return a.config->document.name < b.config->document.name;
@@ -364,7 +369,7 @@ Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts) {
       snapshot->endpoints.emplace(endpoint->path, std::move(endpoint));
     }
   }
-  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+  return snapshot;
 }
 
 }  // namespace sallyport::gateway

@@ -43,10 +43,14 @@ void HeldBytes::release() { smaller(0); }
 
 void HeldBytes::after_large(void (*action)()) { large_action = action; }
 
+void HeldBytes::let_go() {
+  if (large_action) large_action();
+}
+
 void HeldBytes::turn_ended() {
   if (turns_due == 0) return;
   --turns_due;
-  if (large_action) large_action();
+  let_go();
 }
 
 std::size_t HeldBytes::total() { return held.load(std::memory_order_relaxed); }

@@ -13,10 +13,11 @@ namespace {
 constexpr Object kAll[kObjects] = {Object::tool,           Object::prompt, Object::resource,
                                    Object::virtual_server, Object::model,  Object::brought};
 
-std::vector<std::string> patterns(const Rule& rule, Object object) {
-  const auto with_servers = [&](std::vector<std::string> own) {
+std::vector<std::string> take_patterns(Rule& rule, Object object) {
+  const auto with_servers = [&](std::vector<std::string>& own) {
+    own.reserve(own.size() + rule.servers.size());
     for (const auto& server : rule.servers) own.push_back(server + "/*");
-    return own;
+    return std::move(own);
   };
   switch (object) {
     case Object::tool:
@@ -26,11 +27,11 @@ std::vector<std::string> patterns(const Rule& rule, Object object) {
     case Object::resource:
       return with_servers(rule.resources);
     case Object::virtual_server:
-      return rule.virtual_servers;
+      return std::move(rule.virtual_servers);
     case Object::model:
-      return rule.models;
+      return std::move(rule.models);
     case Object::brought:
-      return rule.brings;
+      return std::move(rule.brings);
   }
   return {};
 }
@@ -50,22 +51,24 @@ std::string place(const Rule& rule, const Mistake& mistake) {
                      mistake.column, rule.when_line);
 }
 
-Result<CompiledRule> compile_rule(const Policy& policy, std::size_t i) {
-  const Rule& rule = policy.rules[i];
+/// Leaves of the rule what conditions and errors need.
+Result<CompiledRule> compile_rule(Policy& policy, std::size_t i) {
+  Rule& rule = policy.rules[i];
   CompiledRule out{.name = fmt::format("{}#{}", policy.name, i + 1), .effect = rule.effect};
+  const bool opens_doors = !rule.virtual_servers.empty();
   for (const Object object : kAll) {
-    out.patterns[static_cast<std::size_t>(object)] = patterns(rule, object);
+    out.patterns[static_cast<std::size_t>(object)] = take_patterns(rule, object);
     if (std::ranges::any_of(out.of(object), &std::string::empty))
       return bad_policy(policy,
                         fmt::format("rule {} has the empty pattern ''; write '*' for everything", i + 1));
   }
   if (!rule.scopes.empty() && rule.effect == Effect::deny)
     return bad_policy(policy, fmt::format("rule {} denies and asks for scopes: only an allow can", i + 1));
-  if (!rule.scopes.empty() && !rule.virtual_servers.empty())
+  if (!rule.scopes.empty() && opens_doors)
     return bad_policy(policy, fmt::format("rule {} asks for scopes at the door of a virtual server: they are "
                                           "asked for in calls only",
                                           i + 1));
-  out.scopes = rule.scopes;
+  out.scopes = std::move(rule.scopes);
   if (std::ranges::any_of(rule.servers, &std::string::empty))
     return bad_policy(policy, fmt::format("rule {} has the empty server ''; write '*' for all", i + 1));
   if (rule.when.empty()) return out;
@@ -144,6 +147,9 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::compile(std::vector<Policy> poli
                                                         std::string_view environment) {
   auto impl = std::make_shared<Impl>();
   impl->environment = environment;
+  std::size_t count = 0;
+  for (const Policy& policy : policies) count += policy.rules.size();
+  impl->rules.reserve(count);
   for (Policy& policy : policies) {
     for (const auto& subject : policy.subjects)
       if (!Subject::parse(subject))

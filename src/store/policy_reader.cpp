@@ -55,7 +55,9 @@ PolicyDocument read_policy(Fields& fields, Problems& problems) {
     fields.problem("subjects", "\"subjects\" is empty: whom does the policy concern? \"*\" is everybody");
   }
   out.environments = fields.texts("environments", check::name);
-  for (const Node& item : fields.list("rules", true)) out.rules.push_back(read_rule(item, problems));
+  const auto& rules = fields.list("rules", true);
+  out.rules.reserve(rules.size());
+  for (const Node& item : rules) out.rules.push_back(read_rule(item, problems));
   fields.finish({"when", "grants"});
   return out;
 }

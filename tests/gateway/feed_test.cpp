@@ -89,10 +89,11 @@ std::shared_ptr<const Snapshot> snapshot(const std::shared_ptr<Upstream>& upstre
   parts.servers.push_back({.config = config, .upstream = upstream, .catalogue = *catalogue});
   auto documents = store::read_documents(yaml, "test.yaml");
   REQUIRE(documents.has_value());
+  auto rules = take_policies(*documents, {});
+  REQUIRE(rules.has_value());
   parts.documents = std::move(*documents);
-  auto built = build_snapshot(std::move(parts));
-  REQUIRE(built.has_value());
-  return *built;
+  parts.rules = std::move(*rules);
+  return build_snapshot(std::move(parts));
 }
 
 Watched note(const std::shared_ptr<Upstream>& upstream, const std::string& uri,

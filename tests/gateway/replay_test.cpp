@@ -78,11 +78,12 @@ struct Bench {
     REQUIRE(catalogue.has_value());
     SnapshotParts parts;
     parts.documents = documents;
+    auto rules = take_policies(parts.documents, {});
+    REQUIRE(rules.has_value());
+    parts.rules = std::move(*rules);
     parts.servers.push_back(
         {.config = std::move(config), .upstream = nullptr, .catalogue = std::move(*catalogue)});
-    auto snapshot = build_snapshot(std::move(parts));
-    REQUIRE(snapshot.has_value());
-    replay = std::make_unique<Replay>(*snapshot, documents);
+    replay = std::make_unique<Replay>(build_snapshot(std::move(parts)), documents);
   }
 };
 

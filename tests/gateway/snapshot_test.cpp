@@ -38,11 +38,12 @@ std::shared_ptr<const Snapshot> built(std::vector<ServerEntry> servers, const st
   if (!yaml.empty()) {
     auto documents = store::read_documents(yaml, "test.yaml");
     REQUIRE(documents.has_value());
+    auto rules = take_policies(*documents, {});
+    REQUIRE(rules.has_value());
+    parts.rules = std::move(*rules);
     parts.documents = std::move(*documents);
   }
-  auto snapshot = build_snapshot(std::move(parts));
-  REQUIRE(snapshot.has_value());
-  return *snapshot;
+  return build_snapshot(std::move(parts));
 }
 
 std::vector<std::string> names(const Exports& exports) {

@@ -134,7 +134,8 @@ struct SnapshotParts {
   std::int64_t generation = 0;
   std::string environment{};  ///< of this instance
   std::string public_url{};
-  std::vector<store::AnyDocument> documents;
+  std::vector<store::AnyDocument> documents;       ///< but for policies, which are in `rules`
+  std::shared_ptr<const policy::RuleSet> rules{};  ///< null: nothing is allowed
   std::vector<store::ApiKey> keys;
   std::vector<ServerEntry> servers;
   std::map<std::string, identity::IssuerParts> issuers{};  ///< by document
@@ -143,9 +144,14 @@ struct SnapshotParts {
 };
 
 /// A Policy document as the policy layer reads it.
-policy::Policy policy_of(const store::PolicyDocument& document);
+policy::Policy policy_of(store::PolicyDocument document);
 
-/// Pure. Errors: bad_request when a policy does not compile.
-Result<std::shared_ptr<const Snapshot>> build_snapshot(SnapshotParts parts);
+/// Takes the Policy documents out of these and compiles them. Pure. Errors: bad_request when one does not
+/// compile; then the documents are spoilt.
+Result<std::shared_ptr<const policy::RuleSet>> take_policies(std::vector<store::AnyDocument>& documents,
+                                                             std::string_view environment);
+
+/// Pure.
+std::shared_ptr<const Snapshot> build_snapshot(SnapshotParts parts);
 
 }  // namespace sallyport::gateway

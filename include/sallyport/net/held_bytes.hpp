@@ -36,6 +36,8 @@ class HeldBytes {
   /// What a shard runs after turns of its loop in which large shares were let go of; for the allocator. Set
   /// before the first shard runs.
   static void after_large(void (*action)());
+  /// Runs it at once, for who let go of much that was no share. Threads: the one that let go.
+  static void let_go();
   /// Runs it when it is due. Threads: the one whose shares were let go of.
   static void turn_ended();
 
