@@ -25,6 +25,24 @@ constexpr std::array<std::uint8_t, 256> reverse(std::string_view alphabet) {
 constexpr auto kFromStandard = reverse(kStandard);
 constexpr auto kFromUrl = reverse(kUrl);
 
+template <class Word>
+Word word_at(std::string_view text, std::size_t at) {
+  Word word;
+  std::memcpy(&word, text.data() + at, sizeof word);
+  return word;
+}
+
+/// Every byte of `word` that is an upper-case ASCII letter made a lower-case one.
+template <class Word>
+constexpr Word lower_word(Word word) {
+  constexpr Word kEach = static_cast<Word>(0x0101010101010101U);
+  constexpr Word kHigh = kEach * 0x80;
+  const Word low = word & ~kHigh;
+  const Word from_a = low + kEach * (0x80 - 'A');
+  const Word past_z = low + kEach * (0x80 - 'Z' - 1);
+  return word | ((from_a & ~past_z & ~word & kHigh) >> 2U);
+}
+
 std::uint32_t octet(char c) { return static_cast<unsigned char>(c); }
 
 std::string encode(std::string_view in, std::string_view alphabet, bool padded) {
@@ -124,13 +142,26 @@ std::string lower(std::string_view text) {
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const auto differ = [&]<class Word>(std::size_t at, Word) {
+    return lower_word(word_at<Word>(a, at)) != lower_word(word_at<Word>(b, at));
+  };
+  // The last word may reach back over bytes that were compared before.
+  if (a.size() >= 8) {
+    for (std::size_t at = 0; at + 8 < a.size(); at += 8) {
+      if (differ(at, std::uint64_t{})) return false;
+    }
+    return !differ(a.size() - 8, std::uint64_t{});
+  }
+  if (a.size() >= 4) return !differ(0, std::uint32_t{}) && !differ(a.size() - 4, std::uint32_t{});
   return std::ranges::equal(a, b, {}, lower_byte, lower_byte);
 }
 
 std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 bool is_utf8(std::string_view text) {

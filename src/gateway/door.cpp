@@ -52,21 +52,29 @@ bool contains(const std::vector<std::string>& list, std::string_view text) {
                      [&](const std::string& s) { return equal_ignoring_case(s, text); });
 }
 
-/// Does an Accept header admit this media type? Absent admits all.
-bool admits(std::optional<std::string_view> accept, std::string_view type) {
-  if (!accept) return true;
+/// What an Accept header says of a media type.
+struct Acceptance {
+  bool admitted = false;
+  std::size_t named_at = std::string_view::npos;  ///< the place of its own name among the ranges; npos: none
+};
+
+/// Absent admits all.
+Acceptance acceptance(std::optional<std::string_view> accept, std::string_view type) {
+  if (!accept) return {.admitted = true};
+  Acceptance out;
   const std::string_view family = type.substr(0, type.find('/'));
-  for (std::string_view rest = *accept; !rest.empty();) {
+  std::size_t place = 0;
+  for (std::string_view rest = *accept; !rest.empty(); ++place) {
     const auto comma = rest.find(',');
-    std::string_view item = trim(rest.substr(0, comma));
+    const std::string_view item = rest.substr(0, comma);
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     const std::string_view range = trim(item.substr(0, item.find(';')));
-    const auto slash = range.find('/');
-    if (equal_ignoring_case(range, type) || range == "*/*" ||
-        (range.substr(slash + 1) == "*" && equal_ignoring_case(range.substr(0, slash), family)))
-      return true;
+    if (equal_ignoring_case(range, type)) return {.admitted = true, .named_at = place};
+    if (range == "*/*" ||
+        (range.ends_with("/*") && equal_ignoring_case(range.substr(0, range.size() - 2), family)))
+      out.admitted = true;
   }
-  return false;
+  return out;
 }
 
 /// Where a credential may stand; all but the first on the model API only, whose clients put a key where their
@@ -94,12 +102,6 @@ Result<std::optional<std::string_view>> model_credential(const net::Headers& hea
   if (ours) return ours;
   if (!bearer && !other) return Failure(bearer.error());
   return other;
-}
-
-std::size_t place_of(std::string_view text, std::string_view words) {
-  std::size_t at = 0;
-  while (at < text.size() && !equal_ignoring_case(text.substr(at, words.size()), words)) ++at;
-  return at;
 }
 
 }  // namespace
@@ -178,11 +180,11 @@ Result<void> Door::check_body_type(const net::Request& request) {
 Result<void> Door::check_media(Call& call) {
   if (auto body = check_body_type(call.exchange.request()); !body) return body;
   const auto accept = call.exchange.request().headers.find("accept");
-  call.takes_json = admits(accept, "application/json");
-  call.takes_stream = accept && admits(accept, "text/event-stream");
-  if (call.takes_json && call.takes_stream) {
-    call.prefers_stream = place_of(*accept, "text/event-stream") < place_of(*accept, "application/json");
-  }
+  const Acceptance json = acceptance(accept, "application/json");
+  const Acceptance stream = acceptance(accept, "text/event-stream");
+  call.takes_json = json.admitted;
+  call.takes_stream = accept && stream.admitted;
+  call.prefers_stream = call.takes_json && call.takes_stream && stream.named_at < json.named_at;
   if (!call.takes_json && !call.takes_stream) {
     return client_error(Code::not_acceptable, "Accept must include application/json and text/event-stream.");
   }
@@ -202,7 +204,7 @@ Result<void> Door::check_legacy(const net::Request& request) {
 
 Result<void> Door::check_stream(Call& call) {
   const auto accept = call.exchange.request().headers.find("accept");
-  if (accept && admits(accept, "text/event-stream")) return {};
+  if (accept && acceptance(accept, "text/event-stream").admitted) return {};
   return client_error(Code::not_acceptable, "Accept must include text/event-stream.");
 }
 

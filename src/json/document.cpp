@@ -15,12 +15,6 @@ std::string Tape::text(std::uint32_t at) const {
   return out;
 }
 
-bool Tape::has_text(std::uint32_t at, std::string_view wanted) const {
-  // Decoding never makes a string longer.
-  if (inner(at).size() < wanted.size()) return false;
-  return escaped(at) ? text(at) == wanted : inner(at) == wanted;
-}
-
 Kind Value::kind() const {
   switch (tape_->first(at_)) {
     case '{':

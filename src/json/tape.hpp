@@ -74,7 +74,11 @@ struct Tape {
     return {text.data() + 1, text.size() - 2};
   }
   std::string text(std::uint32_t at) const;
-  bool has_text(std::uint32_t at, std::string_view text) const;
+  bool has_text(std::uint32_t at, std::string_view wanted) const {
+    const std::string_view inside = inner(at);
+    if (!escaped(at)) return inside == wanted;
+    return inside.size() >= wanted.size() && text(at) == wanted;  // decoding never makes a string longer
+  }
 
   static const Tape& of(const Value& value) { return *value.tape_; }
   static std::uint32_t at(const Value& value) { return value.at_; }

@@ -10,6 +10,7 @@
 #include "pool.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/core/unfilled.hpp"
 
 namespace sallyport::net {
 
@@ -151,7 +152,7 @@ Task<Result<std::string>> ClientResponse::rest(std::string out, std::size_t cap)
     if (x.head.body == BodyEnd::length && x.left >= kDirect) {
       // What is large goes from the socket to its place.
       std::size_t at = out.size();
-      out.resize_and_overwrite(at + x.left, [](char*, std::size_t n) { return n; });
+      resize_unfilled(out, at + x.left);
       while (!x.done) {
         // Counted as it comes: what is announced may never be sent.
         const std::size_t room = std::min(out.size() - at, std::max(kDirectRoom, at));

@@ -24,8 +24,12 @@ constexpr bool is_token(std::string_view text) {
 /// HTAB, SP, VCHAR and obs-text.
 constexpr bool is_field_byte(char c) {
   const auto u = static_cast<unsigned char>(c);
-  return u == '\t' || (u >= 0x20 && u != 0x7F);
+  return (u == '\t') | ((u >= 0x20) & (u != 0x7F));
 }
-constexpr bool is_field_value(std::string_view text) { return std::ranges::all_of(text, is_field_byte); }
+constexpr bool is_field_value(std::string_view text) {
+  bool whole = true;  // without a branch: many bytes are judged at once
+  for (const char c : text) whole &= is_field_byte(c);
+  return whole;
+}
 
 }  // namespace sallyport::net

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "connection.hpp"
+#include "sallyport/core/unfilled.hpp"
 
 namespace sallyport::net {
 
@@ -8,11 +9,6 @@ namespace {
 
 constexpr std::size_t kFirstPiece =
     64 * limits::KiB;  // a body is believed piece by piece, not by what it announces
-
-void grow(std::string& text, std::size_t size) {
-  text.resize_and_overwrite(size,
-                            [size](char*, std::size_t) { return size; });  // may be offered more than asked
-}
 
 Failure too_large() {
   return client_error(Code::too_large, "The request body is larger than this endpoint takes.");
@@ -94,7 +90,7 @@ Task<Result<std::string>> Connection::read_sized() {
     if (have == body.size()) {
       const std::size_t bigger = std::min(total, std::max({kFirstPiece, have * 2, in_.size()}));
       if (bigger > limits::kUncounted && !held_.set(bigger)) co_return busy();
-      grow(body, bigger);
+      resize_unfilled(body, bigger);
     }
     if (!in_.empty()) {
       const std::size_t n = std::min(in_.size(), body.size() - have);

@@ -2,8 +2,11 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
+#include <initializer_list>
 
 #include "sallyport/core/limits.hpp"
+#include "sallyport/core/unfilled.hpp"
 #include "sallyport/json/document.hpp"
 
 namespace sallyport::store {
@@ -17,16 +20,31 @@ constexpr std::string_view kEnd = R"("})";
 constexpr std::size_t kHashHex = 64;
 constexpr std::size_t kTail = kPrev.size() + kHashHex + kEnd.size();
 
-constexpr std::array<bool, 256> kPlain = [] {
-  std::array<bool, 256> table{};
-  for (std::size_t c = 0x20; c < 0x7f; ++c) table[c] = c != '"' && c != '\\';
-  return table;
+/// Nothing in it needs an escape in JSON.
+bool is_plain(std::string_view text) {
+  bool special = false;  // without a branch: many bytes are judged at once
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    special |= (byte < 0x20) | (byte >= 0x7f) | (byte == '"') | (byte == '\\');
+  }
+  return !special;
+}
+
+/// Both digits of every byte.
+constexpr auto kHexPairs = [] {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kDigits[i >> 4U], kDigits[i & 15U]};
+  return pairs;
 }();
 
-bool is_plain(std::string_view text) {
-  bool plain = true;
-  for (const char c : text) plain = plain && kPlain[static_cast<unsigned char>(c)];
-  return plain;
+/// Appends the pieces, growing `out` once.
+void append_all(std::string& out, std::initializer_list<std::string_view> pieces) {
+  std::size_t at = out.size();
+  std::size_t size = at;
+  for (const std::string_view piece : pieces) size += piece.size();
+  resize_unfilled(out, size);
+  for (const std::string_view piece : pieces) at += piece.copy(out.data() + at, piece.size());
 }
 
 template <class T>
@@ -37,22 +55,16 @@ void append_integer(std::string& out, T value) {
 }
 
 void append_hex(std::string& out, std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   const std::size_t at = out.size();
-  out.resize(at + 2 * bytes.size());
+  resize_unfilled(out, at + 2 * bytes.size());
   char* to = out.data() + at;
   for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    *to++ = kDigits[byte >> 4U];
-    *to++ = kDigits[byte & 15U];
+    std::memcpy(to, kHexPairs[static_cast<unsigned char>(c)].data(), 2);
+    to += 2;
   }
 }
 
-void append_key(std::string& out, std::string_view key) {
-  out += ",\"";
-  out += key;
-  out += "\":";
-}
+void append_key(std::string& out, std::string_view key) { append_all(out, {",\"", key, "\":"}); }
 
 bool take(std::string_view& text, std::string_view expected) {
   if (!text.starts_with(expected)) return false;
@@ -116,17 +128,14 @@ void begin_line(std::string& out, const ChainHead& head, std::int64_t millis, st
 
 void add_text(std::string& out, std::string_view key, std::string_view value) {
   if (value.empty()) return;
+  if (is_plain(value)) return append_all(out, {",\"", key, "\":\"", value, "\""});
   append_key(out, key);
-  if (!is_plain(value)) return json::append_quoted(out, value);
-  out += '"';
-  out += value;
-  out += '"';
+  json::append_quoted(out, value);
 }
 
 void add_raw(std::string& out, std::string_view key, std::string_view value) {
   if (value.empty()) return;
-  append_key(out, key);
-  out += value;
+  append_all(out, {",\"", key, "\":", value});
 }
 
 void add_number(std::string& out, std::string_view key, std::int64_t value) {
@@ -135,8 +144,7 @@ void add_number(std::string& out, std::string_view key, std::int64_t value) {
 }
 
 void add_hex(std::string& out, std::string_view key, std::string_view bytes) {
-  append_key(out, key);
-  out += '"';
+  append_all(out, {",\"", key, "\":\""});
   append_hex(out, bytes);
   out += '"';
 }

@@ -74,6 +74,26 @@ TEST_CASE("case folding and trimming touch ASCII only") {
   CHECK(trim("\na ") == "\na");
 }
 
+TEST_CASE("texts of any length are equal without case where every byte is, wherever it stands") {
+  const auto folded = [](int byte) { return byte >= 'A' && byte <= 'Z' ? byte + 32 : byte; };
+  int wrong = 0;
+  for (std::size_t length = 1; length <= 33; ++length) {
+    for (std::size_t at = 0; at < length; ++at) {
+      // The bytes where one that is folded meets one that is not, and both halves of the range.
+      for (const int other : std::initializer_list<int>{0x00, 0x20, 0x40, 'A', 'Z', 0x5B, 0x60, 'a', 'z',
+                                                        0x7B, 0x7F, 0x80, 0xC1, 0xE1, 0xFF}) {
+        for (int byte = 0; byte < 256; ++byte) {
+          std::string a(length, 'm'), b(length, 'M');
+          a[at] = static_cast<char>(byte);
+          b[at] = static_cast<char>(other);
+          wrong += equal_ignoring_case(a, b) != (folded(byte) == folded(other));
+        }
+      }
+    }
+  }
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("UTF-8 is accepted and refused as RFC 3629 has it (N20)") {
   for (const auto* good :
        {"", "plain", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80", "\xEF\xBF\xBF",

@@ -41,6 +41,39 @@ TEST_CASE("a request goes out in one piece as it was given, framed by the client
             "Content-Length: 13\r\n\r\n{\"a\":[1,2,3]}");
 }
 
+TEST_CASE("an answer whose head brings much of its body is as long as it says, however large the head") {
+  struct Row {
+    std::size_t head, body;
+  };
+  static const Row rows[] = {{1000, 40'000},   {9000, 24'000},   {9000, 30'000},   {17'000, 30'000},
+                             {17'000, 32'000}, {20'000, 31'000}, {24'000, 33'000}, {31'000, 49'000}};
+  const auto body_of = [](std::size_t size) {
+    std::string body;
+    while (body.size() < size) body += std::to_string(body.size()) + " ";
+    return body.substr(0, size);
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.head);
+    FakeUpstream upstream([&](RawSocket& socket, int) {
+      read_request(socket);
+      std::string head = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(row.body) + "\r\n";
+      for (int i = 0; head.size() < row.head; ++i)
+        head += "X-" + std::to_string(i) + ": " + std::string(900, 'h') + "\r\n";
+      socket.send(head + "\r\n" + body_of(row.body));
+      socket.rest();
+    });
+    with_client([&](Shard&, Client& client) -> Task<> {
+      const Origin origin = upstream.origin();
+      auto response = co_await client.send(origin, post(), soon(), nullptr);
+      REQUIRE(response.has_value());
+      const auto body = co_await response->whole(100'000);
+      REQUIRE(body.has_value());
+      CHECK(body->size() == row.body);
+      CHECK(*body == body_of(row.body));
+    });
+  }
+}
+
 TEST_CASE("a request without a body says so only where a body is usual") {
   std::vector<std::string> seen;
   {

@@ -168,6 +168,32 @@ TEST_CASE("methods that MCP does not know are answered 405 with what is allowed"
   }
 }
 
+TEST_CASE("what a client of a session names first in Accept is what its answers are") {
+  FakeMcp upstream;
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string session = gateway.initialize();
+  const std::string json = "application/json", stream = "text/event-stream";
+  struct Row {
+    std::string accept, type;
+    int status = 200;
+  };
+  for (const Row& row : {Row{json + ", " + stream, json}, Row{stream + ", " + json, stream},
+                         Row{"Application/JSON;q=0.5 ,\tText/Event-Stream", json}, Row{stream, stream},
+                         Row{json, json}, Row{"*/*", json}, Row{"application/*", json}, Row{"text/*", stream},
+                         Row{"*/*;q=0.1, " + stream + ", " + json, stream}, Row{"*/*, " + stream, stream},
+                         Row{"application/*, " + stream, stream}, Row{"text/*, " + json, json},
+                         Row{"text/html, application/jsonl, event-stream", json, 406}}) {
+    CAPTURE(row.accept);
+    const Response answer = gateway.raw(
+        GatewayFixture::request("POST", "/mcp",
+                                gateway.bearer() + "Content-Type: application/json\r\nAccept: " + row.accept +
+                                    "\r\nMcp-Session-Id: " + session + "\r\n",
+                                kPing));
+    CHECK(answer.status == row.status);
+    CHECK(answer.header("Content-Type") == row.type);
+  }
+}
+
 TEST_CASE("ping and logging/setLevel answer with nothing, and only known levels are taken") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
