@@ -6,9 +6,9 @@
 
 #include <atomic>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include "raw_socket.hpp"
 #include "sallyport/core/limits.hpp"
@@ -38,7 +38,7 @@ class FakeUpstream {
     ::shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     ::close(listener_);
-    for (std::thread& t : threads_) t.join();
+    for (Served& one : served_) one.thread.join();
   }
   FakeUpstream(const FakeUpstream&) = delete;
   FakeUpstream& operator=(const FakeUpstream&) = delete;
@@ -52,13 +52,28 @@ class FakeUpstream {
   std::atomic<int> connections = 0;
 
  private:
+  struct Served {
+    std::thread thread;
+    std::atomic<bool> over = false;
+  };
+
   void accept_all() {
     for (;;) {
       const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) return;
-      threads_.emplace_back([this, fd, index = connections++] {
-        RawSocket socket(fd);
-        script_(socket, index);
+      // A thread that is over keeps its stack until it is joined, and a long test has many.
+      served_.remove_if([](Served& one) {
+        if (!one.over) return false;
+        one.thread.join();
+        return true;
+      });
+      Served& served = served_.emplace_back();
+      served.thread = std::thread([this, fd, &served, index = connections++] {
+        {
+          RawSocket socket(fd);
+          script_(socket, index);
+        }
+        served.over = true;
       });
     }
   }
@@ -66,7 +81,7 @@ class FakeUpstream {
   Script script_;
   int listener_ = -1;
   std::thread acceptor_;
-  std::vector<std::thread> threads_;
+  std::list<Served> served_;
 };
 
 /// Reads one request, its body framed by Content-Length; empty at the end of the connection.
