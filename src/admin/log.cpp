@@ -120,7 +120,7 @@ std::string format_access(const gateway::AccessLine& line, std::int64_t millis, 
       {"us", line.micros},
       {"in", static_cast<std::int64_t>(line.bytes_in)},
       {"out", static_cast<std::int64_t>(line.bytes_out)}};
-  const std::string time = rfc3339(SystemTime(std::chrono::milliseconds(millis)));
+  const std::string time = rfc3339(time_of_millis(millis));
   std::string out;
   out.reserve(320);
   out.append(as_json ? R"({"time":")" : "").append(time).append(as_json ? "\"" : "");

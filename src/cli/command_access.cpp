@@ -40,7 +40,7 @@ int create(Invocation& invocation, const KeyOptions& options) {
       invocation.err << "sallyport: --expires takes a time from now, like 12h or 30d\n";
       return kWrongUse;
     }
-    arguments["expires"] = unix_millis(system_clock().now() + *life);
+    arguments["expires"] = unix_millis(system_clock().now()) + life->count();
   }
   const auto result = invocation.run("key.create", arguments, Backend::Wants::created);
   if (!result) return invocation.failed(result.error());

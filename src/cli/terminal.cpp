@@ -101,7 +101,7 @@ std::string Table::text() const {
 }
 
 std::string time_text(std::int64_t millis) {
-  auto text = rfc3339(SystemTime(std::chrono::milliseconds(millis)));
+  auto text = rfc3339(time_of_millis(millis));
   if (text.size() < 19) return text;
   text[10] = ' ';
   return text.substr(0, 19);

@@ -2,7 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace sallyport {
+namespace {
+
+constexpr std::int64_t kFirst = -7258118400, kLast = 7258118400;  // 1740-01-01, 2200-01-01
+
+bool counts(std::int64_t seconds) { return seconds > kFirst && seconds < kLast; }
+
+}  // namespace
 
 const Clock& system_clock() {
   static const Clock clock;
@@ -11,6 +20,15 @@ const Clock& system_clock() {
 
 std::int64_t unix_millis(SystemTime t) {
   return std::chrono::floor<std::chrono::milliseconds>(t).time_since_epoch().count();
+}
+
+SystemTime time_of_millis(std::int64_t millis) {
+  return time_of_seconds(millis / 1000) +
+         std::chrono::milliseconds(counts(millis / 1000) ? millis % 1000 : 0);
+}
+
+SystemTime time_of_seconds(std::int64_t seconds) {
+  return SystemTime(std::chrono::seconds(std::clamp(seconds, kFirst, kLast)));
 }
 
 std::string rfc3339(SystemTime t) {
@@ -41,11 +59,11 @@ std::optional<SystemTime> parse_date(std::string_view text) {
                                          std::chrono::month(static_cast<unsigned>(number(5, 2))),
                                          std::chrono::day(static_cast<unsigned>(number(8, 2))));
   if (!date.ok() || date.year() < std::chrono::year(1970)) return std::nullopt;
-  SystemTime out = std::chrono::sys_days(date);
-  if (text.size() == 10) return out;
+  const std::chrono::sys_seconds day = std::chrono::sys_days(date);
+  if (text.size() == 10) return time_of_seconds(day.time_since_epoch().count());
   const int hours = number(11, 2), minutes = number(14, 2), seconds = number(17, 2);
   if (hours > 23 || minutes > 59 || seconds > 59) return std::nullopt;
-  return out + std::chrono::hours(hours) + std::chrono::minutes(minutes) + std::chrono::seconds(seconds);
+  return time_of_seconds(day.time_since_epoch().count() + 3600 * hours + 60 * minutes + seconds);
 }
 
 }  // namespace sallyport

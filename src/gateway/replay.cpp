@@ -70,7 +70,7 @@ Redecision Replay::decide(const RecordedCall& call, std::optional<std::string_vi
     arguments = uri = "{\"uri\":" + json::quote(uri_of(call.target)) + "}";
   const CallFacts facts{.arguments = arguments.value_or(std::string_view()),
                         .client_ip = call.client_ip,
-                        .now = SystemTime(std::chrono::milliseconds(call.millis)),
+                        .now = time_of_millis(call.millis),
                         .arguments_known = arguments.has_value()};
   // At the door no arguments were read yet.
   const CallFacts at_door{.arguments = {}, .client_ip = facts.client_ip, .now = facts.now};

@@ -128,7 +128,7 @@ Task<Result<AuthorizationServer::Proven>> AuthorizationServer::proven(LoginReque
   if (!entry || (*entry)->key.admin || (*entry)->key.agent != pair->id) co_return unknown_client();
   const auto& key = (*entry)->key;
   Proven out{.agent = key.agent, .above = {store::key_ground(key.id)}};
-  if (key.expires) out.until = SystemTime(std::chrono::milliseconds(*key.expires));
+  if (key.expires) out.until = time_of_millis(*key.expires);
   co_return out;
 }
 

@@ -77,18 +77,17 @@ Result<AuthorizationServer::Shown> AuthorizationServer::shown(const LoginRequest
     const auto entry = request.keys->check(text, now);
     if (!entry || (*entry)->key.admin || type == kJwt) return refuse("it is no key of an agent");
     const auto& key = (*entry)->key;
-    return Shown{
-        .grant = {.id = {},
-                  .user = key.agent,
-                  .issuer = {},
-                  .client = key.agent,
-                  .client_name = "key " + key.id,
-                  .resource = {},
-                  .scope = all_scopes(request),
-                  .actor = {},
-                  .above = {store::key_ground(key.id)}},
-        .holder = (*entry)->principal->name(),
-        .until = key.expires ? SystemTime(std::chrono::milliseconds(*key.expires)) : SystemTime::max()};
+    return Shown{.grant = {.id = {},
+                           .user = key.agent,
+                           .issuer = {},
+                           .client = key.agent,
+                           .client_name = "key " + key.id,
+                           .resource = {},
+                           .scope = all_scopes(request),
+                           .actor = {},
+                           .above = {store::key_ground(key.id)}},
+                 .holder = (*entry)->principal->name(),
+                 .until = key.expires ? time_of_millis(*key.expires) : SystemTime::max()};
   }
   auto jws = read_jws(text);
   if (!jws) return refuse(jws.error().hint);

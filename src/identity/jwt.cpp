@@ -36,11 +36,9 @@ Result<json::Document> object_of(std::string_view part, const char* what) {
 
 std::optional<SystemTime> date_of(const json::Value& value) {
   const auto seconds = value.number();
-  constexpr double kMost = 253402300800.0;   // the year 10000
-  constexpr double kCounted = 7258118400.0;  // the year 2200: nanoseconds of 64 bits end in 2262
+  constexpr double kMost = 253402300800.0;  // the year 10000
   if (!seconds || !(*seconds >= 0 && *seconds < kMost)) return std::nullopt;
-  return SystemTime(
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::min(*seconds, kCounted) * 1000)));
+  return time_of_millis(static_cast<std::int64_t>(*seconds * 1000));
 }
 
 std::vector<std::string> audiences_of(const json::Value& claims) {

@@ -52,8 +52,8 @@ std::optional<SystemTime> date(std::string_view text) {
                                        std::chrono::month(static_cast<unsigned>(month - kMonths.begin()) + 1),
                                        std::chrono::day(static_cast<unsigned>(*day))};
   if (!on.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  return std::chrono::sys_days(on) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(*second);
+  const std::chrono::sys_seconds midnight = std::chrono::sys_days(on);
+  return time_of_seconds(midnight.time_since_epoch().count() + 3600 * *hour + 60 * *minute + *second);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ std::string common_name(X509& certificate) {
 SystemTime time_of(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
-  return SystemTime(std::chrono::seconds(::timegm(&parts)));
+  return time_of_seconds(::timegm(&parts));
 }
 
 void read_names(X509& certificate, ClientCertificate& out) {

@@ -19,6 +19,23 @@ TEST_CASE("Unix milliseconds round down on both sides of the epoch") {
   CHECK(unix_millis(SystemTime{} - 1us) == -1);
 }
 
+TEST_CASE(
+    "moments beyond what the clock counts are the last that it does, and something can be added to them") {
+  const SystemTime last{std::chrono::sys_days(std::chrono::year(2200) / 1 / 1)};
+  const SystemTime first{std::chrono::sys_days(std::chrono::year(1740) / 1 / 1)};
+  CHECK(time_of_millis(951827696789) == SystemTime{} + 951827696789ms);
+  CHECK(time_of_millis(-1) == SystemTime{} - 1ms);
+  CHECK(time_of_seconds(-2) == SystemTime{} - 2s);
+  CHECK(time_of_seconds(253402300799) == last);
+  CHECK(time_of_millis(INT64_MAX) == last);
+  CHECK(time_of_millis(INT64_MIN) == first);
+  CHECK(time_of_seconds(INT64_MAX) == last);
+  CHECK(last + std::chrono::years(50) > last);
+  CHECK(parse_date("9999-12-31") == last);
+  CHECK(parse_date("2262-05-01T23:59:59Z") == last);
+  CHECK(parse_date("2027-01-31T12:00:01Z") == SystemTime{} + 1801396801s);
+}
+
 TEST_CASE("the machine's clock moves on") {
   const auto before = system_clock().steady();
   CHECK(system_clock().steady() >= before);

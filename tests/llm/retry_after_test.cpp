@@ -34,6 +34,7 @@ TEST_CASE("how long to wait is read from three headers") {
       {"a date across midnight", {{"retry-after", "Mon, 23 Nov 2026 00:00:00 GMT"}}, 14h},
       {"a date that is over", {{"retry-after", "Sun, 22 Nov 2026 09:59:59 GMT"}}, 0s},
       {"a date far away", {{"retry-after", "Sun, 22 Nov 2099 09:59:59 GMT"}}, 24h},
+      {"a date beyond what clocks count", {{"retry-after", "Fri, 31 Dec 9999 23:59:59 GMT"}}, 24h},
       {"a leap second", {{"retry-after", "Sun, 22 Nov 2026 10:00:60 GMT"}}, 60s},
       {"no such day", {{"retry-after", "Mon, 31 Nov 2026 10:00:30 GMT"}}, std::nullopt},
       {"no such month", {{"retry-after", "Mon, 30 Nob 2026 10:00:30 GMT"}}, std::nullopt},
