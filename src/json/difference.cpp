@@ -6,6 +6,9 @@
 namespace sallyport::json {
 namespace {
 
+// Beyond this an object is one field: many members below a long name would each repeat it.
+constexpr std::size_t kPathBytes = 512;
+
 /// A key as a token of a pointer.
 std::string token(std::string_view key) {
   std::string out = "/";
@@ -23,11 +26,13 @@ std::string token(std::string_view key) {
 
 using Members = std::map<std::string, Value>;
 
-/// The members by key; nullopt where a key stands twice.
-std::optional<Members> members_of(const Value& object) {
+/// The members by key; nullopt where a key stands twice, or is too long to stand in the path of a field.
+std::optional<Members> members_of(const Value& object, std::size_t path_bytes) {
   Members out;
-  for (const auto& member : object.members())
-    if (!out.emplace(member.key(), member.value).second) return std::nullopt;
+  for (const auto& member : object.members()) {
+    const auto [at, fresh] = out.emplace(member.key(), member.value);
+    if (!fresh || path_bytes + at->first.size() > kPathBytes) return std::nullopt;
+  }
   return out;
 }
 
@@ -37,8 +42,8 @@ void compare(const Value& before, const Value& after, const std::string& path,
   std::string new_text = canonical(after);
   if (old_text == new_text) return;
   if (before.is(Kind::object) && after.is(Kind::object)) {
-    const auto olds = members_of(before);
-    const auto news = members_of(after);
+    const auto olds = members_of(before, path.size());
+    const auto news = members_of(after, path.size());
     if (olds && news) {
       for (const auto& [key, value] : *olds) {
         const auto other = news->find(key);

@@ -11,6 +11,9 @@ namespace sallyport::json {
 namespace {
 
 constexpr int kDepth = 200;  ///< of schemas within schemas, references followed
+// What one step pays for, besides a keyword: members that are passed over, bytes that are copied.
+constexpr std::size_t kMembers = 8, kBytes = 32;
+constexpr std::size_t kPathBytes = 400;  ///< shown of where a value stands
 
 constexpr auto kIgnored = std::to_array<std::string_view>({"title",
                                                            "description",
@@ -106,6 +109,10 @@ FitVerdict unknown(const std::string& path, std::string_view keyword) {
   return {.fit = Fit::undetermined, .why = (path.empty() ? "/" : path) + ": " + std::string(keyword)};
 }
 
+std::string below(const std::string& path, std::string_view name) {
+  return path.size() < kPathBytes ? path + "/" + std::string(name.substr(0, kPathBytes)) : path;
+}
+
 class Checker {
  public:
   Checker(const Value& root, std::int64_t steps) : root_(root), steps_(steps) {}
@@ -117,6 +124,7 @@ class Checker {
       return *all ? FitVerdict{} : fails(path, "nothing is allowed here");
     if (!schema.is(Kind::object)) return unknown(path, "the schema is none");
     FitVerdict out;
+    if (!spend(schema.size() / kMembers)) return unknown(path, "takes too long");
     for (const auto& member : schema.members()) {
       const std::string keyword = member.key();
       if (among(keyword, kIgnored) || keyword.starts_with("x-")) continue;
@@ -124,6 +132,8 @@ class Checker {
         out = both(std::move(out), unknown(path, keyword));
         continue;
       }
+      // Several keywords look for another one beside them.
+      if (!spend(schema.size() / kMembers)) return unknown(path, "takes too long");
       out = both(std::move(out), one(schema, keyword, member.value, value, path, depth));
       if (out.fit == Fit::fails) return out;
     }
@@ -136,13 +146,27 @@ class Checker {
     return steps_ >= 0;
   }
 
+  bool spend_on(const Value& value) { return spend(value.raw().size() / kBytes); }
+
+  /// Where a reference within the schema leads.
+  std::optional<Value> follow(std::string_view pointer) {
+    std::optional<Value> at = root_;
+    while (at && !pointer.empty()) {
+      const auto token = pointer.substr(0, pointer.find('/', 1));
+      pointer.remove_prefix(token.size());
+      if (!spend(1 + at->size() / kMembers)) return std::nullopt;
+      at = at_pointer(*at, token);
+    }
+    return at;
+  }
+
   FitVerdict one(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
                  const std::string& path, int depth) {
     const auto verdict = [&](bool ok) { return ok ? FitVerdict{} : fails(path, keyword); };
     if (keyword == "type") return type(rule, value, path);
-    if (keyword == "const") return verdict(canonical(rule) == canonical(value));
-    if (keyword == "enum") {
-      if (!spend(rule.size())) return unknown(path, "takes too long");
+    if (keyword == "const" || keyword == "enum") {
+      if (!spend_on(rule) || !spend_on(value) || !spend(rule.size())) return unknown(path, "takes too long");
+      if (keyword == "const") return verdict(canonical(rule) == canonical(value));
       const std::string text = canonical(value);
       return verdict(
           std::ranges::any_of(rule.elements(), [&](const Value& each) { return canonical(each) == text; }));
@@ -154,6 +178,7 @@ class Checker {
     if (value.is(Kind::array)) return of_array(schema, keyword, rule, value, path, depth);
     if (value.is(Kind::string)) {
       const auto bound = rule.number();
+      if (!spend_on(value)) return unknown(path, "takes too long");
       const auto size = [&] { return static_cast<double>(letters(value.string().value_or(""))); };
       if (keyword == "minLength") return bound ? verdict(size() >= *bound) : unknown(path, keyword);
       if (keyword == "maxLength") return bound ? verdict(size() <= *bound) : unknown(path, keyword);
@@ -171,7 +196,8 @@ class Checker {
     return {};
   }
 
-  static FitVerdict type(const Value& rule, const Value& value, const std::string& path) {
+  FitVerdict type(const Value& rule, const Value& value, const std::string& path) {
+    if (!spend_on(rule)) return unknown(path, "takes too long");
     if (const auto name = rule.string()) return is_type(value, *name) ? FitVerdict{} : fails(path, "type");
     if (!rule.is(Kind::array)) return unknown(path, "type");
     for (const Value& each : rule.elements()) {
@@ -185,7 +211,7 @@ class Checker {
     if (keyword == "$ref") {
       const auto reference = rule.string();
       if (!reference || !reference->starts_with("#")) return unknown(path, keyword);
-      const auto target = at_pointer(root_, std::string_view(*reference).substr(1));
+      const auto target = follow(std::string_view(*reference).substr(1));
       return target ? check(*target, value, path, depth + 1) : unknown(path, keyword);
     }
     if (keyword == "not") {
@@ -225,24 +251,25 @@ class Checker {
     if (keyword == "required") {
       for (const Value& each : rule.elements()) {
         const auto name = each.string();
-        if (name && !value.find(*name)) return fails(path + "/" + *name, keyword);
+        if (name && !value.find(*name)) return fails(below(path, *name), keyword);
       }
     } else if (keyword == "properties") {
       for (const auto& member : rule.members()) {
         const std::string name = member.key();
         if (const auto inner = value.find(name))
-          out = both(std::move(out), check(member.value, *inner, path + "/" + name, depth + 1));
+          out = both(std::move(out), check(member.value, *inner, below(path, name), depth + 1));
       }
     } else if (keyword == "additionalProperties") {
       if (schema.find("patternProperties")) return unknown(path, "patternProperties");
       for (const auto& member : value.members()) {
         const std::string name = member.key();
         if (named && named->find(name)) continue;
-        auto inner = check(rule, member.value, path + "/" + name, depth + 1);
-        if (inner.fit == Fit::fails && rule.boolean()) return fails(path + "/" + name, keyword);
+        auto inner = check(rule, member.value, below(path, name), depth + 1);
+        if (inner.fit == Fit::fails && rule.boolean()) return fails(below(path, name), keyword);
         out = both(std::move(out), std::move(inner));
       }
     } else if (keyword == "propertyNames") {
+      if (!spend_on(value)) return unknown(path, "takes too long");
       for (const auto& member : value.members()) {
         const auto name = Document::parse(quote(member.key()));
         if (!name) return unknown(path, keyword);
@@ -268,7 +295,7 @@ class Checker {
         if (by_place && index >= rule.size()) break;
         if (index >= skip) {
           out = both(std::move(out),
-                     check(by_place ? *place : rule, each, path + "/" + std::to_string(index), depth + 1));
+                     check(by_place ? *place : rule, each, below(path, std::to_string(index)), depth + 1));
         }
         if (by_place) ++place;
         ++index;
@@ -276,6 +303,7 @@ class Checker {
     } else if (keyword == "minItems" || keyword == "maxItems") {
       return count(keyword == "minItems", rule, value.size(), path, keyword);
     } else if (keyword == "uniqueItems" && rule.boolean() == true) {
+      if (!spend_on(value) || !spend(value.size())) return unknown(path, "takes too long");
       std::set<std::string> seen;
       for (const Value& each : value.elements()) {
         if (!seen.insert(canonical(each)).second) return fails(path, keyword);

@@ -52,12 +52,16 @@ std::optional<Set> types(const Value& schema) {
 
 /// Values that a schema allows by enum or const; nullopt: all.
 std::optional<Set> values(const Value& schema) {
-  if (const auto only = schema.find("const")) return Set{canonical(*only)};
+  const auto only = schema.find("const");
   const auto rule = schema.find("enum");
-  if (!rule) return std::nullopt;
+  if (!only && !rule) return std::nullopt;
   Set out;
-  for (const Value& each : rule->elements()) out.insert(canonical(each));
-  return out;
+  if (rule) {
+    for (const Value& each : rule->elements()) out.insert(canonical(each));
+  }
+  if (!only) return out;
+  const std::string one = canonical(*only);
+  return !rule || out.contains(one) ? Set{one} : Set{};
 }
 
 Set required(const Value& schema) {
@@ -70,11 +74,16 @@ Set required(const Value& schema) {
   return out;
 }
 
-std::map<std::string, Value> named(const Value& schema) {
+/// Of keys that stand twice the last one, as Value::find has it.
+std::map<std::string, Value> members_of(const Value& object) {
   std::map<std::string, Value> out;
-  if (const auto rule = schema.find("properties"))
-    for (const auto& member : rule->members()) out.insert_or_assign(member.key(), member.value);
+  for (const auto& member : object.members()) out.insert_or_assign(member.key(), member.value);
   return out;
+}
+
+std::map<std::string, Value> named(const Value& schema) {
+  const auto rule = schema.find("properties");
+  return rule ? members_of(*rule) : std::map<std::string, Value>();
 }
 
 /// The keywords through which the references in a schema lead.
@@ -116,7 +125,7 @@ class Comparer {
     for (const auto& name : needed) {
       if (!needs.contains(name)) loosen(path, fmt::format("\"{}\" is not required any more", name));
     }
-    properties(before, after, needs, path);
+    properties(before, after, needed, needs, path);
     inner(before, after, "items", path);
     inner(before, after, "additionalProperties", path);
     for (const Bound& bound : kBounds) limit(before, after, bound, path);
@@ -157,7 +166,8 @@ class Comparer {
     if (adds) loosen(path, fmt::format("more {} than before", what == "type" ? "types" : what));
   }
 
-  void properties(const Value& before, const Value& after, const Set& needs, const std::string& path) {
+  void properties(const Value& before, const Value& after, const Set& needed, const Set& needs,
+                  const std::string& path) {
     const auto olds = named(before), news = named(after);
     for (const auto& [name, value] : olds) {
       const auto other = news.find(name);
@@ -167,8 +177,18 @@ class Comparer {
         breaks(path + "/" + name, "is gone");
       }
     }
-    for (const auto& [name, value] : news)
-      if (!olds.contains(name) && !needs.contains(name)) widens(path + "/" + name, "is new and optional");
+    const auto others = before.find("additionalProperties");
+    const bool closed = of_ == SchemaOf::output && others && others->boolean() != true;
+    for (const auto& [name, value] : news) {
+      if (olds.contains(name)) continue;
+      if (closed) {
+        breaks(path + "/" + name, "is new where \"additionalProperties\" limited it");
+      } else if (needed.contains(name)) {
+        tighten(path + "/" + name, "is described now, and was needed before");
+      } else if (!needs.contains(name)) {
+        widens(path + "/" + name, "is new and optional");
+      }
+    }
   }
 
   /// A schema within; without one, everything fits.
@@ -207,9 +227,10 @@ class Comparer {
 
   /// What cannot be compared counts as breaking.
   void rest(const Value& before, const Value& after, const std::string& path) {
+    const auto olds = members_of(before), news = members_of(after);
     Set keywords;
-    for (const auto& member : before.members()) keywords.insert(member.key());
-    for (const auto& member : after.members()) keywords.insert(member.key());
+    for (const auto& [keyword, value] : olds) keywords.insert(keyword);
+    for (const auto& [keyword, value] : news) keywords.insert(keyword);
     for (const auto& keyword : keywords) {
       // A reference may lead into what is prose otherwise.
       const bool prose =
@@ -219,9 +240,9 @@ class Comparer {
           prose || std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
           std::ranges::any_of(kBounds, [&](const Bound& bound) { return bound.keyword == keyword; });
       if (compared) continue;
-      const auto old = before.find(keyword);
-      const auto now = after.find(keyword);
-      const bool same = old && now && canonical(*old) == canonical(*now);
+      const auto old = olds.find(keyword), now = news.find(keyword);
+      const bool same =
+          old != olds.end() && now != news.end() && canonical(old->second) == canonical(now->second);
       if (!same) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", keyword));
     }
   }

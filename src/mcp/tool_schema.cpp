@@ -19,12 +19,16 @@ Failure unfit(const std::string& what) { return client_error(Code::bad_request, 
 
 /// A list of texts without those that `gone` holds; what is no list stays as it is.
 std::string without(json::Value list, const auto& gone) {
-  if (!list.is(json::Kind::array)) return std::string(list.raw());
-  std::string out = "[";
+  std::string out;
+  if (!list.is(json::Kind::array)) {
+    append_distinct(out, list);
+    return out;
+  }
+  out += '[';
   for (const json::Value item : list.elements()) {
     if (const auto text = item.string(); text && gone(*text)) continue;
     if (out.size() > 1) out += ',';
-    out += item.raw();
+    append_distinct(out, item);
   }
   return out + "]";
 }
@@ -63,13 +67,11 @@ Result<std::string> narrow_schema(json::Value schema, const std::vector<std::str
   if (required) replaced.emplace_back("required", without(*required, gone));
   if (const auto dependent = schema.find("dependentRequired");
       dependent && dependent->is(json::Kind::object)) {
-    std::vector<std::pair<std::string_view, std::string>> lists;
-    std::vector<std::string> keys;
-    for (const auto& member : dependent->members()) keys.push_back(member.key());
-    for (const std::string& key : keys) {
-      if (!gone(key)) lists.emplace_back(key, without(*dependent->find(key), gone));
+    ObjectWriter lists(dependent->raw().size());
+    for (const auto& member : distinct_members(*dependent)) {
+      if (!gone(member.key())) lists.add(member.key(), without(member.value, gone));
     }
-    replaced.emplace_back("dependentRequired", rebuild_object(*dependent, lists, removed));
+    replaced.emplace_back("dependentRequired", std::move(lists).take());
   }
   return rebuild_object(schema, replaced, {});
 }

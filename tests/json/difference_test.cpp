@@ -43,3 +43,17 @@ TEST_CASE("each field that differs is told once, with what stood and what stands
     CHECK(shown(row.before, row.after) == row.told);
   }
 }
+
+TEST_CASE("what stands below a long name is one field, so that no name is told a thousand times") {
+  const std::string name(600, 'k');
+  const std::string before = R"({"c":{"a":1},")" + name + R"(":{"a":1,"b":1}})";
+  const std::string after = R"({"c":{"a":2},")" + name + R"(":{"a":2,"b":2}})";
+  CHECK(shown(before, after) == " " + before + ">" + after + "\n");
+  std::string deep_before = "1", deep_after = "2";
+  for (int i = 0; i < 20; ++i) {
+    deep_before = "{\"" + name.substr(0, 90) + "\":" + deep_before + "}";
+    deep_after = "{\"" + name.substr(0, 90) + "\":" + deep_after + "}";
+  }
+  const std::string told = shown(deep_before, deep_after);
+  CHECK(told.find(' ') == 5 * 91);
+}

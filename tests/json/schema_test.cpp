@@ -3,6 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <random>
+
 using namespace sallyport;
 using json::Fit;
 using json::SchemaChange;
@@ -108,6 +111,51 @@ TEST_CASE("a schema that refers to itself without end, or branches without end, 
   CHECK(static_cast<int>(verdict.fit) == static_cast<int>(Fit::undetermined));
 }
 
+TEST_CASE("what a definition can make a check do costs steps, however few keywords it takes") {
+  const auto many = [](const std::string& one, int times) {
+    std::string out;
+    for (int i = 0; i < times; ++i) out += (i > 0 ? "," : "") + one;
+    return out;
+  };
+  const std::string large(100'000, 'x');
+  struct Row {
+    const char* what;
+    std::string schema, value;
+  };
+  const Row rows[] = {
+      {"a long text is compared again and again",
+       R"({"$defs":{"e":{"enum":[")" + large + R"("]}},"anyOf":[)" + many(R"({"$ref":"#/$defs/e"})", 5000) +
+           "]}",
+       "1"},
+      {"a long constant is",
+       R"({"$defs":{"e":{"const":")" + large + R"("}},"anyOf":[)" + many(R"({"$ref":"#/$defs/e"})", 5000) +
+           "]}",
+       "1"},
+      {"a long text is measured again and again",
+       R"({"$defs":{"e":{"minLength":1000000}},"anyOf":[)" + many(R"({"$ref":"#/$defs/e"})", 5000) + "]}",
+       '"' + large + '"'},
+      {"a long list of types is gone through",
+       R"({"$defs":{"e":{"type":[)" + many("\"null\"", 15000) + R"(]}},"anyOf":[)" +
+           many(R"({"$ref":"#/$defs/e"})", 5000) + "]}",
+       "1"},
+      {"items are compared with each other again and again",
+       R"({"$defs":{"e":{"uniqueItems":true}},"not":{"allOf":[)" + many(R"({"$ref":"#/$defs/e"})", 5000) +
+           "]}}",
+       "[\"" + large + "\",1]"},
+      {"what is referred to stands behind many members",
+       "{" + many(R"("x-a":1)", 20000) + R"(,"$defs":{"e":{"type":"null"}},"anyOf":[)" +
+           many(R"({"$ref":"#/$defs/e"})", 8000) + "]}",
+       "1"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const auto schema = parsed(row.schema), value = parsed(row.value);
+    std::int64_t steps = 100'000;
+    CHECK(static_cast<int>(json::check(schema.root(), value.root(), steps).fit) ==
+          static_cast<int>(Fit::undetermined));
+  }
+}
+
 TEST_CASE("many checks share what they may take, and what does not fit into it is undetermined") {
   std::string many;
   for (int i = 0; i < 20000; ++i) many += (i > 0 ? "," : "") + std::to_string(i);
@@ -133,6 +181,10 @@ TEST_CASE("a change of a schema is compatible, widened or breaking for whoever s
   for (const Row& row : {
            Row{R"({"type":"object"})", R"({"type":"object"})", same},
            Row{R"({"description":"a","title":"x"})", R"({"description":"b","default":1,"x-a":1})", same},
+           Row{R"({"required":["a"]})", R"({"required":["a"],"properties":{"a":{"type":"null"}}})", less,
+               "/a: is described now, and was needed before"},
+           Row{R"({"enum":["a","b"],"const":"c"})", R"({"const":"c"})", more, "/: more values than before"},
+           Row{R"({"const":"c"})", R"({"enum":["a","c"],"const":"c"})", same},
            Row{R"({"properties":{}})", R"({"properties":{"a":{}}})", more, "/a: is new and optional"},
            Row{R"({"properties":{"a":{}}})", R"({"properties":{}})", less, "/a: is gone"},
            Row{R"({"properties":{"a":{}}})", R"({})", less, "/a: is gone"},
@@ -194,6 +246,13 @@ TEST_CASE("for whoever reads, what a sender may welcome breaks") {
            Row{R"({})", R"({"required":["a"],"properties":{"a":{}}})", SchemaChange::compatible},
            Row{R"({"properties":{"a":{}}})", R"({"properties":{"a":{},"b":{}}})", SchemaChange::widened},
            Row{R"({"properties":{"a":{}}})", R"({"properties":{}})", SchemaChange::breaking},
+           Row{R"({"additionalProperties":false})", R"({"additionalProperties":false,"properties":{"a":{}}})",
+               SchemaChange::breaking},
+           Row{R"({"additionalProperties":false})",
+               R"({"additionalProperties":false,"properties":{"a":{}},"required":["a"]})",
+               SchemaChange::breaking},
+           Row{R"({"additionalProperties":true})", R"({"additionalProperties":true,"properties":{"a":{}}})",
+               SchemaChange::widened},
            Row{R"({"items":[{"type":"string"}]})", R"({"items":[{"type":"number"}]})",
                SchemaChange::breaking},
        }) {
@@ -202,4 +261,168 @@ TEST_CASE("for whoever reads, what a sender may welcome breaks") {
     const auto outcome = json::compare(parsed(row.before).root(), parsed(row.after).root(), SchemaOf::output);
     CHECK(static_cast<int>(outcome.change) == static_cast<int>(row.change));
   }
+}
+
+namespace {
+
+/// Small schemas and values that meet often.
+class Random {
+ public:
+  explicit Random(std::uint32_t seed) : random_(seed) {}
+  std::size_t below(std::size_t n) { return random_() % n; }
+  std::string one_of(std::initializer_list<const char*> texts) { return texts.begin()[below(texts.size())]; }
+
+  std::string value(int depth = 2) {
+    switch (below(depth > 0 ? 6 : 4)) {
+      case 0:
+        return one_of({"0", "1", "2", "1.5", "-1"});
+      case 1:
+        return one_of({"\"\"", "\"a\"", "\"ab\"", "\"abc\""});
+      case 2:
+        return one_of({"true", "false"});
+      case 3:
+        return "null";
+      case 4: {
+        std::string out;
+        for (std::size_t i = below(4); i > 0; --i) out += (out.empty() ? "" : ",") + value(depth - 1);
+        return "[" + out + "]";
+      }
+      default: {
+        std::string out;
+        for (const char* name : {"a", "b", "c"})
+          if (below(2) == 0)
+            out += (out.empty() ? "\"" : ",\"") + std::string(name) + "\":" + value(depth - 1);
+        return "{" + out + "}";
+      }
+    }
+  }
+
+  std::string schema(int depth = 2) {
+    if (below(8) == 0) return one_of({"true", "false", "{}"});
+    std::string out;
+    for (std::size_t i = below(4); i > 0; --i) {
+      const std::string keyword = one_of({"type",
+                                          "enum",
+                                          "const",
+                                          "required",
+                                          "properties",
+                                          "items",
+                                          "additionalProperties",
+                                          "minimum",
+                                          "maximum",
+                                          "exclusiveMinimum",
+                                          "minLength",
+                                          "maxLength",
+                                          "minItems",
+                                          "maxItems",
+                                          "minProperties",
+                                          "maxProperties",
+                                          "uniqueItems",
+                                          "anyOf",
+                                          "not",
+                                          "title",
+                                          "prefixItems",
+                                          "propertyNames",
+                                          "if",
+                                          "then",
+                                          "else",
+                                          "patternProperties"});
+      if (out.find("\"" + keyword + "\":") != std::string::npos) continue;
+      out += (out.empty() ? "\"" : ",\"") + keyword + "\":" + rule(keyword, depth);
+    }
+    return "{" + out + "}";
+  }
+
+  /// The same with one place changed.
+  std::string changed(const std::string& schema) {
+    const auto document = parsed(schema);
+    const auto members = document.root().members();
+    if (!document.root().is(json::Kind::object) || document.root().size() == 0 || below(4) == 0)
+      return this->schema();
+    std::string out;
+    const std::size_t which = below(document.root().size() + 1);
+    std::size_t i = 0;
+    for (const auto& member : members) {
+      const bool here = i++ == which;
+      if (here && below(3) == 0) continue;
+      const bool nested = member.value.is(json::Kind::object) && below(2) == 0;
+      const std::string text = !here                          ? std::string(member.value.raw())
+                               : !nested                      ? rule(member.key(), 1)
+                               : member.key() == "properties" ? changed_properties(member.value)
+                                                              : changed(std::string(member.value.raw()));
+      out += (out.empty() ? "" : ",") + std::string(member.raw_key()) + ":" + text;
+    }
+    if (which == i && out.find("\"maximum\"") == std::string::npos)
+      out += std::string(out.empty() ? "" : ",") + R"("maximum":)" + rule("maximum", 1);
+    return "{" + out + "}";
+  }
+
+ private:
+  std::string changed_properties(const json::Value& properties) {
+    std::string out;
+    for (const auto& member : properties.members())
+      out += (out.empty() ? "" : ",") + std::string(member.raw_key()) + ":" +
+             changed(std::string(member.value.raw()));
+    return "{" + out + "}";
+  }
+
+  std::string rule(const std::string& keyword, int depth) {
+    const std::string type =
+        one_of({"\"string\"", "\"integer\"", "\"number\"", "\"object\"", "\"array\"", "\"null\""});
+    if (keyword == "type") return below(2) == 0 ? type : "[" + type + ",\"boolean\"]";
+    if (keyword == "enum") return "[" + value(1) + "," + value(1) + "]";
+    if (keyword == "const") return value(1);
+    if (keyword == "required") return one_of({"[]", R"(["a"])", R"(["a","b"])", R"(["c"])"});
+    if (keyword == "title") return "\"t\"";
+    if (keyword == "uniqueItems") return one_of({"true", "false"});
+    if (keyword == "prefixItems" || keyword == "anyOf") return "[" + inner(depth) + "," + inner(depth) + "]";
+    if (keyword == "properties" || keyword == "patternProperties") {
+      std::string out;
+      for (const char* name : {"a", "b", "c"})
+        if (below(2) == 0) out += (out.empty() ? "\"" : ",\"") + std::string(name) + "\":" + inner(depth);
+      return "{" + out + "}";
+    }
+    if (keyword.starts_with("min") || keyword.starts_with("max") || keyword.starts_with("excl"))
+      return one_of({"0", "1", "2", "3", "1.5"});
+    return inner(depth);
+  }
+  std::string inner(int depth) { return depth > 0 ? schema(depth - 1) : "{}"; }
+
+  std::mt19937 random_;
+};
+
+}  // namespace
+
+TEST_CASE("what a comparison calls compatible takes no value away from those who hold to the old schema") {
+  const char* const given = std::getenv("SALLYPORT_SEED");
+  const std::uint32_t seed = given ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 1;
+  CAPTURE(seed);
+  Random random(seed);
+  int compatible = 0, used = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string before = random.schema(), after = random.changed(before);
+    const auto old_schema = parsed(before), new_schema = parsed(after);
+    const auto input = json::compare(old_schema.root(), new_schema.root(), SchemaOf::input).change;
+    const auto output = json::compare(old_schema.root(), new_schema.root(), SchemaOf::output).change;
+    compatible += input == SchemaChange::compatible || output == SchemaChange::compatible ? 1 : 0;
+    for (int k = 0; k < 10; ++k) {
+      const std::string text = random.value();
+      const auto value = parsed(text);
+      const Fit old_fit = json::check(old_schema.root(), value.root()).fit;
+      const Fit new_fit = json::check(new_schema.root(), value.root()).fit;
+      CAPTURE(before);
+      CAPTURE(after);
+      CAPTURE(text);
+      if (input == SchemaChange::compatible) {
+        used += old_fit == Fit::fits ? 1 : 0;
+        REQUIRE_FALSE((old_fit == Fit::fits && new_fit == Fit::fails));
+      }
+      if (output != SchemaChange::breaking) {
+        used += new_fit == Fit::fits ? 1 : 0;
+        REQUIRE_FALSE((new_fit == Fit::fits && old_fit == Fit::fails));
+      }
+    }
+  }
+  CHECK(compatible > 1000);
+  CHECK(used > 1000);
 }
