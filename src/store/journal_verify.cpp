@@ -148,14 +148,15 @@ class Verifier {
     }
     Walk at{.claims = claims, .where = files.front().file()};
     check_claims(at, at.where);  // a start that ended before its first record is sealed at 0
-    int segment = 1;
+    std::int64_t next = 1;
     for (const SegmentName& file : files) {
-      for (; segment < file.segment; ++segment) {
-        problem(
-            fmt::format("{}: this segment is missing",
-                        SegmentName{.start = file.start, .shard = file.shard, .segment = segment}.file()));
+      if (next < file.segment) {
+        const SegmentName first{.start = file.start, .shard = file.shard, .segment = static_cast<int>(next)};
+        const std::int64_t more = file.segment - next - 1;
+        problem(fmt::format("{}: this segment is missing{}", first.file(),
+                            more > 0 ? fmt::format(", and {} more before {}", more, file.file()) : ""));
       }
-      ++segment;
+      next = std::int64_t{file.segment} + 1;
       if (auto read = walk_segment(file, at, file == files.back()); !read) return read;
     }
     if (at.next_claim < claims.size()) {

@@ -87,6 +87,18 @@ TEST_CASE("verify finds a removed segment, a removed chain and records behind a 
     std::filesystem::remove(f.folder.file(files[0]));
     CHECK(reports(f.verify(), {files[0], "segment is missing"}));
   }
+  SUBCASE("all but a segment with the largest number there is") {
+    const std::string chain = files[0].substr(0, files[0].rfind('-'));
+    std::filesystem::copy(f.folder.file(files[0]), f.folder.file(chain + "-2147483647.jsonl"));
+    const auto report = f.verify();
+    CHECK(reports(report, {"segment is missing, and 21474836", "before " + chain + "-2147483647.jsonl"}));
+    CHECK(report.problems.size() < 100);
+  }
+  SUBCASE("nothing: a file of a year that clocks do not reach is none of the journal's") {
+    std::filesystem::copy(f.folder.file(files[0]), f.folder.file("9223372036854775807-00-00001.jsonl"));
+    CHECK(f.verify().ok);
+    CHECK(f.open() != nullptr);
+  }
   SUBCASE("a whole chain") {
     const std::string chain = files[0].substr(0, files[0].rfind('-'));
     for (const auto& file : files) {
