@@ -55,7 +55,7 @@ Result<void> McpService::find_session(Call& call, std::optional<std::string_view
                         "answer, or use protocol version 2026-07-28.");
   }
   auto session = open_session(sealer_, *header, call.bound(), clock_.now());
-  if (!session || call.here.sessions.deleted(session->nonce)) {
+  if (!session || call.here.sessions.ended(session->nonce)) {
     call.refusal = "session_mismatch";
     return client_error(Code::not_found,
                         "Session not found: it ended, expired or is not yours. Send initialize again.");
@@ -363,38 +363,32 @@ Result<Answer> McpService::set_log_level(Call& call) {
     return client_error(Code::invalid_params,
                         "logging/setLevel needs params.level: debug, info, notice, warning, error, "
                         "critical, alert or emergency.");
-  tell_sessions(call.session->nonce,
-                {.deleted = false, .log_level = level, .expires = call.session->expires});
+  const SessionTable::Level wanted{.level = level, .expires = call.session->expires};
+  const std::int64_t now = unix_millis(clock_.now()) / 1000;
+  for (int i = 0; i < shards_.size(); ++i) {
+    const auto tell = [state = states_[static_cast<std::size_t>(i)].get(), nonce = call.session->nonce,
+                       wanted, now] { state->sessions.set_level(nonce, wanted, now); };
+    shards_[i].is_current() ? tell() : static_cast<void>(shards_[i].post(tell));
+  }
   return RpcResult{"{}"};
 }
 
 Task<Result<Answer>> McpService::end_session(Call& call) {
-  const SessionTable::Entry entry{.deleted = true, .log_level = {}, .expires = call.session->expires};
+  const std::int64_t now = unix_millis(clock_.now()) / 1000;
   // Answered when every shard knows: no request that follows may find the session alive.
   for (int i = 0; i < shards_.size(); ++i) {
     auto told = co_await net::run_on<Result<bool>>(
-        shards_[i], [this, i, nonce = call.session->nonce, entry]() -> Task<Result<bool>> {
-          return [](ShardState& state, std::string n, SessionTable::Entry e) -> Task<Result<bool>> {
-            state.sessions.set(n, std::move(e));
+        shards_[i], [this, i, nonce = call.session->nonce, now]() -> Task<Result<bool>> {
+          return [](ShardState& state, std::string n, std::int64_t at) -> Task<Result<bool>> {
+            state.sessions.end(n, at);
             state.feed->sessions().end(n);
             state.cancel_calls(n);
             co_return true;
-          }(*states_[static_cast<std::size_t>(i)], nonce, entry);
+          }(*states_[static_cast<std::size_t>(i)], nonce, now);
         });
     if (!told) co_return Failure(told.error());
   }
   co_return net::Reply{.status = 204};
-}
-
-void McpService::tell_sessions(const std::string& nonce, SessionTable::Entry entry) {
-  for (int i = 0; i < shards_.size(); ++i) {
-    ShardState* state = states_[static_cast<std::size_t>(i)].get();
-    if (shards_[i].is_current()) {
-      state->sessions.set(nonce, entry);
-    } else {
-      (void)shards_[i].post([state, nonce, entry] { state->sessions.set(nonce, entry); });
-    }
-  }
 }
 
 void McpService::take_answer(Call& call) {

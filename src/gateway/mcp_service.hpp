@@ -136,7 +136,6 @@ class McpService {
   static Result<Answer> no_such_resource(const Call& call, const std::string& uri);
   /// Whose upstream session the call uses (DESIGN 3.15): "" is everyone's.
   static std::string isolation_of(const Call& call, const ServerConfig& config);
-  void tell_sessions(const std::string& nonce, SessionTable::Entry entry);
 
   net::Shards& shards_;
   std::vector<std::unique_ptr<ShardState>>& states_;

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <functional>
+#include <utility>
 
+#include "sallyport/core/crypto.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
 #include "sealed_payload.hpp"
@@ -46,33 +50,74 @@ Result<Session> open_session(const identity::Sealer& sealer, std::string_view id
   return session;
 }
 
-bool SessionTable::deleted(const std::string& nonce) const {
-  const auto it = entries_.find(nonce);
-  return it != entries_.end() && it->second.deleted;
+EndedSessions::Key EndedSessions::key_of(std::string_view nonce) {
+  Key key{};
+  if (nonce.size() <= key.size()) {
+    std::ranges::copy(nonce, key.begin());
+  } else {
+    const Digest digest = sha256(nonce);
+    std::copy_n(digest.begin(), key.size(), key.begin());
+  }
+  return key;
+}
+
+std::size_t EndedSessions::place_of(const std::vector<Key>& slots, const Key& key) {
+  std::size_t at =
+      std::hash<std::string_view>()(std::string_view(key.data(), key.size())) & (slots.size() - 1);
+  while (slots[at] != Key{} && slots[at] != key) at = (at + 1) & (slots.size() - 1);
+  return at;
+}
+
+bool EndedSessions::Part::contains(const Key& key) const {
+  return !slots.empty() && slots[place_of(slots, key)] == key;
+}
+
+void EndedSessions::Part::add(const Key& key) {
+  if (count + 1 > slots.size() / 4 * 3) {
+    std::vector<Key> larger(std::max<std::size_t>(64, slots.size() * 2));
+    for (const Key& one : slots) {
+      if (one != Key{}) larger[place_of(larger, one)] = one;
+    }
+    slots = std::move(larger);
+  }
+  Key& slot = slots[place_of(slots, key)];
+  count += slot == key ? 0 : 1;
+  slot = key;
+}
+
+bool EndedSessions::contains(std::string_view nonce) const {
+  if (newer_.count == 0 && older_.count == 0) return false;
+  const Key key = key_of(nonce);
+  return newer_.contains(key) || older_.contains(key);
+}
+
+void EndedSessions::add(std::string_view nonce, std::int64_t now) {
+  constexpr std::int64_t kLife = std::chrono::seconds(limits::kSessionLife).count();
+  // What ended a session's life ago has expired by itself since. A full table of others means an attack by
+  // key holders; the oldest knowledge is not worth the memory.
+  if (newer_.count >= limits::kTombstones || (newer_.count > 0 && now - newer_.since > kLife))
+    older_ = std::exchange(newer_, {});
+  if (newer_.count == 0) newer_.since = now;
+  newer_.add(key_of(nonce));
 }
 
 std::string SessionTable::log_level(const std::string& nonce) const {
-  const auto it = entries_.find(nonce);
-  return it == entries_.end() ? "" : it->second.log_level;
+  const auto it = levels_.find(nonce);
+  return it == levels_.end() ? "" : it->second.level;
 }
 
-void SessionTable::set(const std::string& nonce, Entry entry) {
-  if (entries_.size() >= limits::kTombstones) sweep(unix_seconds(std::chrono::system_clock::now()));
-  // A full table of live tombstones means an attack by key holders; the oldest knowledge is not worth the
-  // memory.
-  if (entries_.size() >= limits::kTombstones) {
-    // Log levels go first: a forgotten tombstone would let a session live again.
-    auto victim =
-        std::find_if(entries_.begin(), entries_.end(), [](const auto& e) { return !e.second.deleted; });
-    entries_.erase(victim == entries_.end() ? entries_.begin() : victim);
+void SessionTable::end(const std::string& nonce, std::int64_t now) {
+  levels_.erase(nonce);
+  ended_.add(nonce, now);
+}
+
+void SessionTable::set_level(const std::string& nonce, Level level, std::int64_t now) {
+  if (ended(nonce)) return;
+  if (levels_.size() >= limits::kSessionLevels) {
+    std::erase_if(levels_, [&](const auto& entry) { return entry.second.expires <= now; });
+    while (levels_.size() > limits::kSessionLevels / 8 * 7) levels_.erase(levels_.begin());
   }
-  Entry& slot = entries_[nonce];
-  entry.deleted |= slot.deleted;
-  slot = std::move(entry);
-}
-
-void SessionTable::sweep(std::int64_t now) {
-  std::erase_if(entries_, [&](const auto& entry) { return entry.second.expires <= now; });
+  levels_[nonce] = std::move(level);
 }
 
 int log_severity(std::string_view level) {

@@ -1,11 +1,14 @@
 #pragma once
 /// Legacy sessions: ids that carry their meaning, and the little state that must be remembered beside them.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "sallyport/core/clock.hpp"
 #include "sallyport/core/error.hpp"
@@ -29,23 +32,49 @@ std::string seal_session(const identity::Sealer& sealer, const Session& session,
 Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound,
                              SystemTime now);
 
-/// Deleted sessions and log levels. Every shard has one; changes are told to all of them. Threads: its
+/// Which sessions have ended, by their nonces: at least the last limits::kTombstones of a day, in some 50
+/// bytes each. The oldest are forgotten first, many at a time, so that no single request pays for it.
+class EndedSessions {
+ public:
+  bool contains(std::string_view nonce) const;
+  /// `now` in Unix seconds.
+  void add(std::string_view nonce, std::int64_t now);
+
+ private:
+  /// A nonce, filled up with zeros; a longer one by its digest.
+  using Key = std::array<char, 24>;
+  static Key key_of(std::string_view nonce);
+  /// Open addressing, at most three quarters full; a slot of zeros is free.
+  struct Part {
+    std::vector<Key> slots{};
+    std::size_t count = 0;
+    std::int64_t since = 0;  ///< Unix seconds of the first one
+    bool contains(const Key& key) const;
+    void add(const Key& key);
+  };
+  static std::size_t place_of(const std::vector<Key>& slots, const Key& key);
+  Part newer_, older_;
+};
+
+/// Ended sessions and log levels. Every shard has one; changes are told to all of them. Threads: its
 /// shard's.
 class SessionTable {
  public:
-  struct Entry {
-    bool deleted = false;
-    std::string log_level{};
-    std::int64_t expires = 0;
+  struct Level {
+    std::string level{};
+    std::int64_t expires = 0;  ///< of the session, Unix seconds
   };
-  bool deleted(const std::string& nonce) const;
+  bool ended(const std::string& nonce) const { return ended_.contains(nonce); }
+  /// Empty where the session never asked for one, or has ended.
   std::string log_level(const std::string& nonce) const;
-  void set(const std::string& nonce, Entry entry);
+  void end(const std::string& nonce, std::int64_t now);
+  /// What an ended session asks for counts for nothing. Bounded by limits::kSessionLevels: some are
+  /// forgotten, those of expired sessions first.
+  void set_level(const std::string& nonce, Level level, std::int64_t now);
 
  private:
-  /// Drops what has expired; bounded by limits::kTombstones.
-  void sweep(std::int64_t now);
-  std::unordered_map<std::string, Entry> entries_;
+  EndedSessions ended_;
+  std::unordered_map<std::string, Level> levels_;
 };
 
 /// Order of syslog severities in MCP logging; -1 for an unknown level.

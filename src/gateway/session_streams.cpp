@@ -84,7 +84,7 @@ void SessionStreams::finish(const std::string& stream) {
 }
 
 Result<std::shared_ptr<HomeSession>> SessionStreams::home(const Session& session, const Caller& caller) {
-  if (table_.deleted(session.nonce)) return client_error(Code::not_found, "Session not found: it ended.");
+  if (table_.ended(session.nonce)) return client_error(Code::not_found, "Session not found: it ended.");
   const auto known = homes_.find(session.nonce);
   auto home = known != homes_.end() ? known->second
                                     : std::make_shared<HomeSession>(*this, session.nonce, session.expires);
@@ -118,7 +118,7 @@ Result<Attached> SessionStreams::attach(const Session& session, const Caller& ca
 Result<Attached> SessionStreams::resume(const Session& session, const std::string& principal,
                                         const EventId& after, std::shared_ptr<Outlet> reader) {
   using Found = EventLog::Replay::Found;
-  if (table_.deleted(session.nonce)) return Attached{.found = Found::lost, .stream = {}, .frames = {}};
+  if (table_.ended(session.nonce)) return Attached{.found = Found::lost, .stream = {}, .frames = {}};
   const auto replay = log_.after(after.stream, session.nonce, after.number);
   Attached attached{.found = replay.found, .stream = after.stream, .frames = {}};
   if (replay.found != Found::here) return attached;

@@ -73,9 +73,12 @@ void read_lines(const net::Request& request) {
 void read_certificate(std::string_view name, std::string_view value) {
   const auto names = identity::CertificateNames::parse(value);
   if (!names) return;
-  const net::ClientCertificate certificate{.subject_cn = std::string(name),
+  const net::ClientCertificate certificate{.fingerprint = {},
+                                           .subject_cn = std::string(name),
                                            .uris = {std::string(name), std::string(name)},
-                                           .dns_names = {std::string(value)}};
+                                           .dns_names = {std::string(value)},
+                                           .emails = {},
+                                           .expires = {}};
   const std::string found = names->name_in(certificate);
   must(found.empty() || name.find(found) != name.npos || value.find(found) != value.npos);
 }

@@ -50,26 +50,61 @@ TEST_CASE("a session id gives back what was sealed into it, until it expires") {
   }
 }
 
-TEST_CASE("a deleted session stays deleted, whatever is told about it later") {
+TEST_CASE("a session that has ended stays ended, whatever is told about it later") {
   SessionTable table;
-  table.set("n", {.deleted = false, .log_level = "error", .expires = 10});
+  table.set_level("n", {.level = "error", .expires = 10}, 1);
   CHECK(table.log_level("n") == "error");
-  CHECK(!table.deleted("n"));
-  table.set("n", {.deleted = true, .log_level = {}, .expires = 10});
-  table.set("n", {.deleted = false, .log_level = "debug", .expires = 10});
-  CHECK(table.deleted("n"));
-  CHECK(!table.deleted("unheard of"));
+  CHECK_FALSE(table.ended("n"));
+  table.end("n", 2);
+  table.set_level("n", {.level = "debug", .expires = 10}, 3);
+  CHECK(table.ended("n"));
+  CHECK(table.log_level("n").empty());
+  CHECK_FALSE(table.ended("unheard of"));
   CHECK(table.log_level("unheard of").empty());
 }
 
-TEST_CASE("the table is bounded, and what has expired goes first") {
-  const std::int64_t never = std::int64_t{1} << 40;
+TEST_CASE("ended sessions are remembered for a day, or as long as a bound of others") {
+  constexpr std::int64_t kDay = 24 * 3600;
+  const auto nonce = [](std::size_t i) { return "0123456789abcdef" + std::to_string(i); };
+  EndedSessions ended;
+  const std::string long_one(40, 'x');
+  ended.add(long_one, 0);
+  CHECK(ended.contains(long_one));
+  CHECK_FALSE(ended.contains(long_one + "y"));
+
+  SUBCASE("the last ones of many, each once") {
+    for (std::size_t i = 0; i < 3 * limits::kTombstones; ++i) {
+      ended.add(nonce(i), 1);
+      ended.add(nonce(i), 1);
+    }
+    bool all = true;
+    for (std::size_t i = 2 * limits::kTombstones; i < 3 * limits::kTombstones; ++i)
+      all = all && ended.contains(nonce(i));
+    CHECK(all);
+    CHECK_FALSE(ended.contains(nonce(3 * limits::kTombstones)));
+    CHECK_FALSE(ended.contains(nonce(0)));
+    CHECK_FALSE(ended.contains(long_one));
+  }
+  SUBCASE("those of the last day") {
+    ended.add(nonce(1), kDay);
+    ended.add(nonce(2), kDay + 1);
+    CHECK(ended.contains(nonce(1)));
+    CHECK(ended.contains(long_one));
+    ended.add(nonce(3), 2 * kDay + 2);
+    CHECK_FALSE(ended.contains(long_one));
+    CHECK_FALSE(ended.contains(nonce(1)));
+    CHECK(ended.contains(nonce(2)));
+    CHECK(ended.contains(nonce(3)));
+  }
+}
+
+TEST_CASE("log levels are bounded, and those of expired sessions are forgotten first") {
   SessionTable table;
-  table.set("kept", {.deleted = true, .log_level = {}, .expires = never});
-  for (std::size_t i = 0; i < limits::kTombstones + 10; ++i)
-    table.set("old" + std::to_string(i), {.deleted = true, .log_level = {}, .expires = 1});
-  CHECK(table.deleted("kept"));
-  CHECK(!table.deleted("old0"));
+  table.set_level("lives", {.level = "info", .expires = 100}, 1);
+  for (std::size_t i = 0; i < limits::kSessionLevels; ++i)
+    table.set_level("old" + std::to_string(i), {.level = "debug", .expires = 2}, 3);
+  CHECK(table.log_level("lives") == "info");
+  CHECK(table.log_level("old0").empty());
 }
 
 TEST_CASE("log levels are ordered as syslog orders them") {

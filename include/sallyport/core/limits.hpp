@@ -189,7 +189,8 @@ constexpr std::size_t kChildStderrLine = 8 * KiB;
 
 // Sessions.
 constexpr auto kSessionLife = std::chrono::hours(24);
-constexpr std::size_t kTombstones = 100000;
+constexpr std::size_t kTombstones = 100000;    ///< ended sessions that are remembered at least
+constexpr std::size_t kSessionLevels = 20000;  ///< log levels that sessions asked for
 
 // Streams to clients: subscriptions/listen, the GET streams of sessions, and what a lost stream had to say.
 constexpr std::size_t kStreams = 24000;       ///< open ones per shard
