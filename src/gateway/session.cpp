@@ -73,7 +73,7 @@ bool EndedSessions::Part::contains(const Key& key) const {
 }
 
 void EndedSessions::Part::add(const Key& key) {
-  if (count + 1 > slots.size() / 4 * 3) {
+  if (count + 1 > slots.size() / 8 * 7) {
     std::vector<Key> larger(std::max<std::size_t>(64, slots.size() * 2));
     for (const Key& one : slots) {
       if (one != Key{}) larger[place_of(larger, one)] = one;

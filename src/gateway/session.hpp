@@ -32,8 +32,8 @@ std::string seal_session(const identity::Sealer& sealer, const Session& session,
 Result<Session> open_session(const identity::Sealer& sealer, std::string_view id, std::string_view bound,
                              SystemTime now);
 
-/// Which sessions have ended, by their nonces: at least the last limits::kTombstones of a day, in some 50
-/// bytes each. The oldest are forgotten first, many at a time, so that no single request pays for it.
+/// Which sessions have ended, by their nonces: at least the last limits::kTombstones of a day, in 27 to 64
+/// bytes each. The oldest are forgotten first, all of one half at once.
 class EndedSessions {
  public:
   bool contains(std::string_view nonce) const;
@@ -44,7 +44,7 @@ class EndedSessions {
   /// A nonce, filled up with zeros; a longer one by its digest.
   using Key = std::array<char, 24>;
   static Key key_of(std::string_view nonce);
-  /// Open addressing, at most three quarters full; a slot of zeros is free.
+  /// Open addressing, at most seven eighths full; a slot of zeros is free.
   struct Part {
     std::vector<Key> slots{};
     std::size_t count = 0;

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "sallyport/core/limits.hpp"
+#include "schema_path.hpp"
 
 namespace sallyport::json {
 namespace {
@@ -13,7 +16,6 @@ namespace {
 constexpr int kDepth = 200;  ///< of schemas within schemas, references followed
 // What one step pays for, besides a keyword: members that are passed over, bytes that are copied.
 constexpr std::size_t kMembers = 8, kBytes = 32;
-constexpr std::size_t kPathBytes = 400;  ///< shown of where a value stands
 
 constexpr auto kIgnored = std::to_array<std::string_view>({"title",
                                                            "description",
@@ -109,8 +111,11 @@ FitVerdict unknown(const std::string& path, std::string_view keyword) {
   return {.fit = Fit::undetermined, .why = (path.empty() ? "/" : path) + ": " + std::string(keyword)};
 }
 
-std::string below(const std::string& path, std::string_view name) {
-  return path.size() < kPathBytes ? path + "/" + std::string(name.substr(0, kPathBytes)) : path;
+/// What it takes to look for a name among the members of an object, or to go through them.
+std::size_t weight(const Value& object) {
+  std::size_t bytes = 0;
+  for (const auto& member : object.members()) bytes += member.raw_key().size();
+  return object.size() / kMembers + bytes / kBytes;
 }
 
 class Checker {
@@ -124,7 +129,9 @@ class Checker {
       return *all ? FitVerdict{} : fails(path, "nothing is allowed here");
     if (!schema.is(Kind::object)) return unknown(path, "the schema is none");
     FitVerdict out;
-    if (!spend(schema.size() / kMembers)) return unknown(path, "takes too long");
+    const std::size_t search = weight(schema);
+    if (!spend(search)) return unknown(path, "takes too long");
+    std::bitset<kKnown.size()> seen;
     for (const auto& member : schema.members()) {
       const std::string keyword = member.key();
       if (among(keyword, kIgnored) || keyword.starts_with("x-")) continue;
@@ -132,8 +139,12 @@ class Checker {
         out = both(std::move(out), unknown(path, keyword));
         continue;
       }
+      // Readers differ over which of two counts.
+      const auto index = static_cast<std::size_t>(std::ranges::find(kKnown, keyword) - kKnown.begin());
+      if (seen.test(index)) return unknown(path, keyword);
+      seen.set(index);
       // Several keywords look for another one beside them.
-      if (!spend(schema.size() / kMembers)) return unknown(path, "takes too long");
+      if (!spend(search)) return unknown(path, "takes too long");
       out = both(std::move(out), one(schema, keyword, member.value, value, path, depth));
       if (out.fit == Fit::fails) return out;
     }
@@ -146,6 +157,7 @@ class Checker {
     return steps_ >= 0;
   }
 
+  bool spent() const { return steps_ < 0; }
   bool spend_on(const Value& value) { return spend(value.raw().size() / kBytes); }
 
   /// Where a reference within the schema leads.
@@ -154,7 +166,7 @@ class Checker {
     while (at && !pointer.empty()) {
       const auto token = pointer.substr(0, pointer.find('/', 1));
       pointer.remove_prefix(token.size());
-      if (!spend(1 + at->size() / kMembers)) return std::nullopt;
+      if (!spend(1 + weight(*at))) return std::nullopt;
       at = at_pointer(*at, token);
     }
     return at;
@@ -163,6 +175,9 @@ class Checker {
   FitVerdict one(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
                  const std::string& path, int depth) {
     const auto verdict = [&](bool ok) { return ok ? FitVerdict{} : fails(path, keyword); };
+    const bool scalar = rule.is(Kind::number) || rule.is(Kind::string);
+    if ((scalar && !spend_on(rule)) || (value.is(Kind::number) && !spend_on(value)))
+      return unknown(path, "takes too long");
     if (keyword == "type") return type(rule, value, path);
     if (keyword == "const" || keyword == "enum") {
       if (!spend_on(rule) || !spend_on(value) || !spend(rule.size())) return unknown(path, "takes too long");
@@ -228,6 +243,7 @@ class Checker {
     std::size_t fitting = 0, open = 0;
     FitVerdict all;
     for (const Value& each : rule.elements()) {
+      if (spent()) return unknown(path, "takes too long");
       auto inner = check(each, value, path, depth + 1);
       fitting += inner.fit == Fit::fits ? 1 : 0;
       open += inner.fit == Fit::undetermined ? 1 : 0;
@@ -240,28 +256,38 @@ class Checker {
     return fitting > 0 ? FitVerdict{} : fails(path, keyword);
   }
 
+  /// Names of one side are looked for among the members of the other.
+  static std::size_t search_cost(const std::string& keyword, const Value& rule, const Value& value,
+                                 const std::optional<Value>& named) {
+    const std::size_t search = weight(value);
+    if (keyword == "required") return search + rule.size() * search + rule.raw().size() / kBytes;
+    if (keyword == "properties") return search + rule.size() * search + weight(rule);
+    if (keyword == "additionalProperties") return search + (named ? value.size() * weight(*named) : 0);
+    return 0;
+  }
+
   FitVerdict of_object(const Value& schema, const std::string& keyword, const Value& rule, const Value& value,
                        const std::string& path, int depth) {
     FitVerdict out;
-    // Each name is looked for among the members of the other side.
     const auto named = schema.find("properties");
-    const std::size_t looked = keyword == "additionalProperties" && named ? named->size() : rule.size();
-    if ((rule.is(Kind::object) || rule.is(Kind::array)) && !spend(looked * (value.size() + 1) / 8))
-      return unknown(path, "takes too long");
+    if (!spend(search_cost(keyword, rule, value, named))) return unknown(path, "takes too long");
     if (keyword == "required") {
       for (const Value& each : rule.elements()) {
         const auto name = each.string();
         if (name && !value.find(*name)) return fails(below(path, *name), keyword);
       }
     } else if (keyword == "properties") {
-      for (const auto& member : rule.members()) {
-        const std::string name = member.key();
+      std::map<std::string, Value> last;
+      for (const auto& member : rule.members()) last.insert_or_assign(member.key(), member.value);
+      for (const auto& [name, its] : last) {
+        if (spent()) return unknown(path, "takes too long");
         if (const auto inner = value.find(name))
-          out = both(std::move(out), check(member.value, *inner, below(path, name), depth + 1));
+          out = both(std::move(out), check(its, *inner, below(path, name), depth + 1));
       }
     } else if (keyword == "additionalProperties") {
       if (schema.find("patternProperties")) return unknown(path, "patternProperties");
       for (const auto& member : value.members()) {
+        if (spent()) return unknown(path, "takes too long");
         const std::string name = member.key();
         if (named && named->find(name)) continue;
         auto inner = check(rule, member.value, below(path, name), depth + 1);
@@ -271,6 +297,7 @@ class Checker {
     } else if (keyword == "propertyNames") {
       if (!spend_on(value)) return unknown(path, "takes too long");
       for (const auto& member : value.members()) {
+        if (spent()) return unknown(path, "takes too long");
         const auto name = Document::parse(quote(member.key()));
         if (!name) return unknown(path, keyword);
         out = both(std::move(out), check(rule, name->root(), path, depth + 1));
@@ -293,6 +320,7 @@ class Checker {
       std::size_t index = 0;
       for (const Value& each : value.elements()) {
         if (by_place && index >= rule.size()) break;
+        if (spent()) return unknown(path, "takes too long");
         if (index >= skip) {
           out = both(std::move(out),
                      check(by_place ? *place : rule, each, below(path, std::to_string(index)), depth + 1));

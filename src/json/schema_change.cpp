@@ -7,6 +7,7 @@
 #include <set>
 
 #include "sallyport/json/schema.hpp"
+#include "schema_path.hpp"
 
 namespace sallyport::json {
 namespace {
@@ -81,32 +82,55 @@ std::map<std::string, Value> members_of(const Value& object) {
   return out;
 }
 
+bool repeats(const Value& schema) {
+  const auto properties = schema.find("properties");
+  return members_of(schema).size() != schema.size() ||
+         (properties && members_of(*properties).size() != properties->size());
+}
+
 std::map<std::string, Value> named(const Value& schema) {
   const auto rule = schema.find("properties");
   return rule ? members_of(*rule) : std::map<std::string, Value>();
 }
 
-/// The keywords through which the references in a schema lead.
-void add_led_through(const Value& value, Set& out) {
-  for (const auto& member : value.members()) {
-    const auto reference = member.key() == "$ref" ? member.value.string() : std::nullopt;
-    if (reference) {
-      for (std::size_t from = 0; from < reference->size();) {
-        const auto end = std::min(reference->find('/', from), reference->size());
-        out.insert(reference->substr(from, end - from));
-        from = end + 1;
-      }
-    }
-    add_led_through(member.value, out);
+/// What of a schema decides over more than the place where it stands.
+struct Reach {
+  Set led_through;          ///< keywords through which references lead
+  bool anywhere = false;    ///< references whose way is not told by keywords: anchors, escapes, "$dynamicRef"
+  bool into_parts = false;  ///< references to what also counts where it stands
+  bool rest_of_all = false;  ///< "unevaluated...": what the rest of the schema leaves over
+};
+
+void add_reference(std::string_view reference, Reach& out) {
+  const bool pointer = reference.starts_with("#/") && reference.find_first_of("~%") == std::string_view::npos;
+  out.anywhere = out.anywhere || !pointer;
+  out.into_parts =
+      out.into_parts || (!reference.starts_with("#/$defs/") && !reference.starts_with("#/definitions/"));
+  for (std::size_t from = 0; from < reference.size();) {
+    const auto end = std::min(reference.find('/', from), reference.size());
+    out.led_through.emplace(reference.substr(from, end - from));
+    from = end + 1;
   }
-  for (const Value& each : value.elements()) add_led_through(each, out);
+}
+
+void add_reach(const Value& value, Reach& out) {
+  for (const auto& member : value.members()) {
+    const std::string key = member.key();
+    if (key == "$ref" || key == "$dynamicRef" || key == "$recursiveRef") {
+      if (const auto reference = member.value.string()) add_reference(*reference, out);
+      out.anywhere = out.anywhere || key != "$ref";
+    }
+    out.rest_of_all = out.rest_of_all || key.starts_with("unevaluated");
+    add_reach(member.value, out);
+  }
+  for (const Value& each : value.elements()) add_reach(each, out);
 }
 
 bool includes(const Set& all, const Set& part) { return std::ranges::includes(all, part); }
 
 class Comparer {
  public:
-  Comparer(SchemaOf of, Set led_through) : of_(of), led_through_(std::move(led_through)) {}
+  Comparer(SchemaOf of, Reach reach) : of_(of), reach_(std::move(reach)) {}
 
   void compare(const Value& before, const Value& after, const std::string& path) {
     if (canonical(before) == canonical(after)) return;
@@ -116,6 +140,8 @@ class Comparer {
       if (after.boolean() == true || before.boolean() == false) return loosen(path, "takes more than before");
       return tighten(path, "takes less than before");
     }
+    if (repeats(before) || repeats(after))
+      return breaks(path, "changed, and has a keyword or a property twice: readers differ over which counts");
     set_of(types(before), types(after), path, "type");
     set_of(values(before), values(after), path, "values");
     const Set needed = required(before), needs = required(after);
@@ -133,6 +159,9 @@ class Comparer {
   }
 
   SchemaComparison take() {
+    // What is allowed more in one place may be allowed less in another that refers to it, or under a "not".
+    if (changed_ && breaks_.empty() && (reach_.into_parts || reach_.anywhere || reach_.rest_of_all))
+      breaks("", "parts changed that count in several places, and how cannot be told");
     SchemaComparison out;
     out.change = !breaks_.empty()   ? SchemaChange::breaking
                  : !widens_.empty() ? SchemaChange::widened
@@ -147,13 +176,18 @@ class Comparer {
     if (to.size() < kReasons) to.push_back(fmt::format("{}: {}", path.empty() ? "/" : path, what));
   }
   void breaks(const std::string& path, std::string_view what) { add(breaks_, path, what); }
-  void widens(const std::string& path, std::string_view what) { add(widens_, path, what); }
+  void widens(const std::string& path, std::string_view what) {
+    changed_ = true;
+    add(widens_, path, what);
+  }
   /// Fewer values fit: that breaks whoever sends, and nobody who reads.
   void tighten(const std::string& path, std::string_view what) {
+    changed_ = true;
     if (of_ == SchemaOf::input) breaks(path, what);
   }
   /// More values fit: that breaks whoever reads, and leaves room to whoever sends.
   void loosen(const std::string& path, std::string_view what) {
+    changed_ = true;
     of_ == SchemaOf::input ? widens(path, what) : breaks(path, what);
   }
 
@@ -172,9 +206,9 @@ class Comparer {
     for (const auto& [name, value] : olds) {
       const auto other = news.find(name);
       if (other != news.end()) {
-        compare(value, other->second, path + "/" + name);
+        compare(value, other->second, below(path, name));
       } else {
-        breaks(path + "/" + name, "is gone");
+        breaks(below(path, name), "is gone");
       }
     }
     const auto others = before.find("additionalProperties");
@@ -182,11 +216,11 @@ class Comparer {
     for (const auto& [name, value] : news) {
       if (olds.contains(name)) continue;
       if (closed) {
-        breaks(path + "/" + name, "is new where \"additionalProperties\" limited it");
+        breaks(below(path, name), "is new where \"additionalProperties\" limited it");
       } else if (needed.contains(name)) {
-        tighten(path + "/" + name, "is described now, and was needed before");
+        tighten(below(path, name), "is described now, and was needed before");
       } else if (!needs.contains(name)) {
-        widens(path + "/" + name, "is new and optional");
+        widens(below(path, name), "is new and optional");
       }
     }
   }
@@ -234,7 +268,7 @@ class Comparer {
     for (const auto& keyword : keywords) {
       // A reference may lead into what is prose otherwise.
       const bool prose =
-          !led_through_.contains(keyword) &&
+          !reach_.anywhere && !reach_.led_through.contains(keyword) &&
           (std::ranges::find(kAnnotations, keyword) != kAnnotations.end() || keyword.starts_with("x-"));
       const bool compared =
           prose || std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
@@ -248,17 +282,18 @@ class Comparer {
   }
 
   const SchemaOf of_;
-  const Set led_through_;
+  const Reach reach_;
+  bool changed_ = false;
   std::vector<std::string> breaks_, widens_;
 };
 
 }  // namespace
 
 SchemaComparison compare(const Value& before, const Value& after, SchemaOf of) {
-  Set led_through;
-  add_led_through(before, led_through);
-  add_led_through(after, led_through);
-  Comparer comparer(of, std::move(led_through));
+  Reach reach;
+  add_reach(before, reach);
+  add_reach(after, reach);
+  Comparer comparer(of, std::move(reach));
   comparer.compare(before, after, "");
   return comparer.take();
 }

@@ -69,19 +69,23 @@ void read_checkpoint(const std::string& text) {
          again->chains[i].open.size() == checkpoint->chains[i].open.size());
 }
 
-/// A data directory in memory, the same one for every input.
+/// A data directory in memory, the same one for every input. A fuzzer ends without destructors, so what
+/// processes before this one left goes now.
 const std::string& directory() {
-  struct Directory {
-    std::string name =
-        std::filesystem::exists("/dev/shm") ? "/dev/shm/sallyport-XXXXXX" : "/tmp/sallyport-XXXXXX";
-    Directory() {
-      if (!::mkdtemp(name.data())) std::abort();
-      std::filesystem::create_directory(journal_folder(name));
+  static const std::string one = [] {
+    namespace fs = std::filesystem;
+    const fs::path base = fs::exists("/dev/shm") ? "/dev/shm" : "/tmp";
+    const std::string prefix = "sallyport-fuzz-";
+    for (const auto& entry : fs::directory_iterator(base)) {
+      const std::string name = entry.path().filename();
+      if (name.starts_with(prefix) && !fs::exists("/proc/" + name.substr(prefix.size())))
+        fs::remove_all(entry.path());
     }
-    ~Directory() { std::filesystem::remove_all(name); }
-  };
-  static const Directory one;
-  return one.name;
+    const std::string name = base / (prefix + std::to_string(::getpid()));
+    fs::create_directories(journal_folder(name));
+    return name;
+  }();
+  return one;
 }
 
 void write_file(const std::string& name, std::string_view bytes) {

@@ -142,6 +142,20 @@ TEST_CASE("what a definition can make a check do costs steps, however few keywor
        R"({"$defs":{"e":{"uniqueItems":true}},"not":{"allOf":[)" + many(R"({"$ref":"#/$defs/e"})", 5000) +
            "]}}",
        "[\"" + large + "\",1]"},
+      {"names are looked for among many others",
+       R"({"anyOf":[)" + many(R"({"$ref":"#/a"})", 9000) +
+           R"(],"a":{"additionalProperties":false,"properties":{)" + many(R"("n":1)", 18000) + "}}}",
+       R"({"unknown":1})"},
+      {"many go on after the steps are gone", R"({"allOf":[{"$ref":"#"},)" + many("0", 100'000) + "]}", "1"},
+      {"a name is written in escapes",
+       "{\"" +
+           [] {
+             std::string name;
+             for (int i = 0; i < 20000; ++i) name += "\\u0061";
+             return name;
+           }() +
+           R"(":1,"a":{"type":"null"},"anyOf":[)" + many(R"({"$ref":"#/a"})", 5000) + "]}",
+       "1"},
       {"what is referred to stands behind many members",
        "{" + many(R"("x-a":1)", 20000) + R"(,"$defs":{"e":{"type":"null"}},"anyOf":[)" +
            many(R"({"$ref":"#/$defs/e"})", 8000) + "]}",
@@ -223,6 +237,25 @@ TEST_CASE("a change of a schema is compatible, widened or breaking for whoever s
            Row{R"({"$ref":"#/x-types/A","x-types":{"A":{}}})",
                R"({"$ref":"#/x-types/A","x-types":{"A":false}})", less,
                "/: \"x-types\" changed, and how cannot be told"},
+           Row{R"({"$ref":"#/x-a~1b","x-a/b":{"type":"string"}})",
+               R"({"$ref":"#/x-a~1b","x-a/b":{"type":"number"}})", less,
+               "/: \"x-a/b\" changed, and how cannot be told"},
+           Row{R"({"$ref":"#/%64efault","default":{"type":"string"}})",
+               R"({"$ref":"#/%64efault","default":{"type":"number"}})", less,
+               "/: \"default\" changed, and how cannot be told"},
+           Row{R"({"$ref":"#foo","x-a":{"$anchor":"foo"}})",
+               R"({"$ref":"#foo","x-a":{"$anchor":"foo","type":"null"}})", less,
+               "/: \"x-a\" changed, and how cannot be told"},
+           Row{R"({"properties":{"x":{"maxLength":5},"y":{"not":{"$ref":"#/properties/x"}}}})",
+               R"({"properties":{"x":{"maxLength":10},"y":{"not":{"$ref":"#/properties/x"}}}})", less,
+               "/: parts changed that count in several places, and how cannot be told"},
+           Row{R"({"type":"string"})", R"({"type":"null","type":"string"})", less,
+               "/: changed, and has a keyword or a property twice: readers differ over which counts"},
+           Row{R"({"properties":{"a":{}}})", R"({"properties":{"a":false,"a":{}}})", less,
+               "/: changed, and has a keyword or a property twice: readers differ over which counts"},
+           Row{R"({"properties":{"a":{}},"unevaluatedProperties":false})",
+               R"({"properties":{"a":{},"b":{}},"unevaluatedProperties":false})", less,
+               "/: parts changed that count in several places, and how cannot be told"},
            Row{R"({"$ref":"#/$defs/A","$defs":{"A":{}},"title":"a"})",
                R"({"$ref":"#/$defs/A","$defs":{"A":{}},"title":"b"})", same},
        }) {
@@ -254,6 +287,11 @@ TEST_CASE("for whoever reads, what a sender may welcome breaks") {
            Row{R"({"additionalProperties":true})", R"({"additionalProperties":true,"properties":{"a":{}}})",
                SchemaChange::widened},
            Row{R"({"items":[{"type":"string"}]})", R"({"items":[{"type":"number"}]})",
+               SchemaChange::breaking},
+           Row{R"({"unevaluatedItems":false})", R"({"unevaluatedItems":false,"items":{"type":"null"}})",
+               SchemaChange::breaking},
+           Row{R"({"properties":{"x":{"maxLength":10},"y":{"not":{"$ref":"#/properties/x"}}}})",
+               R"({"properties":{"x":{"maxLength":5},"y":{"not":{"$ref":"#/properties/x"}}}})",
                SchemaChange::breaking},
        }) {
     CAPTURE(row.before);
@@ -399,7 +437,7 @@ TEST_CASE("what a comparison calls compatible takes no value away from those who
   CAPTURE(seed);
   Random random(seed);
   int compatible = 0, used = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 5'000; ++i) {
     const std::string before = random.schema(), after = random.changed(before);
     const auto old_schema = parsed(before), new_schema = parsed(after);
     const auto input = json::compare(old_schema.root(), new_schema.root(), SchemaOf::input).change;
@@ -423,6 +461,6 @@ TEST_CASE("what a comparison calls compatible takes no value away from those who
       }
     }
   }
-  CHECK(compatible > 1000);
-  CHECK(used > 1000);
+  CHECK(compatible > 300);
+  CHECK(used > 300);
 }
