@@ -66,7 +66,13 @@ constexpr auto kKnown = std::to_array<std::string_view>({"type",
                                                          "if",
                                                          "$ref"});
 
-bool among(std::string_view word, const auto& words) { return std::ranges::find(words, word) != words.end(); }
+/// Of the ignored ones those that "if" asks for.
+constexpr auto kBranches = std::to_array<std::string_view>({"then", "else"});
+
+std::size_t place_in(std::string_view word, const auto& words) {
+  return static_cast<std::size_t>(std::ranges::find(words, word) - words.begin());
+}
+bool among(std::string_view word, const auto& words) { return place_in(word, words) != words.size(); }
 
 bool is_integer(const Value& value) {
   if (value.integer()) return true;
@@ -118,6 +124,20 @@ std::size_t weight(const Value& object) {
   return object.size() / kMembers + bytes / kBytes;
 }
 
+/// A keyword that stands twice and decides something: readers differ over which of the two counts.
+std::optional<std::string> repeated_keyword(const Value& schema) {
+  std::bitset<kKnown.size() + kBranches.size()> seen;
+  for (const auto& member : schema.members()) {
+    std::string keyword = member.key();
+    std::size_t index = place_in(keyword, kKnown);
+    if (index == kKnown.size()) index += place_in(keyword, kBranches);
+    if (index == seen.size()) continue;
+    if (seen.test(index)) return keyword;
+    seen.set(index);
+  }
+  return std::nullopt;
+}
+
 class Checker {
  public:
   Checker(const Value& root, std::int64_t steps) : root_(root), steps_(steps) {}
@@ -130,8 +150,8 @@ class Checker {
     if (!schema.is(Kind::object)) return unknown(path, "the schema is none");
     FitVerdict out;
     const std::size_t search = weight(schema);
-    if (!spend(search)) return unknown(path, "takes too long");
-    std::bitset<kKnown.size()> seen;
+    if (!spend(2 * search)) return unknown(path, "takes too long");
+    if (const auto twice = repeated_keyword(schema)) return unknown(path, *twice);
     for (const auto& member : schema.members()) {
       const std::string keyword = member.key();
       if (among(keyword, kIgnored) || keyword.starts_with("x-")) continue;
@@ -139,10 +159,6 @@ class Checker {
         out = both(std::move(out), unknown(path, keyword));
         continue;
       }
-      // Readers differ over which of two counts.
-      const auto index = static_cast<std::size_t>(std::ranges::find(kKnown, keyword) - kKnown.begin());
-      if (seen.test(index)) return unknown(path, keyword);
-      seen.set(index);
       // Several keywords look for another one beside them.
       if (!spend(search)) return unknown(path, "takes too long");
       out = both(std::move(out), one(schema, keyword, member.value, value, path, depth));
@@ -160,14 +176,46 @@ class Checker {
   bool spent() const { return steps_ < 0; }
   bool spend_on(const Value& value) { return spend(value.raw().size() / kBytes); }
 
-  /// Where a reference within the schema leads.
+  /// Whether a part of the schema has an identifier of its own, to which references in it are relative.
+  bool has_other_bases() {
+    if (!other_bases_) {
+      if (!spend_on(root_)) return true;
+      other_bases_ =
+          std::ranges::any_of(root_.members(), [](const auto& m) { return names_a_base(m.value); });
+    }
+    return *other_bases_;
+  }
+  static bool names_a_base(const Value& part) {
+    const auto elements = part.elements();
+    return std::ranges::any_of(
+               part.members(),
+               [](const auto& member) {
+                 return (member.value.is(Kind::string) && (member.is("$id") || member.is("id"))) ||
+                        names_a_base(member.value);
+               }) ||
+           std::ranges::any_of(elements, names_a_base);
+  }
+
+  /// Whether the key of a member of `object` is also another member's.
+  static bool stands_twice(const Value& object, const Value& member) {
+    const auto is_it = [&](const auto& each) { return each.value.raw().data() == member.raw().data(); };
+    const auto members = object.members();
+    const auto found = std::ranges::find_if(members, is_it);
+    if (found == members.end()) return false;
+    const std::string key = (*found).key();
+    return std::ranges::count_if(members, [&](const auto& each) { return each.key() == key; }) > 1;
+  }
+
+  /// Where a reference within the schema leads; nullopt: nowhere, or readers differ over it.
   std::optional<Value> follow(std::string_view pointer) {
     std::optional<Value> at = root_;
     while (at && !pointer.empty()) {
       const auto token = pointer.substr(0, pointer.find('/', 1));
       pointer.remove_prefix(token.size());
-      if (!spend(1 + weight(*at))) return std::nullopt;
-      at = at_pointer(*at, token);
+      if (!spend(1 + 2 * weight(*at))) return std::nullopt;
+      const auto next = at_pointer(*at, token);
+      if (next && stands_twice(*at, *next)) return std::nullopt;
+      at = next;
     }
     return at;
   }
@@ -226,6 +274,7 @@ class Checker {
     if (keyword == "$ref") {
       const auto reference = rule.string();
       if (!reference || !reference->starts_with("#")) return unknown(path, keyword);
+      if (has_other_bases()) return unknown(path, keyword);
       const auto target = follow(std::string_view(*reference).substr(1));
       return target ? check(*target, value, path, depth + 1) : unknown(path, keyword);
     }
@@ -261,7 +310,7 @@ class Checker {
                                  const std::optional<Value>& named) {
     const std::size_t search = weight(value);
     if (keyword == "required") return search + rule.size() * search + rule.raw().size() / kBytes;
-    if (keyword == "properties") return search + rule.size() * search + weight(rule);
+    if (keyword == "properties") return search + value.raw().size() / kBytes + weight(rule);
     if (keyword == "additionalProperties") return search + (named ? value.size() * weight(*named) : 0);
     return 0;
   }
@@ -277,13 +326,7 @@ class Checker {
         if (name && !value.find(*name)) return fails(below(path, *name), keyword);
       }
     } else if (keyword == "properties") {
-      std::map<std::string, Value> last;
-      for (const auto& member : rule.members()) last.insert_or_assign(member.key(), member.value);
-      for (const auto& [name, its] : last) {
-        if (spent()) return unknown(path, "takes too long");
-        if (const auto inner = value.find(name))
-          out = both(std::move(out), check(its, *inner, below(path, name), depth + 1));
-      }
+      return of_properties(rule, value, path, depth);
     } else if (keyword == "additionalProperties") {
       if (schema.find("patternProperties")) return unknown(path, "patternProperties");
       for (const auto& member : value.members()) {
@@ -304,6 +347,23 @@ class Checker {
       }
     } else if (keyword == "minProperties" || keyword == "maxProperties") {
       return count(keyword == "minProperties", rule, value.size(), path, keyword);
+    }
+    return out;
+  }
+
+  FitVerdict of_properties(const Value& rule, const Value& value, const std::string& path, int depth) {
+    std::map<std::string, Value> there;
+    for (const auto& member : value.members()) there.insert_or_assign(member.key(), member.value);
+    std::map<std::string, Value> rules;
+    for (const auto& member : rule.members()) {
+      const std::string name = member.key();
+      if (!there.contains(name)) continue;
+      if (!rules.emplace(name, member.value).second) return unknown(below(path, name), "properties");
+    }
+    FitVerdict out;
+    for (const auto& [name, its] : rules) {
+      if (spent()) return unknown(path, "takes too long");
+      out = both(std::move(out), check(its, there.at(name), below(path, name), depth + 1));
     }
     return out;
   }
@@ -350,6 +410,7 @@ class Checker {
 
   Value root_;
   std::int64_t steps_;
+  std::optional<bool> other_bases_{};
 };
 
 }  // namespace

@@ -16,7 +16,7 @@ constexpr std::size_t kReasons = 50;
 
 constexpr auto kAnnotations = std::to_array<std::string_view>(
     {"title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly",
-     "format", "$schema", "$id", "id", "$comment", "contentEncoding", "contentMediaType"});
+     "format", "$comment", "contentEncoding", "contentMediaType"});
 
 struct Bound {
   std::string_view keyword;
@@ -35,6 +35,9 @@ constexpr auto kBounds = std::to_array<Bound>({{"minimum", true},
 
 constexpr auto kSchemas = std::to_array<std::string_view>(
     {"properties", "required", "type", "enum", "const", "items", "additionalProperties"});
+
+/// What names the dialect, and what references are relative to: prose only where there are none.
+constexpr auto kBases = std::to_array<std::string_view>({"$schema", "$id", "id"});
 
 using Set = std::set<std::string>;
 
@@ -124,6 +127,23 @@ void add_reach(const Value& value, Reach& out) {
     add_reach(member.value, out);
   }
   for (const Value& each : value.elements()) add_reach(each, out);
+}
+
+/// Whether a keyword that is compared part by part has the kind of value that these parts have.
+bool well_formed(std::string_view keyword, const Value& value) {
+  const auto texts = [&] {
+    return value.is(Kind::array) &&
+           std::ranges::all_of(value.elements(), [](const Value& each) { return each.is(Kind::string); });
+  };
+  const bool one = value.is(Kind::object) || value.is(Kind::boolean);
+  if (keyword == "properties") return value.is(Kind::object);
+  if (keyword == "required") return texts();
+  if (keyword == "type") return value.is(Kind::string) || texts();
+  if (keyword == "enum") return value.is(Kind::array);
+  if (keyword == "const") return true;
+  if (keyword == "items") return one || value.is(Kind::array);
+  if (keyword == "additionalProperties") return one;
+  return value.number().has_value();
 }
 
 bool includes(const Set& all, const Set& part) { return std::ranges::includes(all, part); }
@@ -244,13 +264,7 @@ class Comparer {
     };
     const auto old = number(before);
     const auto now = number(after);
-    if (old == now) {
-      // In draft 4 the exclusive ones were flags beside the others.
-      const auto was = before.find(bound.keyword), is = after.find(bound.keyword);
-      const bool same = !was || !is ? !was && !is : canonical(*was) == canonical(*is);
-      if (!same) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", bound.keyword));
-      return;
-    }
+    if (old == now) return;
     const bool tighter = !old || (now && (bound.least ? *now > *old : *now < *old));
     if (tighter) {
       tighten(path, fmt::format("\"{}\" is tighter", bound.keyword));
@@ -266,19 +280,24 @@ class Comparer {
     for (const auto& [keyword, value] : olds) keywords.insert(keyword);
     for (const auto& [keyword, value] : news) keywords.insert(keyword);
     for (const auto& keyword : keywords) {
-      // A reference may lead into what is prose otherwise.
-      const bool prose =
-          !reach_.anywhere && !reach_.led_through.contains(keyword) &&
-          (std::ranges::find(kAnnotations, keyword) != kAnnotations.end() || keyword.starts_with("x-"));
-      const bool compared =
-          prose || std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
-          std::ranges::any_of(kBounds, [&](const Bound& bound) { return bound.keyword == keyword; });
-      if (compared) continue;
+      if (is_prose(keyword)) continue;
       const auto old = olds.find(keyword), now = news.find(keyword);
-      const bool same =
-          old != olds.end() && now != news.end() && canonical(old->second) == canonical(now->second);
-      if (!same) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", keyword));
+      const bool was = old != olds.end(), is = now != news.end();
+      if (was && is && canonical(old->second) == canonical(now->second)) continue;
+      // In draft 4 the exclusive bounds were flags, in draft 3 "required" was one.
+      const bool compared = (std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
+                             std::ranges::find(kBounds, keyword, &Bound::keyword) != kBounds.end()) &&
+                            (!was || well_formed(keyword, old->second)) &&
+                            (!is || well_formed(keyword, now->second));
+      if (!compared) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", keyword));
     }
+  }
+
+  /// A reference may lead into what is prose otherwise.
+  bool is_prose(const std::string& keyword) const {
+    if (reach_.anywhere || reach_.led_through.contains(keyword)) return false;
+    if (std::ranges::find(kBases, keyword) != kBases.end()) return reach_.led_through.empty();
+    return std::ranges::find(kAnnotations, keyword) != kAnnotations.end() || keyword.starts_with("x-");
   }
 
   const SchemaOf of_;

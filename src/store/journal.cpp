@@ -71,7 +71,13 @@ class FileJournal final : public Journal {
     if (!left) return Failure(left.error());
     reserve_space(folder_);
 
-    setup_.start = std::max(unix_millis(clock_.now()), left->last_start + 1);
+    if (left->last_start >= SegmentName::kLastStart) {
+      return fail(Code::storage, Blame::admin,
+                  fmt::format("{}/{}-... is of a start after which no other can come: move it out of the "
+                              "folder, the journal does not make such files",
+                              folder_, left->last_start));
+    }
+    setup_.start = std::clamp(unix_millis(clock_.now()), left->last_start + 1, SegmentName::kLastStart);
     setup_.segment_bytes = options_.segment_bytes ? options_.segment_bytes : limits::kSegmentBytes;
     if (options_.durability == Durability::disk) {
       group_ = std::make_unique<GroupCommit>(options_.post);

@@ -91,8 +91,6 @@ Result<void> sync_directory(const std::string& path) {
   return {};
 }
 
-constexpr std::int64_t kLastStart = 253'402'300'799'999;  // the end of the year 9999
-
 std::optional<SegmentName> SegmentName::parse(std::string_view file) {
   constexpr std::string_view kEnd = ".jsonl";
   if (!file.ends_with(kEnd)) return std::nullopt;
@@ -106,7 +104,8 @@ std::optional<SegmentName> SegmentName::parse(std::string_view file) {
       !number(stem.substr(first + 1, second - first - 1), name.shard) ||
       !number(stem.substr(second + 1), name.segment))
     return std::nullopt;
-  if (name.start < 0 || name.start > kLastStart || name.shard < 0 || name.segment < 1 || name.file() != file)
+  if (name.start < 0 || name.start > SegmentName::kLastStart || name.shard < 0 || name.segment < 1 ||
+      name.file() != file)
     return std::nullopt;
   return name;
 }

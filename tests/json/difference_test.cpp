@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace sallyport;
 
 namespace {
@@ -56,4 +58,39 @@ TEST_CASE("what stands below a long name is one field, so that no name is told a
   }
   const std::string told = shown(deep_before, deep_after);
   CHECK(told.find(' ') == 5 * 91);
+}
+
+TEST_CASE(
+    "of a part with more than a thousand fields that differ the whole is told, and the others as they are") {
+  const auto list = [](const std::string& one, int times) {
+    std::string out;
+    for (int i = 0; i < times; ++i) out += (i > 0 ? "," : "") + one;
+    return "[" + out + "]";
+  };
+  const auto object = [](int names, const std::string& value) {
+    std::string out;
+    for (int i = 1000; i < 1000 + names; ++i)
+      out += (i > 1000 ? ",\"" : "\"") + std::to_string(i) + "\":" + value;
+    return "{" + out + "}";
+  };
+  const std::string name(500, 'k');
+  struct Row {
+    const char* what;
+    std::string before, after;
+  };
+  for (const Row& row : {
+           Row{"elements", list("1", 1001), list("2", 1001)},
+           Row{"new elements", "[]", list("2", 1001)},
+           Row{"gone elements", list("2", 1001), "[]"},
+           Row{"members", object(1001, "1"), object(1001, "2")},
+           Row{"new members", "{}", object(1001, "2")},
+           Row{"elements of elements", list(list("1", 10), 101), list(list("2", 10), 101)},
+       }) {
+    CAPTURE(row.what);
+    CHECK(shown("{\"a\":1,\"" + name + "\":" + row.before + ",\"z\":1}",
+                "{\"a\":2,\"" + name + "\":" + row.after + ",\"z\":2}") ==
+          "/a 1>2\n/" + name + " " + row.before + ">" + row.after + "\n/z 1>2\n");
+  }
+  const std::string told = shown(list("1", 1000), list("2", 1000));
+  CHECK(std::ranges::count(told, '\n') == 1000);
 }

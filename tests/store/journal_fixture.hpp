@@ -115,13 +115,16 @@ struct JournalFixture {
   int shards = 1;
   std::size_t segment_bytes = 0;
 
+  Result<std::unique_ptr<Journal>> try_open() {
+    return Journal::open({.directory = folder.path,
+                          .shards = shards,
+                          .post = {},
+                          .segment_bytes = segment_bytes,
+                          .files = disk.calls()},
+                         key, clock);
+  }
   std::unique_ptr<Journal> open() {
-    auto journal = Journal::open({.directory = folder.path,
-                                  .shards = shards,
-                                  .post = {},
-                                  .segment_bytes = segment_bytes,
-                                  .files = disk.calls()},
-                                 key, clock);
+    auto journal = try_open();
     if (!journal) FAIL(journal.error().what);
     return std::move(*journal);
   }

@@ -99,6 +99,17 @@ TEST_CASE("verify finds a removed segment, a removed chain and records behind a 
     CHECK(f.verify().ok);
     CHECK(f.open() != nullptr);
   }
+  SUBCASE("nothing, but no start can follow the last one that a file may be of") {
+    const std::string planted = "253402300799999-00-00001.jsonl";
+    std::filesystem::copy(f.folder.file(files[0]), f.folder.file(planted));
+    const auto before = f.folder.files();
+    const auto refused = f.try_open();
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().what.find("253402300799999-... is of a start after which") != std::string::npos);
+    CHECK(f.folder.files() == before);
+    std::filesystem::remove(f.folder.file(planted));
+    CHECK(f.open() != nullptr);
+  }
   SUBCASE("a whole chain") {
     const std::string chain = files[0].substr(0, files[0].rfind('-'));
     for (const auto& file : files) {

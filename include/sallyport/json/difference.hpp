@@ -16,7 +16,8 @@ struct FieldChange {
 
 /// In order of the paths in `before`, then what only `after` has. Objects are compared by key, arrays by
 /// index; an object with duplicate keys, or with one that would make a path longer than half a KiB, is one
-/// field. Equal canonical forms give nothing, others something.
+/// field, and so is what has more than 1,000 fields that differ. Equal canonical forms give nothing, others
+/// something.
 std::vector<FieldChange> difference(const Value& before, const Value& after);
 
 }  // namespace sallyport::json

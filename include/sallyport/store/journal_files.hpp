@@ -69,7 +69,8 @@ Result<void> sync_directory(const std::string& path);
 /// <start>-<shard>-<segment>.jsonl. `start` is Unix milliseconds, made unique; shards and segments count from
 /// 0 and 1.
 struct SegmentName {
-  std::int64_t start = 0;
+  static constexpr std::int64_t kLastStart = 253'402'300'799'999;  ///< the end of the year 9999
+  std::int64_t start = 0;  ///< ms since the epoch, of the process that wrote it
   int shard = 0;
   int segment = 1;
   static std::optional<SegmentName> parse(std::string_view file);
