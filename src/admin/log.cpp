@@ -1,13 +1,14 @@
 #include "sallyport/admin/log.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <iterator>
 #include <memory>
 #include <utility>
 
+#include "log_sink.hpp"
 #include "sallyport/core/clock.hpp"
 #include "sallyport/json/document.hpp"
 
@@ -68,10 +69,10 @@ class BareFormatter final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<BareFormatter>(); }
 };
 
-std::shared_ptr<spdlog::logger> make_logger(const char* name, const std::string& file) {
+std::shared_ptr<spdlog::logger> make_logger(const char* name, const std::string& file, bool json) {
   spdlog::sink_ptr sink;
   if (file.empty()) {
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    sink = std::make_shared<PatientSink>(STDERR_FILENO, std::make_unique<LineFormatter>(json));
   } else {
     sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
   }
@@ -91,13 +92,13 @@ Result<void> start_logging(const LogOptions& options) {
                         "log level must be debug, info, warn or error, not " + options.level);
   }
   try {
-    auto program = make_logger("sallyport", options.file);
+    auto program = make_logger("sallyport", options.file, options.json);
     program->set_formatter(std::make_unique<LineFormatter>(options.json));
     program->set_level(level);
     program->flush_on(spdlog::level::info);
     std::shared_ptr<spdlog::logger> access;
     if (options.access) {
-      access = make_logger("access", options.access_file);
+      access = make_logger("access", options.access_file, options.json);
       access->set_formatter(std::make_unique<BareFormatter>());
       access->flush_on(spdlog::level::info);
     }
