@@ -117,6 +117,7 @@ struct Api::Impl {
   Operations& operations;
   store::Registry& registry;
   Executor& database;
+  Executor& tests;
   ApiOptions options;
   std::mutex mutex{};  // keys: swapped by the database's thread, read by every shard
   Keys keys{};
@@ -230,10 +231,11 @@ Task<net::Reply> Api::Impl::operate(net::Exchange& exchange, std::string operati
         client_error(Code::forbidden, "a backup writes files beside the server; run `sallyport backup` there")
             .error());
   }
-  auto result = co_await net::run_on_executor(exchange.shard(), database,
-                                              [this, operation, caller, input = std::move(arguments)] {
-                                                return operations.run(operation, input, caller);
-                                              });
+  auto result =
+      co_await net::run_on_executor(exchange.shard(), waits_for_upstreams(operation) ? tests : database,
+                                    [this, operation, caller, input = std::move(arguments)] {
+                                      return operations.run(operation, input, caller);
+                                    });
   if (options.record && changes_something(operation))
     options.record(exchange.shard(), operation, caller, result.has_value());
   if (!result) co_return error_reply(result.error());
@@ -244,10 +246,10 @@ Api::Api(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Api::~Api() = default;
 
 Result<std::unique_ptr<Api>> Api::create(Operations& operations, store::Registry& registry,
-                                         Executor& database, ApiOptions options) {
+                                         Executor& database, Executor& tests, ApiOptions options) {
   for (auto& host : options.hosts) host = lower(host);
   std::unique_ptr<Api> api(
-      new Api(std::unique_ptr<Impl>(new Impl{operations, registry, database, std::move(options)})));
+      new Api(std::unique_ptr<Impl>(new Impl{operations, registry, database, tests, std::move(options)})));
   if (auto ok = api->reload(); !ok) return std::unexpected(std::move(ok.error()));
   return api;
 }

@@ -53,6 +53,8 @@ Result<void> reload(const Context& context);
 /// False for operations that only look, and for checkpoints: those leave no record of an administrator. True
 /// for what is no operation.
 bool changes_something(std::string_view op);
+/// Whether an operation is one for Api's executor of tests.
+bool waits_for_upstreams(std::string_view op);
 
 using Operation = Result<nlohmann::json> (*)(Context&, const nlohmann::json&);
 Result<nlohmann::json> apply_documents(Context& context, const nlohmann::json& arguments);

@@ -16,13 +16,14 @@ struct Named {
   std::string_view name;
   Operation run;
   bool changes = true;  ///< something that an administrator answers for
+  bool waits = false;   ///< for an upstream, and touches nothing here itself
 };
 constexpr auto kOperations = std::to_array<Named>({
     {"apply", apply_documents},
     {"get", get_documents, false},
     {"server.add", add_server},
     {"server.list", list_servers, false},
-    {"server.test", test_server, false},
+    {"server.test", test_server, false, true},
     {"server.remove", remove_server},
     {"tool.list", list_tools, false},
     {"tool.diff", diff_tool, false},
@@ -66,6 +67,11 @@ std::vector<std::string> Operations::names() {
 bool changes_something(std::string_view op) {
   const auto it = std::ranges::find(kOperations, op, &Named::name);
   return it == kOperations.end() || it->changes;
+}
+
+bool waits_for_upstreams(std::string_view op) {
+  const auto it = std::ranges::find(kOperations, op, &Named::name);
+  return it != kOperations.end() && it->waits;
 }
 
 Result<nlohmann::json> Operations::run(const std::string& op, const nlohmann::json& arguments,

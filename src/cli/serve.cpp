@@ -28,6 +28,10 @@ namespace {
 constexpr int kCheckpointEvery = 60;  // seconds
 constexpr auto kAdminGrace = std::chrono::seconds(2);
 
+// Servers that are tested at the same time, and that may wait for it.
+constexpr int kTestsAtOnce = 4;
+constexpr std::size_t kTestsWaiting = 64;
+
 /// The public listener's way to the gateway. It is bound before the gateway exists, because that wants to
 /// know the port.
 struct Gate {
@@ -80,6 +84,7 @@ struct Server::Impl {
   std::unique_ptr<net::Shards> shards{};
   std::unique_ptr<store::Journal> journal{};
   std::unique_ptr<Executor> executor{};
+  std::unique_ptr<Executor> tests{};  // what waits for upstreams, and for the other one
   std::unique_ptr<gateway::Gateway> gateway{};
   std::unique_ptr<admin::Operations> operations{};
   std::unique_ptr<admin::Api> api{};
@@ -99,7 +104,6 @@ struct Server::Impl {
   std::string status() const;
   std::string not_ready() const;
   void record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok);
-  Result<void> on_database(std::function<Result<void>()> work);
   Result<void> stop();
 };
 
@@ -214,19 +218,6 @@ void Server::Impl::record(net::Shard& shard, std::string_view operation, std::st
   shard.at_turn_end([&writer] { writer.commit(); });
 }
 
-Result<void> Server::Impl::on_database(std::function<Result<void>()> work) {
-  Result<void> result{};
-  std::atomic<bool> done{false};
-  const bool accepted = executor->run([&] {
-    result = work();
-    done.store(true, std::memory_order_release);
-    done.notify_one();
-  });
-  if (!accepted) return fail(Code::unavailable, Blame::us, "the database executor is full");
-  done.wait(false, std::memory_order_acquire);
-  return result;
-}
-
 Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
   operations = std::make_unique<admin::Operations>(*database, *vault, *registry, live());
   admin::ApiOptions options;
@@ -243,8 +234,8 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
     record(shard, operation, by, ok);
   };
   options.hosts = {host_of(settings.admin.address)};
-  auto made = on_database([&]() -> Result<void> {
-    auto created = admin::Api::create(*operations, *registry, *executor, std::move(options));
+  auto made = wait_for(*executor, [&]() -> Result<void> {
+    auto created = admin::Api::create(*operations, *registry, *executor, *tests, std::move(options));
     if (!created) return std::unexpected(std::move(created.error()));
     api = std::move(*created);
     return {};
@@ -296,6 +287,7 @@ Result<void> Server::Impl::stop() {
   if (admin_listener) admin_listener->stop(kAdminGrace);
   if (gateway) gateway->stop();
   checkpoints = {};
+  tests.reset();
   executor.reset();  // finishes what was accepted, on shards that still run
   Result<void> written{};
   if (journal) written = journal->checkpoint();
@@ -326,6 +318,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, const Clock& cl
   if (auto ok = impl.open_journal(); !ok) return std::unexpected(std::move(ok.error()));
   if (auto ok = impl.open_public(inherited); !ok) return std::unexpected(std::move(ok.error()));
   impl.executor = std::make_unique<Executor>("database", 1, limits::kExecutorQueue);
+  impl.tests = std::make_unique<Executor>("tests", kTestsAtOnce, kTestsWaiting);
   if (auto ok = impl.open_gateway(); !ok) return std::unexpected(std::move(ok.error()));
   if (auto ok = impl.open_admin(inherited); !ok) return std::unexpected(std::move(ok.error()));
   impl.checkpoint_every_minute();

@@ -2,6 +2,7 @@
 /// The control plane: upstream objects, catalogue refresh, and the publication of snapshots to the shards.
 
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <map>
 #include <memory>
@@ -50,7 +51,11 @@ class Control {
 
   /// Builds from the registry and publishes. Errors: nothing changed.
   Result<void> reload();
+  /// Fetches what a server offers now, and takes it in. Threads: none of the executor's and no shard's;
+  /// blocks for limits::kChildStart and what the executor has to do first.
   Result<std::string> test_server(const std::string& name);
+  /// No test goes on or begins. Threads: any.
+  void end_tests();
   /// Threads: any.
   std::string status() const;
   std::shared_ptr<const Snapshot> published() const;  ///< threads: any
@@ -90,6 +95,9 @@ class Control {
   static Task<> close(Control* self, std::shared_ptr<Managed> managed, net::Shard* here,
                       std::shared_ptr<std::promise<void>> done);
   void publish();
+  Result<std::shared_ptr<Managed>> find(const std::string& name) const;
+  Result<std::string> tested(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched,
+                             std::int64_t millis);
   /// True when it differs from what was known.
   Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);
   Result<std::map<std::string, std::shared_ptr<const Pins>>> load_pins();
@@ -123,6 +131,10 @@ class Control {
   std::shared_ptr<identity::OwnIssuer> own_;                 // null: not loaded yet
   std::shared_ptr<const ModelTable> models_;
   std::atomic<bool> stopping_{false};
+
+  std::mutex tests_mutex_;  // between those who wait for a test and the shards that carry it out
+  std::condition_variable tests_changed_;
+  bool no_more_tests_ = false;
 
   std::mutex ending_mutex_;
   std::vector<std::future<void>> ending_;  // one for each server and shard that is being ended

@@ -1,5 +1,5 @@
 // What an operator asks about upstream servers: their state, and a test now.
-#include <future>
+#include <optional>
 
 #include "control.hpp"
 #include "sallyport/core/limits.hpp"
@@ -16,28 +16,55 @@ std::string problem_of(const Upstream::Health& health) {
          (wait > 0 ? "in " + std::to_string(wait) + " s" : "now");
 }
 
+Failure stopping() { return fail(Code::unavailable, Blame::us, "the gateway is stopping", true); }
+
 }  // namespace
 
-Result<std::string> Control::test_server(const std::string& name) {
+void Control::end_tests() {
+  const std::lock_guard lock(tests_mutex_);
+  no_more_tests_ = true;
+  tests_changed_.notify_all();
+}
+
+Result<std::shared_ptr<Managed>> Control::find(const std::string& name) const {
+  if (stopping_) return stopping();
   const auto it = managed_.find(name);
-  if (it == managed_.end())
-    return client_error(Code::not_found, "Server '" + name + "' does not exist or is disabled.");
-  const auto managed = it->second;
+  if (it != managed_.end()) return it->second;
+  return client_error(Code::not_found, "there is no server '" + name +
+                                           "', or it is disabled; `sallyport server list` shows them");
+}
+
+Result<std::string> Control::test_server(const std::string& name) {
+  {
+    const std::lock_guard lock(tests_mutex_);
+    if (no_more_tests_) return stopping();
+  }
+  auto found = wait_for(database_, [&] { return find(name); });
+  if (!found) return Failure(found.error());
+  const auto managed = std::move(*found);
   const auto begin = std::chrono::steady_clock::now();
-  auto promise = std::make_shared<std::promise<Result<store::StoredCatalogue>>>();
-  auto future = promise->get_future();
-  const bool sent = managed->shard->post([managed, promise] {
-    spawn([](std::shared_ptr<Managed> m,
-             std::shared_ptr<std::promise<Result<store::StoredCatalogue>>> p) -> Task<> {
-      p->set_value(co_await fetch_catalogue(m->upstream, m->config,
-                                            std::chrono::steady_clock::now() + limits::kChildStart, &m->end));
-    }(managed, promise));
+  const auto fetched_here = std::make_shared<std::optional<Result<store::StoredCatalogue>>>();
+  const bool sent = managed->shard->post([this, managed, fetched_here] {
+    spawn([](Control* self, std::shared_ptr<Managed> m,
+             std::shared_ptr<std::optional<Result<store::StoredCatalogue>>> to) -> Task<> {
+      auto fetched = co_await fetch_catalogue(
+          m->upstream, m->config, std::chrono::steady_clock::now() + limits::kChildStart, &m->end);
+      const std::lock_guard lock(self->tests_mutex_);
+      to->emplace(std::move(fetched));
+      self->tests_changed_.notify_all();
+    }(this, managed, fetched_here));
   });
   if (!sent) return fail(Code::limited, Blame::us, "mailbox full", true);
-  if (future.wait_for(limits::kChildStart + std::chrono::seconds(1)) != std::future_status::ready)
-    return fail(Code::upstream_timeout, Blame::upstream, "server '" + name + "' does not come to an end",
-                true);
-  auto fetched = future.get();
+  {
+    std::unique_lock lock(tests_mutex_);
+    tests_changed_.wait_for(lock, limits::kChildStart + std::chrono::seconds(1),
+                            [&] { return fetched_here->has_value() || no_more_tests_; });
+    if (!fetched_here->has_value() && no_more_tests_) return stopping();
+    if (!fetched_here->has_value())
+      return fail(Code::upstream_timeout, Blame::upstream, "server '" + name + "' does not come to an end",
+                  true);
+  }
+  auto fetched = std::move(**fetched_here);
   const auto millis =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count();
   if (!fetched) {
@@ -46,12 +73,18 @@ Result<std::string> Control::test_server(const std::string& name) {
            ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) +
            "}";
   }
-  if (auto accepted = accept(managed, std::move(*fetched)); !accepted) return Failure(accepted.error());
+  return wait_for(database_, [&] { return tested(managed, std::move(*fetched), millis); });
+}
+
+Result<std::string> Control::tested(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched,
+                                    std::int64_t millis) {
+  if (stopping_) return stopping();
+  if (auto accepted = accept(managed, std::move(fetched)); !accepted) return Failure(accepted.error());
   std::string dropped;
   for (const auto& line : managed->catalogue->dropped)
     dropped += (dropped.empty() ? "" : ",") + json::quote(line);
   const auto count = [](const auto& list) { return std::to_string(list.size()); };
-  return "{\"ok\":true,\"server\":" + json::quote(name) +
+  return "{\"ok\":true,\"server\":" + json::quote(managed->config->document.name) +
          ",\"version\":" + json::quote(mcp::text_of(managed->upstream->health().version)) +
          ",\"tools\":" + count(managed->catalogue->tools) +
          ",\"prompts\":" + count(managed->catalogue->prompts) +

@@ -86,6 +86,7 @@ class GatewayImpl final : public Gateway {
   const Counters& counters() const override { return counters_; }
   void drain() override {
     draining_ = true;
+    control_.end_tests();
     for (int i = 0; i < shards_.size(); ++i) {
       (void)shards_[i].post([&state = *states_[static_cast<std::size_t>(i)]] {
         state.feed->close();

@@ -48,7 +48,10 @@ struct Desk {
              ++reloads;
              return reloaded;
            },
-       .test_server = [](const std::string&) { return Result<std::string>(R"({"ok":true})"); },
+       .test_server = [](const std::string& name) -> Result<std::string> {
+         if (name != "docs") return client_error(Code::not_found, "there is no server '" + name + "'");
+         return R"({"ok":true})";
+       },
        .status = [] { return std::string(R"({"servers":[{"name":"docs","state":"up"}]})"); },
        .checkpoint = [] { return Result<void>{}; }}};
 
@@ -263,7 +266,7 @@ TEST_CASE("server.list joins documents, catalogues and what the running server s
   CHECK(old["address"] == "https://old.example.com/sse");
   CHECK(desk.run("server.remove", {{"name", "docs"}})["removed"] == "docs");
   CHECK(desk.refused("server.remove", {{"name", "docs"}}).code == Code::not_found);
-  CHECK(desk.refused("server.test", {{"name", "docs"}}).code == Code::not_found);
+  CHECK(desk.refused("server.test", {{"name", "absent"}}).code == Code::not_found);
 }
 
 TEST_CASE("a key is shown when it is made and never again; its agent comes with it") {

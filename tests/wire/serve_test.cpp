@@ -6,6 +6,7 @@
 #include "gateway_fixture.hpp"
 #include "sallyport/admin/journal_key.hpp"
 #include "sallyport/core/bytes.hpp"
+#include "scripted_mcp.hpp"
 #include "support/gateway_process.hpp"
 
 using namespace sallyport::testing;
@@ -59,6 +60,45 @@ sallyport::store::VerifyReport verify(const GatewayFixture& gateway) {
 }
 
 }  // namespace
+
+TEST_CASE("tests of a server that says nothing hold up neither administration nor a stop") {
+  std::atomic<bool> silent{false};
+  std::atomic<int> asked{0}, answered{0};
+  ScriptedMcp upstream(ScriptedMcp::Era::modern);
+  upstream.on("tools/list", [&](RawSocket& socket, const Heard& heard) {
+    ++asked;
+    while (silent && !gone(socket)) std::this_thread::sleep_for(1ms);
+    return ScriptedMcp::reply(
+        socket, 200,
+        ScriptedMcp::result(
+            heard.message,
+            {{"resultType", "complete"}, {"tools", Json::array()}, {"ttlMs", 0}, {"cacheScope", "private"}}));
+  });
+  GatewayFixture gateway(
+      server_document("up", "http://127.0.0.1:" + std::to_string(upstream.origin().url.port) + "/mcp") +
+      kDefaultPolicy);
+  silent = true;
+  const int before = asked;
+  std::vector<std::thread> tests;
+  for (int i = 0; i < 6; ++i) {
+    tests.emplace_back([&] {
+      // The last ones may find that the gateway has gone.
+      (void)gateway.admin("server.test", {{"name", "up"}});
+      ++answered;
+    });
+  }
+  for (int i = 0; i < 500 && asked < before + 2; ++i) std::this_thread::sleep_for(10ms);
+  REQUIRE(asked >= before + 2);
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(gateway.admin("key.list", Json::object()).has_value());
+  CHECK(gateway.apply("kind: Team\nname: beside\n").has_value());
+  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+  CHECK(answered == 0);
+  gateway.server.reset();
+  CHECK(std::chrono::steady_clock::now() - begin < 10s);
+  silent = false;
+  for (auto& test : tests) test.join();
+}
 
 TEST_CASE("a stop lets a call that runs finish, and takes no new one") {
   Held held;

@@ -32,13 +32,14 @@ struct ApiOptions {
   std::vector<std::string> hosts{};
 };
 
-/// Threads: handlers run on any shard; operations on the database executor, in order.
+/// Threads: handlers run on any shard; operations on the database executor, in order, but for those that wait
+/// for an upstream: they run on `tests` and hold nobody up.
 class Api {
  public:
-  /// `operations`, `registry` and `database` outlive it. Reads the admin keys, so: called on the database's
-  /// thread.
+  /// `operations`, `registry` and the executors outlive it. Reads the admin keys, so: called on the
+  /// database's thread.
   static Result<std::unique_ptr<Api>> create(Operations& operations, store::Registry& registry,
-                                             Executor& database, ApiOptions options);
+                                             Executor& database, Executor& tests, ApiOptions options);
   ~Api();
 
   /// For admin.sock: the peer must be our own user or root.

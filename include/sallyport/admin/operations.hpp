@@ -24,7 +24,7 @@ struct Live {
   /// new snapshot.
   std::function<Result<void>()> reload{};
   /// `server test NAME`: connects now; {ok, era, version, tools, prompts, resources, millis} or {ok:false,
-  /// problem, hint}.
+  /// problem, hint}. Blocks, so it is called on a thread of its own.
   std::function<Result<std::string>(const std::string& server)> test_server{};
   /// State of upstreams, journal and process for `get servers` and /readyz: JSON.
   std::function<std::string()> status{};
@@ -40,7 +40,7 @@ struct Live {
   std::string public_url{};   ///< `iss` of what this gateway issues; empty: no server runs
 };
 
-/// Threads: one at a time (the database executor, or the CLI's main thread).
+/// Threads: one at a time (the database executor, or the CLI's main thread), but for "server.test": any.
 class Operations {
  public:
   Operations(store::Database& database, store::Vault& vault, store::Registry& registry, Live live);

@@ -82,7 +82,8 @@ class Gateway {
   /// Threads: the database executor's, or any when it is idle. Errors: nothing was swapped.
   virtual Result<void> reload() = 0;
   /// Connects to a server now and fetches its catalogue: JSON {ok, era, tools, prompts, resources, templates,
-  /// millis, dropped} or {ok:false, problem}. Threads: the database executor's.
+  /// millis, dropped} or {ok:false, problem}. Threads: none of the database executor's and no shard's;
+  /// blocks.
   virtual Result<std::string> test_server(const std::string& name) = 0;
   /// JSON {generation, servers: [{name, state, problem, version, tools, ...}], endpoints: [{path, tools,
   /// problems}], issuers: [{name, keys, problem}]}. Threads: any.
@@ -102,8 +103,8 @@ class Gateway {
   virtual std::string not_ready() const = 0;
   /// Counters for /metrics. Threads: any.
   virtual const Counters& counters() const = 0;
-  /// The listener is about to stop: calls whose clients leave are cancelled from now on, and /readyz says so.
-  /// Threads: any.
+  /// The listener is about to stop: calls whose clients leave are cancelled from now on, tests of servers
+  /// end, and /readyz says so. Threads: any.
   virtual void drain() = 0;
   /// After the listener has stopped: ends upstream sessions and children. Threads: not a shard's.
   virtual void stop() = 0;
