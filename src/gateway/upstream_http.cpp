@@ -106,6 +106,10 @@ class Server : public std::enable_shared_from_this<Server> {
       }
       if (exchanged->ended == Ended::answered) co_return std::move(*exchanged->answer);
       co_await forget(key, identity->epoch);
+      if (exchanged->ended == Ended::path_gone) {
+        co_return misanswered("HTTP " + std::to_string(exchanged->status) +
+                              " without a JSON-RPC answer; the next call looks at the server anew");
+      }
       if (++refusals > 1) co_return misanswered("refused two fresh sessions in a row");
     }
   }
@@ -239,7 +243,13 @@ class Server : public std::enable_shared_from_this<Server> {
 
   Task<> forget(SessionKey key, std::uint64_t epoch) {
     const auto self = shared_from_this();
-    if (key.base()) here().known.erase(key.isolation);
+    net::Shards& shards = link_->shards();
+    for (int i = 0; key.base() && i < shards.size(); ++i) {
+      post_surely(shards[i], [self, isolation = key.isolation, epoch] {
+        const auto it = self->here().known.find(isolation);
+        if (it != self->here().known.end() && it->second->epoch == epoch) self->here().known.erase(it);
+      });
+    }
     (void)co_await net::run_on<Result<bool>>(owner(key), [self, key, epoch]() -> Task<Result<bool>> {
       self->owned().drop(key, epoch);
       return done();

@@ -5,15 +5,24 @@
 namespace sallyport::gateway::http {
 namespace {
 
-/// A legacy server that lost our session says 404, or 400 with an error that is tied to no request. A modern
-/// one that suddenly answers like that, or refuses the version, has been replaced by a legacy one.
+/// A server that answers an HTTP error did not read the request as one of a session that it has, or not as
+/// one of its era. Legacy ones that lost our session say 404, or 400 with an error of the protocol itself
+/// that is tied to no request, or in words. A modern one that suddenly answers like that has been replaced by
+/// a legacy one.
 bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
-  const auto id = posted.answer->document.root().find("id");
-  const bool tied = id && !id->is(json::Kind::null);
-  if (!identity.modern()) return !tied && (posted.status == 404 || posted.status == 400);
-  const auto code =
-      posted.answer->payload.is(json::Kind::object) ? posted.answer->payload.find("code") : std::nullopt;
-  return posted.status == 400 && (!tied || (code && code->integer() == -32022));
+  const bool error = posted.answer && posted.answer->is_error;
+  const auto object = error && posted.answer->payload.is(json::Kind::object);
+  const auto member = object ? posted.answer->payload.find("code") : std::nullopt;
+  const std::int64_t code = member ? member->integer().value_or(0) : 0;
+  if (error && posted.tied) {
+    return (posted.status == 400 && identity.modern() && code == -32022) ||
+           (posted.status == 404 && !identity.session.empty() && posted.names_session);
+  }
+  if (posted.status == 404) return !identity.session.empty();
+  if (posted.status != 400) return false;
+  // "Invalid request", and those that the protocol leaves to servers' transports.
+  const bool of_the_protocol = code == -32600 || (code <= -32000 && code > -32100);
+  return posted.names_session || (error && of_the_protocol);
 }
 
 Task<> tell_cancelled(std::shared_ptr<Link> link, Identity identity, std::string id) {
@@ -87,13 +96,18 @@ Task<Result<Exchanged>> exchange(const std::shared_ptr<Link>& link, const Upstre
   Exchanged out;
   if (posted->status == 401 || posted->status == 403) co_return link->refused_credential(posted->status);
   // Only what certainly never ran is sent again: a refusal of our session or era, which names no request.
-  const bool refused = posted->answer && posted->answer->is_error && session_refused(*posted, *identity);
-  if (posted->answer && !refused) {
+  if (session_refused(*posted, *identity)) {
+    out.ended = Ended::session_gone;
+    co_return out;
+  }
+  if (posted->answer) {
     out.answer = std::move(posted->answer);
     co_return out;
   }
-  if (refused || posted->status == 404 || posted->status == 405) {
-    out.ended = Ended::session_gone;
+  if (posted->status == 404 || posted->status == 405) {
+    // Perhaps another server is there now; perhaps it is how a tool that ran says that it found nothing.
+    out.ended = Ended::path_gone;
+    out.status = posted->status;
     co_return out;
   }
   co_return without_answer(posted->status);

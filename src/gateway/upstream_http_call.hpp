@@ -15,11 +15,13 @@ namespace sallyport::gateway::http {
 enum class Ended : std::uint8_t {
   answered,
   session_gone,  ///< the upstream does not know our session or era: refused before anything ran
+  path_gone,     ///< 404 or 405 that speaks of no session: whether anything ran is not known
 };
 
 struct Exchanged {
   Ended ended = Ended::answered;
   std::optional<UpstreamAnswer> answer{};
+  int status = 0;  ///< HTTP's, of path_gone
 };
 
 /// Sends `call` once and waits for its answer. `asked` may be null: questions are refused then. Everything

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
 
@@ -113,6 +114,12 @@ Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::str
   }
 }
 
+/// What servers say of a session that they do not know is text, or JSON-RPC, of a line.
+bool speaks_of_session(std::string_view body) {
+  constexpr std::size_t kLine = 512;
+  return lower(body.substr(0, kLine)).contains("session");
+}
+
 }  // namespace
 
 bool is_question(mcp::Method method) {
@@ -220,6 +227,7 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
   auto body = co_await response->whole(limits::kUpstreamBody);
   if (!body) co_return Failure(body.error());
   net::HeldBytes keep = response->take_held();
+  out.names_session = out.status >= 400 && speaks_of_session(*body);
   if (!json) {
     if (out.status < 400) co_return of_another_type(*response);
     co_return out;
@@ -234,10 +242,12 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
     if (out.status < 400) co_return misanswered("answer is no JSON-RPC response");
     co_return out;
   }
-  // An error that could not be tied to a request has a null id; a result with a foreign id belongs to
-  // somebody else.
-  if (message->id != id && !(message->kind == mcp::Envelope::Kind::error && message->id.empty()))
-    co_return misanswered("answer carries another id");
+  // An error that could not be tied to a request has a null id, or one that the server made up; anything else
+  // with a foreign id belongs to somebody else.
+  out.tied = message->id == id;
+  const bool unread =
+      message->kind == mcp::Envelope::Kind::error && (message->id.empty() || out.status >= 400);
+  if (!out.tied && !unread) co_return misanswered("answer carries another id");
   const std::size_t held = keep.bytes() == 0 ? 0 : 2 * document->bytes().size() + document->index_bytes();
   if (!keep.set(held)) co_return no_room();
   out.answer = answer_from(std::move(*document), *message);

@@ -26,11 +26,14 @@ struct Posted {
   int status = 0;
   std::string session{};  ///< Mcp-Session-Id of the response
   std::optional<UpstreamAnswer> answer{};
+  bool tied = true;            ///< `answer` names the request; not so in errors of a server that read none
+  bool names_session = false;  ///< of an HTTP error: its text speaks of a session
 };
 
 /// POSTs `call` as request `id`. `own_params` replaces what the call would compose. Errors: those of
 /// net::Client; upstream_broken for what is no answer to this request. An HTTP error without a JSON-RPC
-/// answer is no error here. Without a hearing notifications are dropped, and a request breaks the exchange.
+/// answer, or with an error that names another request or none, is no error here. Without a hearing
+/// notifications are dropped, and a request breaks the exchange.
 Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identity, std::string id,
                           std::string own_params, Within within, Hearing* hearing = nullptr);
 

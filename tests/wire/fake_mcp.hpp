@@ -55,6 +55,8 @@ class FakeMcp {
     const std::lock_guard lock(mutex_);
     on_socket_ = std::move(take);
   }
+  /// A 2025 server that keeps no state.
+  void without_sessions() { sessions_ = false; }
   /// What tools/list answers from now on.
   void set_tools(Json tools) {
     const std::lock_guard lock(mutex_);
@@ -137,10 +139,11 @@ class FakeMcp {
     }
     if (method == "initialize") {
       ++initializes_;
-      return json(result(message, {{"protocolVersion", "2025-11-25"},
-                                   {"capabilities", capabilities_},
-                                   {"serverInfo", {{"name", "fake"}, {"version", "1"}}}}),
-                  "Mcp-Session-Id: fake-session-" + std::to_string(initializes_.load()) + "\r\n");
+      return json(
+          result(message, {{"protocolVersion", "2025-11-25"},
+                           {"capabilities", capabilities_},
+                           {"serverInfo", {{"name", "fake"}, {"version", "1"}}}}),
+          sessions_ ? "Mcp-Session-Id: fake-session-" + std::to_string(initializes_.load()) + "\r\n" : "");
     }
     if (!message.contains("id")) {
       const std::lock_guard lock(mutex_);
@@ -198,6 +201,7 @@ class FakeMcp {
   OnCall on_call_;
   OnSocket on_socket_;
   std::atomic<int> initializes_{0};
+  std::atomic<bool> sessions_{true};
   FakeUpstream server_;
 };
 
