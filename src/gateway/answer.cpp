@@ -164,7 +164,7 @@ net::Reply render(const Call& call, Result<Answer> answer) {
     if (!result->session.empty()) reply.headers.emplace_back("Mcp-Session-Id", std::move(result->session));
   } else if (auto* error = std::get_if<RpcError>(&*answer)) {
     reply.status = status_of(error->code, call.modern);
-    reply.body = mcp::error_message(call.rpc_id, static_cast<int>(error->code), error->message, error->data);
+    reply.body = mcp::error_message(call.rpc_id, error->code, error->message, error->data);
   } else if (auto* whole = std::get_if<net::Reply>(&*answer)) {
     reply = std::move(*whole);
   } else if (std::holds_alternative<Streaming>(*answer)) {

@@ -56,6 +56,13 @@ RpcError upstream_error(json::Value error, bool modern) {
   return out;
 }
 
+/// What a server of 2026 answered is neither a result nor something that this client knows or has asked for.
+Failure no_result(std::string_view type) {
+  return fail(Code::upstream_broken, Blame::upstream,
+              type == "input_required" ? "asks what this client does not offer"
+                                       : "result of type '" + std::string(type.substr(0, 40)) + "'");
+}
+
 /// Where no header names a trace, `_meta` may (2026-07-28: tracing).
 std::string traced_in_meta(const Call& call) {
   const auto& params = call.message.message.params;
@@ -156,10 +163,15 @@ Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswe
   const auto is_error = object ? answer.payload.find("isError") : std::nullopt;
   call.tool_error = is_error && is_error->boolean().value_or(false);
   const auto type = object ? answer.payload.find("resultType") : std::nullopt;
-  const bool special = call.modern && type && type->is(json::Kind::string) && type->string() != "complete";
+  const auto kind = type ? type->string() : std::nullopt;
+  const bool special = kind && kind != "complete";
+  // A 2025 server's results have no types: what is called so is its own.
+  if (special && !call.modern && target.server->catalogue && target.server->catalogue->modern)
+    return no_result(*kind);
   const std::string info = call.modern ? call.endpoint->server_info : std::string();
-  std::string raw = mcp::adapt_result(answer.payload, call.version, special ? std::nullopt : hints, info);
-  if (special) return adapt_special(call, target, std::move(raw), *type->string());
+  const bool adapted = special && call.modern;
+  std::string raw = mcp::adapt_result(answer.payload, call.version, adapted ? std::nullopt : hints, info);
+  if (adapted) return adapt_special(call, target, std::move(raw), *kind);
   if (target.rewrites_uri) raw = mcp::prefix_uris(raw, target.server->config->document.name + "+");
   return RpcResult{std::move(raw)};
 }
@@ -209,10 +221,10 @@ Result<Answer> McpService::adapt_special(Call& call, const Target& target, std::
           json::quote(seal_task(call, target.server->config->document.name, target.canonical, id))}},
         {})};
   }
-  if (type != "input_required" || !may_be_asked(call.message.message.method))
-    return broken("result of type '" + std::string(type.substr(0, 40)) + "'");
+  if (type != "input_required" || !may_be_asked(call.message.message.method)) return no_result(type);
   const std::string& capabilities = call.here.carried(call.message.meta.capabilities);
   const auto requests = result.find("inputRequests");
+  if (requests && !requests->is(json::Kind::object)) return broken("asks without saying what");
   if (requests) {
     for (const auto& member : requests->members()) {
       const auto params = member.value.find("params");

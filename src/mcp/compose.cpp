@@ -95,7 +95,8 @@ std::string result_message(std::string_view id, std::string_view result) {
   return out;
 }
 
-std::string error_message(std::string_view id, int code, std::string_view message, std::string_view data) {
+std::string error_message(std::string_view id, std::int64_t code, std::string_view message,
+                          std::string_view data) {
   std::string out = fmt::format(R"({{"jsonrpc":"2.0","id":{},"error":{{"code":{},"message":)",
                                 id.empty() ? std::string_view("null") : id, code);
   json::append_quoted(out, message);

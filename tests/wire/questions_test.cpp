@@ -55,6 +55,39 @@ TEST_CASE("a 2026 upstream's question reaches a 2026 client, and its state comes
   CHECK(intents[1]["continues"] == intents[0]["call"]);
 }
 
+TEST_CASE("what a 2026 upstream answers instead of a result never reaches a client that cannot know it") {
+  for (const char* instead : {
+           R"({"resultType":"input_required","requestState":"theirs","inputRequests":{"who":
+               {"method":"elicitation/create","params":{"message":"Your password?"}}}})",
+           R"({"resultType":"input_required","requestState":"theirs"})",
+           R"({"resultType":"task","taskId":"theirs","status":"working"})",
+           R"({"resultType":"someday","theirs":1})",
+       }) {
+    const std::string what = instead;
+    CAPTURE(what);
+    FakeMcp upstream;
+    upstream.on_call([&](const std::string&, const Json& message) {
+      return FakeMcp::json(FakeMcp::result(message, Json::parse(what)));
+    });
+    GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+    const Response answer = gateway.legacy(gateway.initialize(), "tools/call", kCall);
+    CHECK(answer.code() == 1004);
+    CHECK(answer.body.find("theirs") == std::string::npos);
+    CHECK(upstream.call_count() == 1);
+    CHECK(gateway.recorded("outcome", {{"status", "broken"}, {"code", "upstream_broken"}}));
+  }
+}
+
+TEST_CASE("questions that are no object of questions are no questions") {
+  FakeMcp upstream;
+  upstream.on_call([](const std::string&, const Json& message) {
+    return FakeMcp::json(FakeMcp::result(
+        message, {{"resultType", "input_required"}, {"inputRequests", Json::array({"who?"})}}));
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  CHECK(call(gateway, kCall).code() == 1004);
+}
+
 TEST_CASE("a requestState is good for its own caller and request only") {
   FakeMcp upstream;
   upstream.on_call(asking_server);

@@ -371,6 +371,20 @@ TEST_CASE("a call is sent again only where a server surely refused it for its se
   }
 }
 
+TEST_CASE("a server's own error comes through with its code, however large that is") {
+  FakeMcp upstream;
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  for (const std::int64_t code : {-32050LL, 7LL, 99999999999999LL, -99999999999999LL}) {
+    upstream.on_call([code](const std::string&, const Json& message) {
+      return FakeMcp::json(
+          {{"jsonrpc", "2.0"}, {"id", message["id"]}, {"error", {{"code", code}, {"message", "own"}}}});
+    });
+    const Json error = echo(gateway).json()["error"];
+    CHECK(error["code"] == code);
+    CHECK(error["message"] == "own");
+  }
+}
+
 TEST_CASE("a server that has no such path any more is looked at anew with the next call") {
   FakeMcp upstream(FakeMcp::Era::legacy);
   upstream.without_sessions();

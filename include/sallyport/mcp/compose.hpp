@@ -1,6 +1,7 @@
 #pragma once
 /// Building messages around raw payloads: only envelopes are rebuilt, payload bytes are spliced in.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +17,8 @@ namespace sallyport::mcp {
 /// {"jsonrpc":"2.0","id":ID,"result":RESULT}; both raw.
 std::string result_message(std::string_view id, std::string_view result);
 /// {"jsonrpc":"2.0","id":ID,"error":{...}}; an empty id becomes null. `data` raw, may be empty.
-std::string error_message(std::string_view id, int code, std::string_view message, std::string_view data);
+std::string error_message(std::string_view id, std::int64_t code, std::string_view message,
+                          std::string_view data);
 /// {"jsonrpc":"2.0","id":ID,"method":M,"params":P}; `params` raw, left out when empty.
 std::string request_message(std::string_view id, std::string_view method, std::string_view params);
 /// {"jsonrpc":"2.0","method":M,"params":P}; `params` raw, left out when empty.
