@@ -1,6 +1,7 @@
 #pragma once
 /// What a message pipe runs on: the standard streams of a child process, or a 2024-11-05 SSE connection.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@ class Carrier {
   virtual Task<Result<bool>> open(Events events, SteadyTime deadline) = 0;
   /// Queues one message. False when it has ended or too much is waiting.
   virtual bool send(std::string message, Order order, Refused refused) = 0;
+  /// Bytes that have come from the other end, of whatever they were part.
+  virtual std::uint64_t heard() const = 0;
   /// on_end follows, later.
   virtual void stop() = 0;
   virtual ~Carrier() = default;

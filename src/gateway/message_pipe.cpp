@@ -87,6 +87,13 @@ void MessagePipe::stop() {
   if (carrier_) carrier_->stop();
 }
 
+void MessagePipe::give_up() {
+  given_up_ = true;
+  idle_.clear();
+  flight.value.reset();
+  if (carrier_) carrier_->stop();
+}
+
 bool MessagePipe::post(std::string message, Carrier::Order order, Carrier::Refused refused) {
   return carrier_ && carrier_->send(std::move(message), order, std::move(refused));
 }
@@ -113,6 +120,7 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
   const auto pending = std::make_shared<PendingCall>(shard_, call, home);
   if (ticket) ticket->pending = pending;
   pending_[id] = pending;
+  const std::uint64_t heard_before = heard();
   const bool sent = post(mcp::request_message(id, mcp::text_of(call.method), params), Carrier::Order::any,
                          [weak = std::weak_ptr(pending)](Error error) {
                            if (const auto refused = weak.lock())
@@ -120,12 +128,14 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
                          });
   if (!sent) {
     pending_.erase(id);
-    co_return broken(kind_->noun + " does not take its input");
+    co_return fail(Code::upstream_unreachable, Blame::upstream, kind_->noun + " does not take its input",
+                   true);
   }
   arm(pending);
   Answer answer = co_await pending->answer;
   pending_.erase(id);
   pending->late.clear();
+  count_silence(answer, heard_before);
   // The call first: an upstream that is told no while its call still stands may go on without the answer.
   if (!answer && (answer.error().code == Code::upstream_timeout || answer.error().code == Code::cancelled)) {
     notify("notifications/cancelled", "{\"requestId\":" + id + "}", Carrier::Order::before_what_follows);
@@ -133,6 +143,16 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
   for (const std::string& question : std::exchange(pending->questions, {}))
     post(mcp::error_message(question, -32603, "The call that this was about has ended", {}));
   co_return answer;
+}
+
+void MessagePipe::count_silence(const Answer& answer, std::uint64_t heard_before) {
+  if (heard() != heard_before) {
+    unheard_ = 0;
+  } else if (!answer && answer.error().code == Code::upstream_timeout) {
+    // An answer that came too late, between two calls, is a sign of life as well.
+    if (std::exchange(silent_since_, heard_before) != heard_before) unheard_ = 0;
+    ++unheard_;
+  }
 }
 
 void MessagePipe::arm(const std::shared_ptr<PendingCall>& pending) {
@@ -354,7 +374,7 @@ bool MessagePipe::close_question(const std::shared_ptr<PendingCall>& pending, co
 
 void MessagePipe::ended(const std::string& how) {
   const auto self = shared_from_this();
-  how_it_ended = how;
+  how_it_ended = given_up_ ? "answered nothing any more and was stopped" : how;
   idle_.clear();
   // The carrier may be on the stack below us.
   shard_.at_turn_end([dead = std::shared_ptr<Carrier>(std::move(carrier_))] {});
@@ -363,8 +383,8 @@ void MessagePipe::ended(const std::string& how) {
   if (on_end) on_end(asked_, std::chrono::steady_clock::now() - started_);
   const auto waiting = pending_;
   for (const auto& [id, pending] : waiting)
-    pending->answer.deliver(broken(kind_->noun + " " + how + " while the call ran"));
-  for (auto& [id, done] : std::exchange(own_, {})) done(broken(kind_->noun + " " + how));
+    pending->answer.deliver(broken(kind_->noun + " " + how_it_ended + " while the call ran"));
+  for (auto& [id, done] : std::exchange(own_, {})) done(broken(kind_->noun + " " + how_it_ended));
 }
 
 }  // namespace sallyport::gateway

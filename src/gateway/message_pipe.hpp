@@ -62,14 +62,20 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
   net::Shard& shard() const { return shard_; }
   Subscriptions& subscriptions() { return subscriptions_; }
 
-  /// Opened, and not asked to end.
-  bool running() const { return carrier_ && !asked_; }
+  /// Opened, and neither asked to end nor given up.
+  bool running() const { return carrier_ && !asked_ && !given_up_; }
   /// The carrier is still there.
   bool alive() const { return carrier_ != nullptr; }
   bool asked_to_stop() const { return asked_; }
+  /// The carrier is still there and on its way out.
+  bool being_given_up() const { return carrier_ && given_up_; }
+  /// Calls in a row that ran out of time while nothing at all came.
+  int unheard() const { return unheard_; }
 
   Task<Result<bool>> open(SteadyTime deadline);
   void stop();
+  /// Ends a carrier from which nothing comes any more; on_end follows as for one that ended by itself.
+  void give_up();
 
   /// Sends a request and waits for its answer. `home` is where the call's callbacks live; `own_params`
   /// replaces what the call would compose. Ends early by deadline or through the ticket.
@@ -100,6 +106,8 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
   static void arm(const std::shared_ptr<PendingCall>& pending);
   void want_log_level(const UpstreamCall& call, const UpstreamIdentity& identity);
   void rest_when_idle();
+  std::uint64_t heard() const { return carrier_ ? carrier_->heard() : 0; }
+  void count_silence(const Answer& answer, std::uint64_t heard_before);
   void ended(const std::string& how);
   bool post(std::string message, Carrier::Order order = Carrier::Order::any, Carrier::Refused refused = {});
   std::string next_id() { return std::to_string(++last_id_); }
@@ -116,6 +124,9 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
   bool modern_ = false;
   SteadyTime started_{};
   bool asked_ = false;
+  bool given_up_ = false;
+  int unheard_ = 0;
+  std::uint64_t silent_since_ = 0;  // what had been heard when the last of them was written
   net::Deadline idle_;
 };
 

@@ -178,7 +178,16 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
       co_return fail(Code::upstream_unreachable, Blame::upstream, kind_->noun + " has just ended", true);
     Answer answer = co_await pipe->request(*call, **identity, home, ticket);
     if (answer) here().owned[key].backoff = limits::kChildBackoffMin;
+    if (!answer && hangs(*pipe, answer.error(), call->background)) pipe->give_up();
     co_return answer;
+  }
+
+  /// Nothing at all came during as many calls in a row as open the breaker, or during two while it is open. A
+  /// list that is fetched may be long in the making.
+  bool hangs(const MessagePipe& pipe, const Error& failed, bool background) const {
+    if (failed.code != Code::upstream_timeout || !pipe.running()) return false;
+    if (breaker_.state().open) return pipe.unheard() >= 2;
+    return !background && pipe.unheard() >= limits::kBreakerFailures;
   }
 
   static Task<> identity_into(std::shared_ptr<PipeUpstream> self, Key key, SteadyTime deadline,
@@ -196,6 +205,12 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
                        "too many callers with a " + kind_->noun + " of their own", true);
     }
     Owned& slot = mine[key];
+    if (slot.pipe && slot.pipe->being_given_up()) {
+      Failure held =
+          fail(Code::upstream_unreachable, Blame::upstream, kind_->noun + " is being replaced", true);
+      held.error().retry_after = std::chrono::ceil<std::chrono::seconds>(limits::kChildKillAfter);
+      co_return held;
+    }
     if (slot.pipe && slot.pipe->flight.value) co_return *slot.pipe->flight.value;
     if (!usable(slot)) {
       if (const Duration left = slot.not_before - std::chrono::steady_clock::now(); left > Duration::zero()) {

@@ -65,6 +65,8 @@ class SseConnection : public std::enable_shared_from_this<SseConnection> {
     shard_.at_turn_end([self = shared_from_this()] { self->cancel_.request(); });
   }
 
+  std::uint64_t heard() const { return heard_; }
+
   /// Nobody listens any more.
   void abandon() {
     abandoned_ = true;
@@ -116,6 +118,7 @@ class SseConnection : public std::enable_shared_from_this<SseConnection> {
       auto bytes = co_await response->some();
       if (!bytes) co_return broken("broke: " + bytes.error().what);
       if (bytes->empty()) co_return broken("was closed by the server");
+      heard_ += bytes->size();
       auto events = reader.feed(*bytes);
       if (!events) co_return broken("was given up: " + events.error().what);
       for (auto& event : *events) {
@@ -207,6 +210,7 @@ class SseConnection : public std::enable_shared_from_this<SseConnection> {
   bool abandoned_ = false;
   bool gated_ = false;  // a message is under way that must arrive before what follows
   std::deque<Outgoing> waiting_;
+  std::uint64_t heard_ = 0;
   std::size_t outgoing_ = 0;  // bytes
 };
 
@@ -224,6 +228,7 @@ class SseCarrier final : public Carrier {
   bool send(std::string message, Order order, Refused refused) override {
     return connection_->send(std::move(message), order, std::move(refused));
   }
+  std::uint64_t heard() const override { return connection_->heard(); }
   void stop() override { connection_->give_up(broken("was closed")); }
 
  private:

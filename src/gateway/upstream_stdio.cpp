@@ -38,6 +38,7 @@ class ChildCarrier final : public Carrier {
   bool send(std::string message, Order, Refused) override {
     return child_ && child_->send(std::move(message));
   }
+  std::uint64_t heard() const override { return child_ ? child_->heard() : 0; }
   void stop() override {
     if (child_) child_->stop();
   }

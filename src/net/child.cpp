@@ -23,6 +23,8 @@ namespace {
 
 // After the guard has gone, a pipe may be held open only by someone whom the command gave it to.
 constexpr auto kPipeLinger = std::chrono::milliseconds(500);
+// A child that closes its ends because it exits is left to it, so that how it ended is told as it was.
+constexpr auto kExitSoon = std::chrono::milliseconds(100);
 constexpr auto kReapAgain = std::chrono::milliseconds(10);
 constexpr std::size_t kReadBytes = 16 * limits::KiB;
 constexpr std::size_t kKeptBytes = 64 * limits::KiB;
@@ -105,6 +107,7 @@ class Process : public std::enable_shared_from_this<Process> {
   }
 
   int pid() const { return pid_; }
+  std::uint64_t heard() const { return heard_; }
 
  private:
   static bool watch(Polled& polled, Descriptor& pipe) {
@@ -144,7 +147,7 @@ class Process : public std::enable_shared_from_this<Process> {
       in_.note(Direction::out, size, n);
       if (n < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) continue;
-        return in_.close();
+        return has_closed("input");
       }
       written_ += static_cast<std::size_t>(n);
       if (written_ < writing_.size()) continue;
@@ -159,8 +162,10 @@ class Process : public std::enable_shared_from_this<Process> {
     if (n == 0) {
       // What has no newline is half a message and is not delivered.
       out_.close();
+      has_closed("output");
       return try_finish();
     }
+    heard_ += static_cast<std::uint64_t>(std::max<ssize_t>(n, 0));
     std::string_view bytes(out_bytes_.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     std::string line;
     while (out_.is_open() && out_lines_.next(bytes, line)) {
@@ -173,6 +178,20 @@ class Process : public std::enable_shared_from_this<Process> {
       return try_finish();
     }
     when_readable(out_, &Process::read_out);
+  }
+
+  /// One of the two ends without which it cannot serve. If it does not exit by itself now, it is stopped.
+  void has_closed(const char* end) {
+    in_.close();
+    if (stopping_ || closed_) return;
+    closed_ = end;
+    after(kExitSoon, &Process::stop_useless);
+  }
+
+  void stop_useless() {
+    if (stopping_) return;
+    reason_ = std::string("closed its standard ") + closed_ + " and was stopped";
+    stop();
   }
 
   void read_err() {
@@ -279,6 +298,8 @@ class Process : public std::enable_shared_from_this<Process> {
   std::size_t report_size_ = 0;
   std::string reason_;
   std::string ended_;
+  const char* closed_ = nullptr;  // which end it has closed first
+  std::uint64_t heard_ = 0;
   bool flush_planned_ = false;
   bool stopping_ = false;
   bool muted_ = false;
@@ -294,6 +315,7 @@ class Handle final : public Child {
   bool send(std::string line) override { return process_->send(std::move(line)); }
   void stop() override { process_->stop(); }
   int pid() const override { return process_->pid(); }
+  std::uint64_t heard() const override { return process_->heard(); }
 
  private:
   std::shared_ptr<Process> process_;

@@ -280,6 +280,48 @@ TEST_CASE("a child that closes its input goes on talking") {
   });
 }
 
+TEST_CASE("a child that closes its output or its input and lives on is ended") {
+  struct Row {
+    const char* script;
+    const char* how;
+  };
+  const Row rows[] = {
+      {"echo last; exec 1>&-; sleep 1000", "closed its standard output and was stopped"},
+      {"trap '' TERM; echo last; exec 1>&-; while :; do sleep 1; done",
+       "closed its standard output and was stopped"},
+      {"exec 0<&-; echo ready; sleep 0.05; echo last; sleep 1000",
+       "closed its standard input and was stopped"},
+      // What ends by itself says how.
+      {"echo last; exec 1>&-; exit 4", "exited with status 4"},
+      {"echo last; exec 1>&-; read line; exit 5", "exited with status 5"},
+      {"exec 0<&-; echo ready; echo last; exit 6", "exited with status 6"},
+  };
+  on_shard([&](Shard& shard) -> Task<> {
+    for (const Row& row : rows) {
+      CAPTURE(std::string(row.script));
+      Running r(shard, shell(row.script), 1);
+      co_await r.arrived;
+      const bool input = std::string_view(row.script).starts_with("exec 0");
+      while (input && r.child->send("into the void")) co_await turn_end(shard);
+      CHECK((co_await r.exited) == row.how);
+      CHECK(r.lines.back() == "last");
+      CHECK_FALSE(r.child->send("late"));
+    }
+  });
+}
+
+TEST_CASE("what has been heard of a child counts bytes, not only whole lines") {
+  on_shard([](Shard& shard) -> Task<> {
+    Running r(shard, shell("printf 'half'; read line; echo; echo $line"), 2);
+    while (r.child->heard() < 4) co_await sleep_for(shard, 1ms);
+    CHECK(r.lines.empty());
+    CHECK(r.child->send("abc"));
+    co_await r.arrived;
+    CHECK(r.child->heard() == 9);
+    co_await r.exited;
+  });
+}
+
 TEST_CASE("what a command leaves behind goes with it") {
   on_shard([](Shard& shard) -> Task<> {
     // One in the group, one that left group and parents, one that ignores the polite signal.

@@ -8,6 +8,7 @@ namespace {
 
 namespace mcp = sallyport::mcp;
 namespace net = sallyport::net;
+namespace limits = sallyport::limits;
 
 /// A child process in a mode of the peer, and what it wrote down.
 struct Bed : Ledger {
@@ -271,4 +272,78 @@ TEST_CASE("a 2025 child is set to the most verbose log level that any call wants
   CHECK(bed.count("set level") == 2);
   CHECK(bed.count("set level error") == 1);
   CHECK(bed.count("set level debug") == 1);
+}
+
+TEST_CASE("a child that closes its output or its input and lives on is replaced; no call runs twice") {
+  for (const std::string mode : {"modern", "legacy"}) {
+    for (const std::string end : {"output", "input"}) {
+      CAPTURE(mode);
+      CAPTURE(end);
+      Bed bed(mode);
+      const std::string told = bed.bench.call(0, "close " + end);
+      CHECK(told == (end == "input" ? "closed" : "upstream_broken"));
+      // The first that finds the input closed may have run, for all that anybody knows.
+      std::vector<std::string> failed;
+      CHECK(UpstreamBench::until([&] {
+        const std::string next = bed.bench.call(1, "echo", {{"n", 1}});
+        if (next != "{\"n\":1}") failed.push_back(next);
+        return next == "{\"n\":1}";
+      }));
+      REQUIRE(failed.size() >= 1);
+      if (end == "input") CHECK(failed.front() == "upstream_broken");
+      CHECK(std::all_of(failed.begin() + (end == "input" ? 1 : 0), failed.end(),
+                        [](const auto& one) { return one == "upstream_unreachable again"; }));
+      CHECK(bed.count("call close") == 1);
+      CHECK(bed.count("call echo") == 1);
+      CHECK(bed.count("start") == 2);
+    }
+  }
+}
+
+TEST_CASE("a child from which nothing comes during as many calls as open the breaker is replaced") {
+  Bed bed("modern");
+  CHECK(bed.bench.call(0, "freeze") == "frozen");
+  std::vector<std::future<std::string>> lost;
+  // One that has longer than the others is in flight when the child is given up.
+  lost.push_back(bed.bench.begin_call(0, "echo", Json::object(), {}));
+  for (int i = 0; i < limits::kBreakerFailures; ++i)
+    CHECK(bed.bench.call(1, "echo", Json::object(), {.within = 50ms}) == "upstream_timeout");
+  CHECK(lost[0].get() == "upstream_broken");
+  CHECK(UpstreamBench::until([&] { return bed.bench.call(0, "echo") == "{}"; }));
+  CHECK(bed.count("start") == 2);
+  CHECK(bed.count("call echo") == 1);
+}
+
+TEST_CASE("while the breaker is open, two calls that find a child silent are enough to replace it") {
+  Bed bed("legacy");
+  CHECK(bed.bench.call(0, "freeze") == "frozen");
+  for (int i = 0; i < limits::kBreakerFailures; ++i)
+    CHECK(bed.bench.call(0, "echo", Json::object(), {.within = 50ms}) == "upstream_timeout");
+  int probes = 0;
+  CHECK(UpstreamBench::until([&] {
+    // The first may be spent on the start.
+    probes += bed.bench.call(0, "never", Json::object(), {.within = 300ms}) == "upstream_timeout" ? 1 : 0;
+    return probes == 2;
+  }));
+  CHECK(UpstreamBench::until([&] { return bed.bench.call(0, "echo") == "{}"; }));
+  CHECK(bed.count("start") == 3);
+  CHECK(bed.count("call never") == 2);
+}
+
+TEST_CASE("a child that is slow with some calls and answers others, or late, stays") {
+  Bed bed("modern");
+  const auto times_out = [&](const std::string& tool, const Json& arguments) {
+    CHECK(bed.bench.call(0, tool, arguments, {.within = 20ms}) == "upstream_timeout");
+  };
+  for (int i = 0; i < 12; ++i) {
+    if (i % 4 == 0) CHECK(bed.bench.call(0, "echo") == "{}");
+    times_out("never", Json::object());
+  }
+  CHECK(bed.bench.call(0, "echo") == "{}");
+  for (int i = 1; i < limits::kBreakerFailures; ++i) times_out("wait", {{"file", bed.file("go")}});
+  std::ofstream(bed.file("go")) << "";
+  REQUIRE(bed.noted("released", limits::kBreakerFailures - 1));
+  times_out("never", Json::object());
+  CHECK(UpstreamBench::until([&] { return bed.bench.call(0, "echo") == "{}"; }));
+  CHECK(bed.count("start") == 1);
 }

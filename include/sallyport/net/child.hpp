@@ -2,6 +2,7 @@
 /// A child process that speaks lines over its standard streams, and the guard that outlives us to clean up
 /// after it.
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,7 +34,8 @@ Result<std::map<std::string, std::string>> minimal_environment(
 
 /// The command is started by a guard process (our own executable again), which is its subreaper and leads its
 /// process group: when the child ends, when we end it, or when we are killed, the guard kills and reaps
-/// everything the command started. Threads: its shard's; callbacks come there.
+/// everything the command started. One that closes its standard input or output and does not exit is stopped:
+/// nobody can talk with it any more. Threads: its shard's; callbacks come there.
 class Child {
  public:
   /// Errors: upstream_unreachable, readable by who wrote the configuration: no such program in PATH, no
@@ -49,6 +51,8 @@ class Child {
   virtual void stop() = 0;
   /// Of the command itself; 0 until the guard has started it.
   virtual int pid() const = 0;
+  /// Bytes of its standard output so far: whoever waits for an answer sees whether anything comes at all.
+  virtual std::uint64_t heard() const = 0;
 };
 
 /// Entry of the guard: call first in main(). Returns only when `argv` is not a guard invocation.

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -149,6 +150,17 @@ class Peer {
     if (name == "pid") return say(id, std::to_string(::getpid()));
     if (name == "crash") ::_exit(3);
     if (name == "never") return;
+    if (name == "close output" || name == "close input") {
+      // It lives on, and nobody can talk with it.
+      if (name == "close input") say(id, "closed");
+      ::close(name == "close input" ? 0 : 1);
+      for (;;) ::pause();
+    }
+    if (name == "freeze") {
+      say(id, "frozen");
+      ::raise(SIGSTOP);
+      return;
+    }
     if (name == "begin" || name == "half") {
       notify("notifications/progress",
              {{"progressToken", params["_meta"]["progressToken"]}, {"progress", 1}});
@@ -231,6 +243,7 @@ class Peer {
     std::erase_if(parked_, [this](const auto& entry) {
       if (::access(entry.second.c_str(), F_OK) != 0) return false;
       say(entry.first, "released");
+      note("released");
       return true;
     });
   }
