@@ -152,9 +152,13 @@ Result<std::size_t> Channel::Read::await_resume() { return std::move(result_); }
 Channel::Write::Write(Impl& impl, std::span<const std::string_view> pieces) : impl_(impl), pieces_(pieces) {}
 Channel::Write::Write(Impl& impl, std::string_view bytes) : impl_(impl), single_(bytes) {}
 
-bool Channel::Write::await_suspend(std::coroutine_handle<> h) {
+bool Channel::Write::try_now() {
   if (single_.data() != nullptr) pieces_ = std::span(&single_, 1);
-  if (attempt()) return false;  // the common case: the kernel takes it all and nothing waits
+  return ended_ = attempt();
+}
+
+bool Channel::Write::await_suspend(std::coroutine_handle<> h) {
+  if (try_now()) return false;  // the common case: the kernel takes it all and nothing waits
   wait(h);
   return true;
 }
@@ -273,6 +277,8 @@ void Channel::end_wait() {
   impl_->wait_ended = true;
   impl_->polled.cancel(Polled::Waiter::watcher);
 }
+
+void Channel::end_write() { impl_->polled.cancel(Polled::Waiter::writer); }
 
 void Channel::end_read() {
   impl_->receiving_ended = true;

@@ -66,7 +66,21 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
     }
     const std::uint64_t before = x.channel->bytes_written();
     x.sent = true;
-    wrote = co_await x.channel->write(x.pieces);
+    Channel::Write upload = x.channel->write(x.pieces);
+    // A long request may be answered before it is out; a short one, in the socket's buffer at once, costs
+    // nothing.
+    const bool waits = !upload.try_now() && x.channel->bytes_written() != before;
+    const auto early = waits ? x.read_early() : nullptr;
+    wrote = co_await upload;
+    if (early) {
+      const bool first = early->head.delivered();
+      early->stalled.clear();
+      x.reusable = wrote && !first;
+      pools->gauges.reused += x.kept ? 1 : 0;
+      auto whole = co_await early->head;
+      if (!whole) co_return x.broke(std::move(wrote || first ? whole.error() : wrote.error()));
+      co_return response;
+    }
     written = wrote.has_value();
     if (written) {
       pools->gauges.reused += x.kept ? 1 : 0;

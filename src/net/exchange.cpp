@@ -14,6 +14,8 @@ constexpr std::size_t kFirstBuffer = 8 * limits::KiB;  // head and body of an or
 constexpr std::size_t kBodyBuffer = 32 * limits::KiB;
 constexpr std::size_t kSmallRoom = 2 * limits::KiB;
 constexpr int kInterimResponses = 8;
+/// So long a server that has answered a request well may take nothing more of it.
+constexpr auto kStalled = std::chrono::seconds(1);
 
 Error broken(std::string what) {
   return Error{.code = Code::upstream_broken, .blame = Blame::upstream, .what = std::move(what)};
@@ -174,6 +176,35 @@ Result<bool> ClientResponse::Impl::took_head(Result<std::size_t> read) {
     if (++interim_ > kInterimResponses) return Failure(broken("too many interim responses"));
     if (begin_ == end_) return false;
   }
+}
+
+std::shared_ptr<ClientResponse::Impl::Early> ClientResponse::Impl::read_early() {
+  auto early = std::make_shared<Early>(channel->shard());
+  reusable = false;  // until it has turned out that nothing came before the request was out
+  spawn(read_beside(*this, early));
+  return early;
+}
+
+Task<> ClientResponse::Impl::read_beside(Impl& x, std::shared_ptr<Early> early) {
+  for (;;) {
+    auto whole = x.took_head(co_await x.channel->read(x.head_room()));
+    if (whole && !*whole) continue;
+    // Who refuses, or closes behind its answer, need not read the rest. Who keeps the connection has to
+    // (RFC 9112 §9.3), and may have begun to answer what it is still reading.
+    const bool takes_rest = whole && x.head.status < 300 && x.head.keep_alive;
+    if (x.channel && takes_rest) x.end_write_when_stalled(*early);
+    if (x.channel && !takes_rest) x.channel->end_write();
+    early->head.deliver(std::move(whole));
+    co_return;
+  }
+}
+
+void ClientResponse::Impl::end_write_when_stalled(Early& early) {
+  early.stalled.set(kStalled, [this, &early, before = channel->bytes_written()] {
+    if (!channel) return;
+    if (channel->bytes_written() == before) return channel->end_write();
+    end_write_when_stalled(early);
+  });
 }
 
 Result<void> ClientResponse::Impl::begin_body(std::size_t head_bytes) {

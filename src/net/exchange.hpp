@@ -40,6 +40,15 @@ struct ClientResponse::Impl {
 
   /// Takes a read's result while the head is awaited; true when the head is whole.
   Result<bool> took_head(Result<std::size_t> read);
+  /// What came while the request was still being written.
+  struct Early {
+    explicit Early(Shard& shard) : stalled(shard) {}
+    Slot<Result<bool>> head;
+    Deadline stalled;
+  };
+  /// Reads beside the writing from here on, until the head is whole or nothing more can come; then the
+  /// writing ends as well, unless the answer lets it go on. The exchange stays until `head` is delivered.
+  std::shared_ptr<Early> read_early();
   /// Takes a read's result while the body is awaited.
   Result<void> took_body(Result<std::size_t> read);
   /// Where the next read of the head, or of the body, goes.
@@ -85,6 +94,8 @@ struct ClientResponse::Impl {
   HeldBytes held;  ///< by what whole() has read
 
  private:
+  static Task<> read_beside(Impl& x, std::shared_ptr<Early> early);
+  void end_write_when_stalled(Early& early);
   enum class Why : std::uint8_t { none, timeout, cancelled };
   void end(Why why);
   Result<void> begin_body(std::size_t head_bytes);

@@ -74,6 +74,8 @@ class Channel {
   /// TLS bytes that are no application data count as well.
   bool quiet() const;
 
+  /// Ends a write under way (it fails), for whoever need not send the rest; nothing can be written after it.
+  void end_write();
   /// A read under way and every later one answers 0, as if the peer had half-closed; writing goes on.
   void end_read();
   /// Half-closes the sending side; then the reader drains or closes.
@@ -116,7 +118,9 @@ class Channel::Read {
 
 class Channel::Write {
  public:
-  bool await_ready() noexcept { return false; }
+  /// As far as it goes without waiting: true when it has ended. Before it is awaited.
+  bool try_now();
+  bool await_ready() noexcept { return ended_; }
   bool await_suspend(std::coroutine_handle<> h);
   Result<void> await_resume();
   Write(Impl& impl, std::span<const std::string_view> pieces);
@@ -134,6 +138,7 @@ class Channel::Write {
   std::size_t offset_ = 0;  // into the first piece
   std::string record_{};    // small pieces gathered for one TLS record
   bool want_read_ = false;
+  bool ended_ = false;
   Result<void> result_{};
 };
 
