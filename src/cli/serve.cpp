@@ -270,6 +270,7 @@ void Server::Impl::checkpoint_every_minute() {
     for (int second = 1;
          !wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; }) && !stop.stop_requested();
          ++second) {
+      journal->check_files();
       // A disk that works again is noticed although nobody calls, because we say that we are not ready.
       const bool due = second % kCheckpointEvery == 0;
       if (!due && journal->state().healthy) continue;

@@ -100,7 +100,12 @@ class FileJournal final : public Journal {
 
   JournalWriter& writer(int shard) override { return *writers_[static_cast<std::size_t>(shard)]; }
 
+  void check_files() override {
+    for (const auto& writer : writers_) writer->check_files();
+  }
+
   Result<void> checkpoint() override {
+    check_files();
     for (std::size_t shard = 0; options_.post && shard < writers_.size(); ++shard) {
       // A full mailbox only means that this is tried again with the next checkpoint.
       if (writers_[shard]->stuck())
@@ -173,6 +178,8 @@ class FileJournal final : public Journal {
                                    .open = std::move(at.open)});
     }
     if (heads.empty() || (!always && heads == heads_ && problem_.empty())) return {};
+    if (auto found = checkpoints_.find_again(folder_, key_.public_key, options_.files); !found)
+      return problem(std::move(found));
     if (auto done = checkpoints_.append(std::move(checkpoint), key_); !done) return problem(std::move(done));
     if (auto done = sync_directory(folder_); !done) return problem(std::move(done));
     sealed_.clear();

@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -24,6 +26,13 @@ void forget(std::string& buffer) {
   }
 }
 
+std::string folder_gone(const std::string& folder) {
+  return fmt::format(
+      "the folder {} was deleted or moved: put it back, or make an empty one to go on without "
+      "its records",
+      folder);
+}
+
 }  // namespace
 
 Result<void> ChainWriter::begin() {
@@ -44,10 +53,16 @@ Result<void> ChainWriter::close() {
   return write_batch();
 }
 
+Result<std::shared_ptr<AppendFile>> ChainWriter::open_file(const std::string& name) const {
+  auto file = AppendFile::open(setup_.folder + "/" + name, setup_.calls);
+  if (file || ::access(setup_.folder.c_str(), F_OK) == 0) return file;
+  return fail(Code::storage, Blame::admin, folder_gone(setup_.folder), true);
+}
+
 Result<void> ChainWriter::open_segment(int segment) {
   SegmentName name = name_;
   name.segment = segment;
-  auto file = AppendFile::open(setup_.folder + "/" + name.file(), setup_.calls);
+  auto file = open_file(name.file());
   if (!file) return Failure(file.error());
   if ((*file)->size() != 0) {
     return fail(Code::storage, Blame::admin, fmt::format("{} exists already", (*file)->path()));
@@ -71,7 +86,7 @@ Result<void> ChainWriter::write_files() {
   std::uint64_t payload_before = 0;
   if (!payload_.empty()) {
     if (!payload_file_) {
-      auto file = AppendFile::open(setup_.folder + "/" + name_.payload(), setup_.calls);
+      auto file = open_file(name_.payload());
       if (!file) return Failure(file.error());
       if (setup_.group) {
         if (auto done = sync_directory(setup_.folder); !done) return done;
@@ -132,14 +147,7 @@ void ChainWriter::take_back(const Error* error) {
   const std::string payloads = std::exchange(payload_, {});
   const std::vector<Mark> marks = std::exchange(marks_, {});
   head_ = committed_;
-  if (error) {
-    healthy_ = false;
-    problem_ = error->what;
-    if (failed_since_ == 0) {
-      failed_since_ = millis_;
-      spdlog::error("journal: {}; no call is made until records can be written again", problem_);
-    }
-  }
+  if (error) begin_failure(error->what);
   for (const Mark& mark : marks) {
     if (mark.kind == Kind::intent) {
       ++refused_;
@@ -180,6 +188,40 @@ void ChainWriter::take_back(const Error* error) {
     end_record();
   }
   pending_.store(!marks_.empty(), std::memory_order_relaxed);
+  if (error) leave_missing();
+}
+
+// A problem is told once: what else fails before records are written again belongs to it.
+void ChainWriter::begin_failure(std::string problem) {
+  healthy_ = false;
+  problem_ = std::move(problem);
+  if (failed_since_ != 0) return;
+  failed_since_ = std::max<std::int64_t>(1, unix_millis(setup_.clock.now()));
+  spdlog::error("journal: {}; no call is made until records can be written again", problem_);
+}
+
+void ChainWriter::check_files() {
+  const std::lock_guard lock(mutex_);
+  // Payloads may be erased, also all of a file: the next one begins it again.
+  if (payload_file_ && !payload_file_->in_place()) payload_file_.reset();
+  leave_missing();
+}
+
+void ChainWriter::leave_missing() {
+  if (rotate_ || file_->in_place()) return;
+  rotate_ = true;
+  begin_failure(::access(setup_.folder.c_str(), F_OK) == 0
+                    ? fmt::format("{} was deleted or moved, or is another file now: put it back under its "
+                                  "name, or `sallyport audit verify` reports it as missing; the next records "
+                                  "go to a new file",
+                                  file_->path())
+                    : folder_gone(setup_.folder));
+  begin_record(Kind::other, "note");
+  add_text(buffer_, "note", "segment_missing");
+  buffer_ += R"(,"with":{"file":")" + name_.file() + '"';
+  add_number(buffer_, "last", static_cast<std::int64_t>(committed_.seq));
+  buffer_ += '}';
+  end_record();
 }
 
 void ChainWriter::add_gap() {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -193,6 +194,20 @@ Result<CheckpointLog> CheckpointLog::open(const std::string& folder, const std::
                      .digest = sha256(rest)};
   }
   return log;
+}
+
+Result<void> CheckpointLog::find_again(const std::string& folder, const std::string& public_key,
+                                       const FileCalls& calls) {
+  if (file_->in_place()) return {};
+  auto there = open(folder, public_key, calls);
+  if (!there) return Failure(there.error());
+  spdlog::error(
+      "journal: {} was deleted or moved, or is another file now: put it back, or `sallyport audit verify` "
+      "reports what it held as missing; the next checkpoints go to a new file",
+      file_->path());
+  file_ = std::move(there->file_);
+  torn_ = std::move(there->torn_);
+  return {};
 }
 
 Result<void> CheckpointLog::append(Checkpoint checkpoint, const SigningKey& key) {

@@ -81,6 +81,12 @@ Result<void> AppendFile::sync() {
   return storage_failure("cannot sync", path_, errno);
 }
 
+bool AppendFile::in_place() const {
+  struct stat ours{}, named{};
+  return ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 && ours.st_dev == named.st_dev &&
+         ours.st_ino == named.st_ino;
+}
+
 Result<void> sync_directory(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return storage_failure("cannot open", path, errno);

@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "cli/command_line.hpp"
 #include "net/raw_socket.hpp"
 #include "sallyport/cli/audit_view.hpp"
@@ -114,6 +117,30 @@ TEST_CASE("an address that is taken ends the start and leaves the directory free
   settings.admin.address = "127.0.0.1:0";
   REQUIRE_FALSE(Server::start(settings));
   CHECK(other({"get"}).code == 0);
+}
+
+TEST_CASE("a segment that is deleted under a server is noticed without a call, and a new one begun") {
+  Running running;
+  const auto folder = std::filesystem::path(running.sallyport.data()) / "journal";
+  std::vector<std::string> gone;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    if (name.ends_with("-00001.jsonl")) gone.push_back(name);
+  }
+  REQUIRE(gone.size() == 2);
+  for (const auto& name : gone) std::filesystem::remove(folder / name);
+  const auto begun = [&] { return running.records("note").size() == 4; };
+  for (int i = 0; i < 1000 && !begun(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  REQUIRE(begun());
+  const auto notes = running.records("note");
+  CHECK(std::ranges::count_if(notes, [&](const json& note) {
+          return note["note"] == "segment_missing" &&
+                 std::ranges::find(gone, note["with"]["file"].get<std::string>()) != gone.end();
+        }) == 2);
+  CHECK(running.sallyport({"status", "-o", "json"}).json()["server"]["journal"]["healthy"] == true);
+  const auto verified = running.sallyport({"audit", "verify"});
+  CHECK(verified.code == 1);
+  for (const auto& name : gone) CHECK(verified.err.contains(name + ": this segment is missing"));
 }
 
 TEST_CASE("commands work through the running server as they do on the files") {

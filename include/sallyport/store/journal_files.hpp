@@ -47,6 +47,8 @@ class AppendFile {
   void cut(std::uint64_t size);
   /// fdatasync(2). Threads: any.
   Result<void> sync();
+  /// Whether its name still leads to it: false when it was deleted, moved or replaced. Threads: any.
+  bool in_place() const;
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }

@@ -50,6 +50,9 @@ class ChainWriter final : public JournalWriter {
   Result<void> close();
   /// Whether records were kept because the disk refused them.
   bool stuck() const;
+  /// Leaves a segment that somebody deleted or moved: the next commit begins another, and says so. Threads:
+  /// any.
+  void check_files();
 
   /// The written end of the chain and what is open there. Threads: any.
   struct Snapshot {
@@ -84,7 +87,10 @@ class ChainWriter final : public JournalWriter {
 
   Result<void> write_batch();
   Result<void> write_files();
+  Result<std::shared_ptr<AppendFile>> open_file(const std::string& name) const;
   Result<void> open_segment(int segment);
+  void begin_failure(std::string problem);
+  void leave_missing();
   void accept_batch(std::int64_t micros);
   void take_back(const Error* error);
   void synced(const Result<void>& result, std::uint64_t first, std::uint64_t last);
