@@ -2,20 +2,21 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/core/files.hpp"
+#include "sallyport/core/limits.hpp"
 
 namespace sallyport::admin {
 namespace {
 
 constexpr const char* kName = "journal/signing-key";
+constexpr std::size_t kKeyFileBytes = 4 * limits::KiB;  // 64 digits stand in it
 
 std::string content_of(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
+  return read_whole_file(file, kKeyFileBytes).value_or(std::string());
 }
 
 }  // namespace

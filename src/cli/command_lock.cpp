@@ -1,8 +1,6 @@
 /// sallyport lock: which tools an endpoint exports, with the versions of their definitions, as a file that a
 /// team keeps beside its code.
 
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <sstream>
@@ -14,6 +12,7 @@
 #include "invocation.hpp"
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
+#include "sallyport/core/files.hpp"
 #include "sallyport/core/limits.hpp"
 
 namespace sallyport::cli {
@@ -54,17 +53,14 @@ Failure unreadable(const std::string& file, std::size_t line, std::string_view w
 }
 
 Result<LockFile> read(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
+  auto text = read_whole_file(file, limits::kLockFile);
+  if (!text && text.error().code == Code::too_large) return unreadable(file, 1, "is longer than 16 MiB");
+  if (!text) {
     return client_error(Code::not_found,
                         fmt::format("cannot read {}; `sallyport lock {}` writes it", file, file));
   }
-  std::string text(limits::kLockFile + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > limits::kLockFile) return unreadable(file, 1, "is longer than 16 MiB");
   LockFile out;
-  std::istringstream lines(text);
+  std::istringstream lines(*text);
   std::string line;
   for (std::size_t number = 1; std::getline(lines, line); ++number) {
     if (line.ends_with('\r')) line.pop_back();
@@ -96,17 +92,8 @@ Result<LockFile> running(Invocation& invocation, const std::string& virtual_serv
   return out;
 }
 
-/// Whole or not at all.
 Result<void> write(const std::string& file, const std::string& text) {
-  const std::string unfinished = file + ".unfinished";
-  std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-  out << text;
-  out.close();
-  std::error_code problem;
-  if (out) std::filesystem::rename(unfinished, file, problem);
-  if (out && !problem) return {};
-  std::filesystem::remove(unfinished, problem);
-  return fail(Code::storage, Blame::admin, fmt::format("cannot write {}", file));
+  return write_whole_file(file, 0666, [&](int fd) { return write_all(fd, text, file); });
 }
 
 int check(Invocation& invocation, const LockOptions& options) {

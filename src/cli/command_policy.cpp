@@ -1,18 +1,18 @@
 /// sallyport policy test FILE...: tables of who may use what, beside the policies that they are about.
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "document_files.hpp"
 #include "invocation.hpp"
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
 #include "sallyport/core/clock.hpp"
+#include "sallyport/core/files.hpp"
 #include "sallyport/gateway/why.hpp"
 #include "sallyport/store/policy_tests.hpp"
 
@@ -27,21 +27,15 @@ struct Outcome {
   std::vector<std::string> problems{};  ///< of files that could not be read
 };
 
-std::optional<std::string> text_of(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
 std::optional<std::vector<store::AnyDocument>> documents_of(const std::string& tests,
                                                             const std::vector<std::string>& files,
                                                             Outcome& out) {
   std::vector<store::AnyDocument> all;
   for (const auto& name : files) {
     const auto file = (std::filesystem::path(tests).parent_path() / name).string();
-    const auto text = text_of(file);
+    const auto text = read_whole_file(file, kDocumentBytes);
     if (!text) {
-      out.problems.push_back(fmt::format("{}: cannot read {}", tests, file));
+      out.problems.push_back(fmt::format("{}: {}", tests, text.error().hint));
       return std::nullopt;
     }
     auto read = store::read_documents(*text, file);
@@ -112,9 +106,9 @@ Result<gateway::WhyAnswer> decide(const store::PolicyCase& one, const std::strin
 }
 
 void run_file(const std::string& file, Outcome& out) {
-  const auto text = text_of(file);
+  const auto text = read_whole_file(file, kDocumentBytes);
   if (!text) {
-    out.problems.push_back(fmt::format("cannot read {}", file));
+    out.problems.push_back(text.error().hint);
     return;
   }
   const auto tests = store::read_policy_tests(*text, file);

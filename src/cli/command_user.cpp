@@ -13,6 +13,7 @@
 #include "invocation.hpp"
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/core/secret.hpp"
 
 namespace sallyport::cli {
@@ -45,7 +46,8 @@ Secret line_of(Invocation& invocation, const char* prompt, bool terminal) {
   if (terminal) invocation.err << prompt << std::flush;
   {
     const Unseen unseen(terminal);
-    std::getline(invocation.in, line);
+    // Longer than any password: whatever comes without an end is refused as one.
+    for (char c = 0; line.size() <= limits::kPasswordBytes && invocation.in.get(c) && c != '\n';) line += c;
   }
   if (terminal) invocation.err << '\n';
   if (line.ends_with('\r')) line.pop_back();

@@ -1,16 +1,16 @@
 /// sallyport why PRINCIPAL TARGET: the decision, the rule that made it, and what would change it.
 
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "document_files.hpp"
 #include "invocation.hpp"
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
+#include "sallyport/core/files.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -45,18 +45,10 @@ int why(Invocation& invocation, const WhyOptions& options) {
   if (options.resource) arguments["kind"] = "resource";
   if (options.model) arguments["kind"] = "model";
   if (!options.arguments_file.empty()) {
-    std::string text;
-    if (options.arguments_file == "-") {
-      text.assign(std::istreambuf_iterator<char>(invocation.in), {});
-    } else {
-      std::ifstream in(options.arguments_file, std::ios::binary);
-      if (!in) {
-        invocation.err << "sallyport: cannot read " << printable(options.arguments_file) << '\n';
-        return kFailed;
-      }
-      text.assign(std::istreambuf_iterator<char>(in), {});
-    }
-    auto given = Json::parse(text, nullptr, false);
+    const auto text = options.arguments_file == "-" ? read_whole(invocation.in, "stdin", kDocumentBytes)
+                                                    : read_whole_file(options.arguments_file, kDocumentBytes);
+    if (!text) return invocation.failed(text.error());
+    auto given = Json::parse(*text, nullptr, false);
     if (!given.is_object()) {
       invocation.err << "sallyport: --args wants a file with one JSON object, as in {\"repo\": \"acme/x\"}\n";
       return kWrongUse;

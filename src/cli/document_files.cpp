@@ -2,19 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <istream>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "sallyport/core/files.hpp"
 
 namespace sallyport::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uintmax_t kFileBytes = 4 * 1024 * 1024;  // what the reader of documents takes
 
 bool is_document(const fs::path& path) {
   if (path.stem().extension() == ".test") return false;  // `sallyport policy test` runs those
@@ -47,15 +44,9 @@ Result<std::vector<fs::path>> documents_in(const fs::path& folder) {
 }
 
 Result<void> read_into(nlohmann::json& files, const fs::path& path) {
-  std::error_code problem;
-  if (fs::file_size(path, problem) > kFileBytes && !problem) {
-    return client_error(Code::bad_request, fmt::format("{} is larger than 4 MiB; split it", path.string()));
-  }
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad())
-    return client_error(Code::bad_request, fmt::format("cannot read {}", path.string()));
-  files.push_back({{"name", path.string()}, {"text", std::move(text)}});
+  auto text = read_whole_file(path.string(), kDocumentBytes);
+  if (!text) return std::unexpected(std::move(text.error()));
+  files.push_back({{"name", path.string()}, {"text", std::move(*text)}});
   return {};
 }
 
@@ -66,7 +57,9 @@ Result<nlohmann::json> read_document_files(const std::vector<std::string>& names
   for (const auto& name : names) {
     std::error_code problem;
     if (name == "-") {
-      files.push_back({{"name", "stdin"}, {"text", std::string(std::istreambuf_iterator<char>(in), {})}});
+      auto text = read_whole(in, "stdin", kDocumentBytes);
+      if (!text) return std::unexpected(std::move(text.error()));
+      files.push_back({{"name", "stdin"}, {"text", std::move(*text)}});
     } else if (fs::is_directory(name, problem)) {
       const auto paths = documents_in(name);
       if (!paths) return std::unexpected(paths.error());

@@ -3,18 +3,20 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/core/files.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/net/egress.hpp"
 
 namespace sallyport::cli {
 namespace {
 
 using Values = std::vector<std::string>;
+
+constexpr std::size_t kSettingsBytes = limits::MiB;
 
 /// The port of HOST:PORT or [V6]:PORT; nullopt when the text has no such form.
 std::optional<int> port_of(std::string_view address) {
@@ -283,12 +285,11 @@ Result<Settings> load_settings(const std::string& file, const Environment& envir
   std::error_code ignored;
   if (path.empty() && std::filesystem::exists("sallyport.yaml", ignored)) path = "sallyport.yaml";
   if (!path.empty()) {
-    std::ifstream in(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), {}};
-    if (!in.is_open() || in.bad()) {
-      return client_error(Code::bad_request, fmt::format("cannot read the settings file {}", path));
+    const auto text = read_whole_file(path, kSettingsBytes);
+    if (!text) {
+      return client_error(Code::bad_request, fmt::format("the settings file: {}", text.error().hint));
     }
-    read_settings(text, path, settings, problems);
+    read_settings(*text, path, settings, problems);
   }
   for (const auto& setting : all_settings()) {
     const char* value = environment(setting.variable);

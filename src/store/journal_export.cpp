@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/core/files.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/store/journal.hpp"
 
@@ -60,11 +61,7 @@ class TarFile {
     return done;
   }
 
-  Result<void> finish() {
-    if (auto done = write(std::string(2 * kBlock, '\0')); !done) return done;
-    if (::fsync(fd_) != 0) return failure("cannot sync the archive");
-    return {};
-  }
+  Result<void> finish() { return write(std::string(2 * kBlock, '\0')); }
 
   static Failure failure(const std::string& what) {
     return fail(Code::storage, Blame::admin, fmt::format("{}: {}", what, std::strerror(errno)));
@@ -120,15 +117,7 @@ class TarFile {
 
   Result<void> pad(std::uint64_t size) { return write(std::string((kBlock - size % kBlock) % kBlock, '\0')); }
 
-  Result<void> write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return failure("cannot write the archive");
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return {};
-  }
+  Result<void> write(std::string_view bytes) { return write_all(fd_, bytes, "the archive"); }
 
   const int fd_;
 };
@@ -164,16 +153,10 @@ Result<void> fill(TarFile& tar, const std::string& folder, const std::string& pu
 
 Result<void> export_journal(const std::string& directory, const std::string& public_key,
                             const std::string& file, bool with_payloads) {
-  const std::string unfinished = file + ".part";
-  const int fd = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return TarFile::failure("cannot create " + unfinished);
-  TarFile tar(fd);
-  auto done = fill(tar, journal_folder(directory), public_key, with_payloads);
-  ::close(fd);
-  if (done && ::rename(unfinished.c_str(), file.c_str()) != 0)
-    done = TarFile::failure("cannot rename " + unfinished);
-  if (!done) ::unlink(unfinished.c_str());
-  return done;
+  return write_whole_file(file, 0600, [&](int fd) {
+    TarFile tar(fd);
+    return fill(tar, journal_folder(directory), public_key, with_payloads);
+  });
 }
 
 }  // namespace sallyport::store

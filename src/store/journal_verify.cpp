@@ -1,14 +1,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <unordered_map>
 #include <utility>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/core/files.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/store/journal.hpp"
 #include "sallyport/store/journal_checkpoint.hpp"
@@ -16,6 +16,7 @@
 namespace sallyport::store {
 namespace {
 
+constexpr std::size_t kExportedBytes = 64 * limits::MiB;  // a checkpoint that was kept elsewhere, or several
 constexpr std::size_t kProblems = 1000;  // beyond these the list says only how many more there are
 
 class Verifier {
@@ -71,8 +72,9 @@ class Verifier {
   void read_exported(const std::string& exported) {
     std::string text = exported;
     if (!text.starts_with('{')) {
-      std::ifstream in(exported, std::ios::binary);
-      text.assign(std::istreambuf_iterator<char>(in), {});
+      auto read = read_whole_file(exported, kExportedBytes);
+      if (!read) return problem("exported checkpoint: " + read.error().hint);
+      text = std::move(*read);
     }
     while (text.ends_with('\n')) text.pop_back();
     if (const auto newline = text.rfind('\n'); newline != std::string::npos) text.erase(0, newline + 1);

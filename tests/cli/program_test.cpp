@@ -156,6 +156,23 @@ TEST_CASE("apply takes files, folders and standard input, and shows what it did"
   CHECK(wrong.err.contains("stdin:2:1"));
 }
 
+TEST_CASE("what is read of a file or of standard input has a bound, and the refusal says it") {
+  CommandLine sallyport;
+  const std::string endless(5 * 1024 * 1024, 'y');
+  const auto file = sallyport.write("endless", endless);
+  for (const auto& refused :
+       {sallyport({"apply", "-f", "-"}, endless), sallyport({"apply", "-f", file}),
+        sallyport({"why", "agent:bot", "up/echo", "--args", "-"}, endless),
+        sallyport({"why", "agent:bot", "up/echo", "--args", file}), sallyport({"policy", "test", file})}) {
+    CHECK(refused.code == 1);
+    CHECK(refused.err.contains("is longer than 4 MiB"));
+    CHECK(refused.err.size() < 1000);
+  }
+  const auto settings = sallyport({"--config", file, "get"});
+  CHECK(settings.code == 1);
+  CHECK(settings.err.contains("is longer than 1 MiB"));
+}
+
 TEST_CASE("documents are shown as a table, as YAML and as JSON") {
   CommandLine sallyport;
   sallyport(

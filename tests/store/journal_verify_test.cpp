@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
+#include <thread>
 
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <thread>
 
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/store/journal_line.hpp"
@@ -258,6 +261,28 @@ TEST_CASE("an exported journal unpacks with tar and verifies where it lies") {
     CHECK(report->ok);
     CHECK(report->records == 22);
   }
+}
+
+TEST_CASE("an export goes through a FIFO, and to where a link leads, and replaces neither") {
+  JournalFixture f;
+  CHECK(f.call(f.open()->writer(0), "c"));
+  TestFolder out;
+  const std::string plain = out.path + "/plain.tar", pipe = out.path + "/pipe", link = out.path + "/link";
+  REQUIRE(export_journal(f.folder.path, f.key.public_key, plain, false));
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  std::string got;
+  std::thread reader([&] { got = read_text(pipe); });
+  const auto exported = export_journal(f.folder.path, f.key.public_key, pipe, false);
+  reader.join();
+  CHECK(exported);
+  CHECK(got == read_text(plain));
+  CHECK(std::filesystem::is_fifo(pipe));
+
+  write_text(out.path + "/behind.tar", "old");
+  std::filesystem::create_symlink("behind.tar", link);
+  REQUIRE(export_journal(f.folder.path, f.key.public_key, link, false));
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(read_text(out.path + "/behind.tar") == read_text(plain));
 }
 
 // A journal of a million records that a killed server left, without a checkpoint to begin at: the worst case.

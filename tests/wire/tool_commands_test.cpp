@@ -1,5 +1,7 @@
 // The commands about definitions, as a person calls them on a gateway that runs: tool list | diff | approve |
 // reject, lock.
+#include <filesystem>
+
 #include "cli/command_line.hpp"
 #include "gateway_fixture.hpp"
 
@@ -137,6 +139,10 @@ TEST_CASE("a lock has one line for each exported tool, and its check says what d
   }
   CHECK(names == std::vector<std::string>{"second__other", "up__echo", "up__plain"});
   CHECK(place({"lock", "-"}).out == text);
+  const std::string link = place.line.directory.beside("link.lock");
+  std::filesystem::create_symlink("mcp.lock", link);
+  CHECK(place({"lock", link}).code == 0);
+  CHECK(std::filesystem::is_symlink(link));
   CHECK(place({"lock", "--check", file}).code == 0);
   CHECK(place({"-o", "json", "lock", "--check", file}).json()["same"] == true);
 
