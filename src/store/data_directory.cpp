@@ -52,12 +52,16 @@ bool may_be_closed(const std::string& directory) {
   return std::filesystem::is_empty(directory, error) && !error;
 }
 
-std::string holder_of(int descriptor) {
+Failure in_use(const std::string& directory, const std::string& lock) {
+  const File file(::open(lock.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   char text[32] = {};
-  const ssize_t n = ::pread(descriptor, text, sizeof text - 1, 0);
+  const ssize_t n = file ? ::pread(file.get(), text, sizeof text - 1, 0) : 0;
   int pid = 0;
   if (n > 0) std::from_chars(text, text + n, pid);
-  return pid > 0 ? fmt::format("process {}", pid) : "another process";
+  return fail(Code::conflict, Blame::admin,
+              fmt::format("{} is in use by {}: stop it, wait until it is done, or name another directory "
+                          "with --data",
+                          directory, pid > 0 ? fmt::format("process {}", pid) : "another process"));
 }
 
 }  // namespace
@@ -99,28 +103,31 @@ Result<void> prepare_directory(const std::string& directory) {
 
 Result<int> lock_directory(const std::string& directory, std::string_view role) {
   const std::string path = fmt::format("{}/{}", directory, kLockFile);
+  File held(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!held) return system_failure("cannot open the data directory", directory);
+  // The directory itself, because somebody may remove the file; where a file system (NFS) locks no
+  // directories the file must do.
+  const bool locked = ::flock(held.get(), LOCK_EX | LOCK_NB) == 0;
+  if (!locked && errno == EWOULDBLOCK) return in_use(directory, path);
   File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return system_failure("cannot open the lock", path);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return system_failure("cannot lock", path);
-    return fail(
-        Code::conflict, Blame::admin,
-        fmt::format(
-            "{} is in use by {}: stop it, wait until it is done, or name another directory with --data",
-            directory, holder_of(file.get())));
+    if (errno == EWOULDBLOCK) return in_use(directory, path);
+    return system_failure("cannot lock", path);
   }
   const std::string holder = fmt::format("{}\n{}\n", ::getpid(), role);
   if (::ftruncate(file.get(), 0) != 0 ||
       ::pwrite(file.get(), holder.data(), holder.size(), 0) != static_cast<ssize_t>(holder.size())) {
     return system_failure("cannot write the lock", path);
   }
-  return file.release();
+  return locked ? held.release() : file.release();
 }
 
 void unlock_directory(int descriptor) {
   if (descriptor < 0) return;
   // A stale pid must not be blamed by whoever meets the next holder before it has written its own.
-  [[maybe_unused]] const int emptied = ::ftruncate(descriptor, 0);
+  const File file(::openat(descriptor, std::string(kLockFile).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  [[maybe_unused]] const int emptied = ::ftruncate(file ? file.get() : descriptor, 0);
   ::close(descriptor);
 }
 

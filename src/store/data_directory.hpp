@@ -15,8 +15,8 @@ inline constexpr std::string_view kLockFile = "lock";
 /// A wider directory is closed when it is empty or already holds a registry, otherwise refused.
 Result<void> prepare_directory(const std::string& directory);
 
-/// Takes DIR/lock and writes our pid into it. Returns the descriptor that holds the lock; it is closed on
-/// exec. Errors: conflict naming the pid that holds it.
+/// Locks the directory itself, which nobody can take from under us, and writes our pid into DIR/lock. Returns
+/// the descriptor that holds the lock; it is closed on exec. Errors: conflict naming the pid that holds it.
 Result<int> lock_directory(const std::string& directory, std::string_view role);
 /// Lets go of the lock.
 void unlock_directory(int descriptor);

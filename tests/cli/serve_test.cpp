@@ -108,6 +108,32 @@ TEST_CASE("one server holds a data directory: the next one is told which process
   CHECK(running.sallyport({"status"}).code == 0);
 }
 
+TEST_CASE("a second server is refused before it touches the journal, also where the lock file was removed") {
+  Running running;
+  const auto data = running.sallyport.data();
+  std::filesystem::remove(data + "/lock");
+  const auto journal = [&] {
+    return std::distance(std::filesystem::directory_iterator(data + "/journal"),
+                         std::filesystem::directory_iterator());
+  };
+  const auto before = journal();
+  Settings settings;
+  settings.data = data;
+  settings.listen.address = settings.admin.address = "127.0.0.1:0";
+  for (int i = 0; i < 2; ++i) {
+    const auto second = Server::start(settings);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().code == Code::conflict);
+    CHECK(second.error().what.contains("is in use by another process"));
+  }
+  CHECK(journal() == before);
+  CHECK(running.sallyport({"key", "create", "--agent", "bot"}).code == 0);
+  REQUIRE(running.server->stop());
+  CHECK(running.sallyport({"audit", "verify"}).code == 0);
+  running.server.reset();
+  CHECK(running.sallyport({"get"}).code == 0);
+}
+
 TEST_CASE("an address that is taken ends the start and leaves the directory free") {
   Running running;
   CommandLine other;
