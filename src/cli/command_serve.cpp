@@ -36,7 +36,12 @@ void handle(void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaction(number, &action, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    // Whoever starts us with nohup(1) wants us to outlive the terminal.
+    struct sigaction inherited{};
+    const bool ignored = ::sigaction(number, nullptr, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+    if (number != SIGHUP || !ignored) ::sigaction(number, &action, nullptr);
+  }
 }
 
 void wait_for_signal() {
@@ -53,6 +58,7 @@ int serve(Invocation& invocation) {
   }
   handle(on_signal);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write over RLIMIT_FSIZE fails like one to a full disk
   const auto& log = invocation.settings.log;
   if (const auto ok = admin::start_logging({.json = log.json, .level = log.level, .access = log.access});
       !ok) {
@@ -63,6 +69,7 @@ int serve(Invocation& invocation) {
   invocation.out << fmt::format("sallyport ready  public={}  admin={}  data={}\n", (*server)->public_url(),
                                 (*server)->admin_url(), printable(invocation.settings.data))
                  << std::flush;
+  invocation.out.clear();  // who waited for the line may be gone; the server serves all the same
   wait_for_signal();
   handle(on_second_signal);  // whoever asks twice does not want to wait
   const auto stopped = (*server)->stop();
@@ -73,7 +80,7 @@ int serve(Invocation& invocation) {
 }  // namespace
 
 void add_serve(CLI::App& app, Invocation& invocation) {
-  auto* command = app.add_subcommand("serve", "Run the server until SIGTERM or SIGINT");
+  auto* command = app.add_subcommand("serve", "Run the server until SIGTERM, SIGINT or SIGHUP");
   auto values = std::make_shared<std::vector<std::pair<const Setting*, std::vector<std::string>>>>();
   values->reserve(all_settings().size());
   for (const auto& setting : all_settings()) {

@@ -30,6 +30,7 @@ struct Invocation {
   std::vector<std::string> command{};  ///< what stood behind "--"
   FlagValues flags{};                  ///< settings given as flags of `serve`
   std::function<int()> action{};       ///< of the chosen subcommand
+  std::string if_unwritten{};          ///< what to do when the result could not be written; may be empty
 
   bool json() const { return output == "json"; }
 

@@ -1,7 +1,9 @@
 #include "sallyport/cli/program.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 
 #include <fmt/format.h>
@@ -36,6 +38,25 @@ int parse(CLI::App& app, std::vector<std::string> arguments, Invocation& invocat
     return app.exit(e, invocation.out, invocation.err) == 0 ? kDone : kWrongUse;
   }
   return -1;
+}
+
+/// A script must not take for done what nobody got to read.
+int written(Invocation& invocation, int code) {
+  errno = 0;
+  const bool before = !invocation.out;
+  if (invocation.out.flush()) return code;
+  if (before) {  // a stream keeps no reason, but a further write has the same
+    invocation.out.clear();
+    invocation.out.put('\n').flush();
+  }
+  const int reason = errno;
+  // A reader that has enough, such as `head`, closes the pipe: no reason to complain to whoever put it there.
+  if (reason != EPIPE) {
+    invocation.err << "sallyport: the result could not be written to standard output"
+                   << (reason != 0 ? fmt::format(": {}", std::strerror(reason)) : std::string())
+                   << (invocation.if_unwritten.empty() ? "" : "; ") << invocation.if_unwritten << '\n';
+  }
+  return code == kDone ? int{kFailed} : code;
 }
 
 }  // namespace
@@ -93,7 +114,8 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   // A command behind "--" belongs to another program; nothing of it is ours to interpret.
   const auto dashes = std::ranges::find(arguments, "--");
   if (dashes != arguments.end()) invocation.command.assign(dashes + 1, arguments.end());
-  if (const int code = parse(app, {arguments.begin(), dashes}, invocation); code >= 0) return code;
+  if (const int code = parse(app, {arguments.begin(), dashes}, invocation); code >= 0)
+    return written(invocation, code);
   const auto* server = app.get_subcommand("server");
   if (dashes != arguments.end() && !(server->parsed() && server->get_subcommand("add")->parsed())) {
     err << "sallyport: only `server add NAME -- COMMAND` takes something behind --\n";
@@ -105,7 +127,7 @@ int run(const std::vector<std::string>& arguments, std::istream& in, std::ostrea
   if (!settings) return invocation.failed(settings.error());
   invocation.settings = std::move(*settings);
   try {
-    return invocation.action();
+    return written(invocation, invocation.action());
   } catch (const std::exception& e) {
     // Only of what a server answered or a file system did unexpectedly; operations themselves do not throw.
     return invocation.failed(Error{.code = Code::internal, .what = e.what()});

@@ -1,5 +1,9 @@
 #include "sallyport/cli/program.hpp"
 
+#include <cerrno>
+#include <ostream>
+#include <streambuf>
+
 #include "cli/command_line.hpp"
 #include "support/source_tree.hpp"
 
@@ -222,6 +226,48 @@ TEST_CASE("key create prints the key alone, or what scripts read as JSON") {
   CHECK(sallyport({"key", "revoke", json["id"].get<std::string>()}).code == 0);
   CHECK(sallyport({"get", "keys"}).out.contains("revoked"));
   CHECK(sallyport({"agent", "list"}).out.contains("bot   active  1"));
+}
+
+TEST_CASE("a result that cannot be written is a failure, which says how to take a key back") {
+  /// A stream whose every write fails; a complaint is due unless its reader has gone away.
+  struct Full : std::streambuf {
+    explicit Full(int reason) : error(reason) {}
+    int_type overflow(int_type) override {
+      errno = error;
+      return traits_type::eof();
+    }
+    int error;
+  };
+  struct Row {
+    std::vector<std::string> command;
+    int error;
+    std::string said;
+  };
+  const Row rows[] = {
+      {{"key", "create", "--agent", "bot"},
+       ENOSPC,
+       "standard output: No space left on device; the key was made"},
+      {{"key", "create", "--agent", "bot", "-o", "json"}, EBADF, "revoke it with `sallyport key revoke "},
+      {{"get", "agents"}, ENOSPC, "could not be written to standard output: No space left"},
+      {{"version"}, EIO, "could not be written to standard output: Input/output error"},
+      {{"--help"}, EIO, "could not be written to standard output"},
+      {{"version"}, EPIPE, ""}};
+  CommandLine sallyport;
+  for (const auto& row : rows) {
+    CAPTURE(row.command);
+    auto arguments = row.command;
+    arguments.insert(arguments.begin(), {"--data", sallyport.data()});
+    Full full(row.error);
+    std::ostream out(&full);
+    std::istringstream in;
+    std::ostringstream err;
+    CHECK(run(arguments, in, out, err, [](const char*) -> const char* { return nullptr; }) == 1);
+    CHECK(err.str().contains(row.said));
+    if (row.said.empty()) CHECK(err.str().empty());
+  }
+  const auto keys = sallyport({"key", "list", "-o", "json"}).json();
+  REQUIRE(keys.size() == 2);
+  CHECK(sallyport({"key", "revoke", keys[0]["id"].get<std::string>()}).code == 0);
 }
 
 TEST_CASE("a secret of a document and control characters reach no output") {
