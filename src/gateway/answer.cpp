@@ -54,6 +54,8 @@ bool open_stream(Call& call) {
   // A stream that is broken off ends like any other: nobody may take its connection for one to go on with.
   call.breakable = call.may_break_off && call.session && call.session->version >= mcp::Version::v2025_11_25;
   head.close = call.breakable;
+  // A 2025 client that sends no more has not cancelled, and may still read.
+  if (!call.modern) call.exchange.keep_answering();
   call.stream = &call.exchange.stream(std::move(head));
   call.here.counters.streams.add();
   if (!call.session) return true;

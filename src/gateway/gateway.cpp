@@ -209,6 +209,7 @@ class GatewayImpl final : public Gateway {
     call.cors = door_.cors(request);
 
     call.model = model_call_at(request.path);
+    cancel_if_left(call);
     if (!call.model && request.path != "/mcp" && !request.path.starts_with("/mcp/"))
       co_return client_error(Code::not_found,
                              "Nothing is served at this path. MCP clients connect to /mcp or "
@@ -249,6 +250,11 @@ class GatewayImpl final : public Gateway {
     co_return co_await message(call, root, session);
   }
 
+  /// The client had left before it was known what its leaving means.
+  static void cancel_if_left(Call& call) {
+    if ((call.modern || call.model) && call.here.left_alone.erase(&call.cancel) > 0) call.cancel.request();
+  }
+
   Task<Result<Answer>> model_call(Call& call) {
     call.endpoint = &call.snapshot->model_calls;
     if (auto known = co_await Door::authenticate(call, clock_); !known) co_return Failure(known.error());
@@ -283,6 +289,7 @@ class GatewayImpl final : public Gateway {
     call.message = std::move(*classified);
     call.method = call.message.message.method_text;
     call.modern = call.message.way == mcp::Classified::Way::modern;
+    cancel_if_left(call);
 
     if (call.message.way == mcp::Classified::Way::legacy ||
         call.message.way == mcp::Classified::Way::response) {

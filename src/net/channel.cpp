@@ -278,6 +278,14 @@ void Channel::end_wait() {
   impl_->polled.cancel(Polled::Waiter::watcher);
 }
 
+void Channel::watch_end(std::move_only_function<void(bool told)> then) {
+  impl_->polled.wait(Polled::Waiter::ender, Direction::end, std::move(then));
+}
+
+void Channel::forget_end() { impl_->polled.forget(Polled::Waiter::ender); }
+
+bool Channel::end_known() const { return impl_->polled.ready(Direction::end); }
+
 void Channel::end_write() { impl_->polled.cancel(Polled::Waiter::writer); }
 
 void Channel::end_read() {

@@ -163,10 +163,15 @@ Task<bool> Connection::serve() {
   body_taken_ = false;
   bytes_sent_ = 0;
   started_ = std::chrono::steady_clock::now();
-  watch_deadline_.set_at(started_ + bounds().watch_after, [this] { watch_later(); });
+  left_ = keeps_answering_ = false;
+  // One that was gone before its request was read is known to be so from the beginning.
+  if (channel_.end_known()) client_left();
+  watch_leaving();
+  if (state_->tls) watch_deadline_.set_at(started_ + bounds().watch_after, [this] { watch_later(); });
 
   co_await state_->options.handler(*this);
 
+  channel_.forget_end();
   watch_deadline_.clear();
   if (!answered_ && channel_.is_open()) {
     // A cancelled caller needs no answer; anyone else must not be left waiting.
@@ -184,7 +189,7 @@ Task<bool> Connection::serve() {
   held_.release();
   if (keep_open_ && channel_.is_open()) co_return true;
   phase_ = Phase::ending;
-  if (answered_ && channel_.is_open() && !cancel_->requested()) co_await linger();
+  if (answered_ && channel_.is_open() && (left_ || !cancel_->requested())) co_await linger();
   co_return false;
 }
 
@@ -228,9 +233,25 @@ EventStream& Connection::stream(Reply head) {
   events_->start(std::move(bytes));
   in_.shrink(0);
   out_ = std::string();
+  if (left_ && !keeps_answering_) events_->abandon();
   watch_deadline_.clear();
   watch_later();
   return *events_;
+}
+
+/// The end of what a client sends is all that tells of its leaving: whether it still reads shows only when
+/// something is written. Whoever runs the call decides what that means; a reply is still written.
+void Connection::watch_leaving() {
+  if (left_) return;
+  channel_.watch_end([this](bool told) {
+    if (told) client_left();
+  });
+}
+
+void Connection::client_left() {
+  left_ = true;
+  if (events_ && !keeps_answering_) events_->abandon();
+  cancel_->request();
 }
 
 void Connection::forget_request() {
@@ -242,16 +263,17 @@ void Connection::forget_request() {
   held_.release();
 }
 
+/// Over TLS a client may say goodbye and leave the connection as it is.
 void Connection::watch_later() {
-  if (watching_) return;
+  if (watching_ || !state_->tls) return;
   if (in_body_) return;  // the read notices by itself; the watch begins where it ends
   spawn(watch());
 }
 
 Task<> Connection::watch() {
   watching_ = true;
-  // Bytes of a next request end the watch as well: they can only be left where they are.
-  if (co_await channel_.wait_gone()) client_gone();
+  // Bytes of a next request end this watch: they can only be left where they are.
+  if (co_await channel_.wait_gone()) client_left();
   watching_ = false;
   if (auto h = std::exchange(watch_ended_, {})) h.resume();
 }

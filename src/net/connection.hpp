@@ -56,6 +56,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   Task<Result<std::string>> read_body(std::size_t cap) override;
   Task<> reply(Reply reply) override;
   EventStream& stream(Reply head) override;
+  void keep_answering() override { keeps_answering_ = true; }
   bool answered() const override { return answered_; }
   void forget_request() override;
   void keep(std::shared_ptr<const void> held) override { kept_ = std::move(held); }
@@ -80,6 +81,8 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void watch_later();
   Task<> watch();
   Task<> end_watch();
+  void watch_leaving();
+  void client_left();
   void client_gone();
   void guard_write();
   bool stays_open(const Reply& reply) const;
@@ -107,6 +110,8 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   bool body_whole_ = false;  // every byte of the request was read
   bool body_taken_ = false;
   bool in_body_ = false;
+  bool left_ = false;  // the client sends no more; it may still read
+  bool keeps_answering_ = false;
   bool watching_ = false;
   std::coroutine_handle<> watch_ended_{};
   std::size_t bytes_sent_ = 0;

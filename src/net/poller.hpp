@@ -20,7 +20,8 @@ namespace sallyport::net {
 
 class Poller;
 
-enum class Direction : std::uint8_t { in, out };
+/// `end`: the other side sends no more, or the descriptor is broken, whatever there still is to be read.
+enum class Direction : std::uint8_t { in, out, end };
 
 struct DueLink : Link {};   ///< in the list of those with someone to wake
 struct OpenLink : Link {};  ///< in the list of all that are open
@@ -31,7 +32,7 @@ class Polled : private DueLink, private OpenLink {
   /// `ready` is false when the descriptor was closed or the wait was cancelled; the Polled may be gone then.
   using Wake = std::move_only_function<void(bool ready)>;
   /// Who waits: at most one of each kind at a time.
-  enum class Waiter : std::uint8_t { reader, writer, watcher };
+  enum class Waiter : std::uint8_t { reader, writer, watcher, ender };
 
   explicit Polled(Poller& poller) : poller_(poller) {}
   ~Polled() { close(); }
@@ -47,7 +48,9 @@ class Polled : private DueLink, private OpenLink {
   int fd() const { return fd_; }
 
   /// False when a call in that direction would find nothing.
-  bool ready(Direction d) const { return d == Direction::in ? readable_ : writable_; }
+  bool ready(Direction d) const {
+    return d == Direction::in ? readable_ : d == Direction::out ? writable_ : ended_;
+  }
   /// Tells what a call in that direction came to: what it returned of `asked` bytes, errno as it left it.
   void note(Direction d, std::size_t asked, ssize_t result);
   /// Counts an operation that is about to go without waiting; false when this descriptor has had its share of
@@ -60,6 +63,8 @@ class Polled : private DueLink, private OpenLink {
   void yield(Waiter who, Wake wake);
   /// Ends a wait: `who` is woken with false, later.
   void cancel(Waiter who);
+  /// Ends a wait that nobody has to hear of.
+  void forget(Waiter who) { waiting_[static_cast<std::size_t>(who)].wake = nullptr; }
 
  private:
   friend class Poller;
@@ -82,7 +87,7 @@ class Polled : private DueLink, private OpenLink {
   bool writing_watched_ = false;
   std::uint8_t share_ = 0;
   std::uint32_t share_turn_ = 0;
-  std::array<Waiting, 3> waiting_;
+  std::array<Waiting, 4> waiting_;
 };
 
 /// Threads: its shard's, but for interrupt().

@@ -33,7 +33,8 @@ Task<Result<std::string>> Connection::read_body(std::size_t cap) {
   }
 
   co_await end_watch();
-  if (cancel_->requested()) co_return fail(Code::cancelled, Blame::client, "client went away");
+  // Who has sent all of it and then no more has left it in the socket.
+  if (cancel_->requested() && !left_) co_return fail(Code::cancelled, Blame::client, "client went away");
   in_body_ = true;
   timed_out_ = false;
   body_received_ = in_.size();

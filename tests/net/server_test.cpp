@@ -337,6 +337,71 @@ TEST_CASE("F07 a client that goes away cancels its call") {
   CHECK(TestServer::eventually([&] { return server.listener().connections() == 0; }));
 }
 
+TEST_CASE("F07 a client that goes away cancels its call, whatever it sent after its request") {
+  TestServer server;
+  int gone = 0;
+  for (const std::string& late :
+       {std::string("\r\n"), std::string("P"), post("/echo", "next"), std::string(30 * limits::KiB, 'x')}) {
+    for (const auto pause : {0ms, 150ms}) {
+      CAPTURE(late.substr(0, 20));
+      CAPTURE(pause.count());
+      RawSocket s = server.dial();
+      s.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+      REQUIRE(TestServer::eventually([&] { return server.handled == gone + 1; }));
+      std::this_thread::sleep_for(pause);
+      s.send(late);
+      std::this_thread::sleep_for(pause);
+      CHECK(server.cancelled == gone);
+      s.close();
+      ++gone;
+      CHECK(TestServer::eventually([&] { return server.cancelled == gone; }));
+    }
+  }
+  CHECK(TestServer::eventually([&] { return server.listener().connections() == 0; }));
+}
+
+TEST_CASE("a client that closes only its own half gets what its call answers, and what it had asked before") {
+  for (const bool streams : {false, true}) {
+    for (const std::string& late : {std::string(), post("/echo", "next")}) {
+      CAPTURE(streams);
+      CAPTURE(late);
+      TestServer server({}, [&](Exchange& x) -> Task<> {
+        Slot<bool> left;
+        auto watch = x.cancel().on_request([&] { left.deliver(true); });
+        if (streams) x.keep_answering();
+        EventStream* const events = streams ? &x.stream({}) : nullptr;
+        co_await left;
+        co_await sleep_for(x.shard(), 20ms);
+        if (events) {
+          CHECK(events->push("data: late\n\n"));
+        } else {
+          co_await x.reply({.body = "late"});
+        }
+      });
+      RawSocket s = server.dial();
+      s.send("GET /late HTTP/1.1\r\nHost: x\r\n\r\n" + late);
+      s.shutdown_send();
+      CHECK(s.answer().body == (streams ? "data: late\n\n" : "late"));
+      if (!late.empty()) CHECK(s.answer().body == "next");
+      CHECK(s.rest() == "");
+    }
+  }
+}
+
+TEST_CASE("a body whose sender has closed its half meanwhile is read whole") {
+  TestServer server({}, [](Exchange& x) -> Task<> {
+    co_await sleep_for(x.shard(), 30ms);
+    const Result<std::string> body = co_await x.read_body(limits::MiB);
+    co_await x.reply({.body = body ? std::to_string(body->size()) : body.error().what});
+  });
+  for (const std::size_t size : {10UL, 300 * limits::KiB}) {
+    RawSocket s = server.dial();
+    s.send(post("/late", std::string(size, 'x')));
+    s.shutdown_send();
+    CHECK(s.answer().body == std::to_string(size));
+  }
+}
+
 TEST_CASE("a call that was watched answers, and the connection goes on") {
   TestServer server({.watch_after = 1ms}, [](Exchange& x) -> Task<> {
     co_await sleep_for(x.shard(), 30ms);

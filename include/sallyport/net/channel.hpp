@@ -3,6 +3,7 @@
 /// everything above.
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -67,6 +68,15 @@ class Channel {
   Task<bool> wait_gone();
   /// Ends a wait_gone() under way (it returns false).
   void end_wait();
+  /// Calls `then` in a turn of its own once the peer sends no more or the connection is broken, whatever
+  /// bytes come before that; they stay. With `told` false, and perhaps later than this lives, when the
+  /// channel was closed meanwhile. One at a time; costs no system call, and does not see a TLS goodbye that
+  /// no end of the connection follows.
+  void watch_end(std::move_only_function<void(bool told)> then);
+  /// `then` is not called any more.
+  void forget_end();
+  /// True when that is known already.
+  bool end_known() const;
   /// Without waiting: closed by the peer, broken, or holding unexpected bytes (an idle pooled connection must
   /// be quiet). Asks the system.
   bool stale();

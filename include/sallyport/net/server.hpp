@@ -54,6 +54,9 @@ class Exchange {
   /// lives as long as the exchange. Comment keep-alives are sent on a silent stream. The stream ends,
   /// cleanly, when the handler returns.
   virtual EventStream& stream(Reply head) = 0;
+  /// A stream goes on for a client that sends no more: it may have closed only its half. Without this it ends
+  /// there, as for one that has gone.
+  virtual void keep_answering() = 0;
   virtual bool answered() const = 0;
 
   /// The handler needs the request no more: while a stream goes on its bytes are given back, and are not
@@ -63,8 +66,9 @@ class Exchange {
   /// Holds on to something until the answer has been written, or given up.
   virtual void keep(std::shared_ptr<const void> held) = 0;
 
-  /// Fires when the client went away, or when the server stops and the grace is over. The watch on the socket
-  /// is armed once the exchange is older than limits::kWatchAfter; a stream notices at once.
+  /// Fires when the client sends no more (it closed, or closed its half: nothing tells the two apart before
+  /// something is written), or when the server stops and the grace is over. A reply is still written. A TLS
+  /// goodbye alone is noticed once the exchange is older than limits::kWatchAfter, or streams.
   virtual Cancel& cancel() = 0;
   /// Bytes of the answer so far, head excluded; for records.
   virtual std::size_t bytes_sent() const = 0;
