@@ -11,17 +11,19 @@ namespace {
 /// a legacy one.
 bool session_refused(const Posted& posted, const UpstreamIdentity& identity) {
   const bool error = posted.answer && posted.answer->is_error;
+  // A result says that the call ran, whatever HTTP status its server sends with it.
+  if (posted.answer && !error) return false;
   const auto object = error && posted.answer->payload.is(json::Kind::object);
   const auto member = object ? posted.answer->payload.find("code") : std::nullopt;
   const std::int64_t code = member ? member->integer().value_or(0) : 0;
+  // "Invalid request", and those that the protocol leaves to servers' transports.
+  const bool of_the_protocol = code == -32600 || (code <= -32000 && code > -32100);
   if (error && posted.tied) {
     return (posted.status == 400 && identity.modern() && code == -32022) ||
-           (posted.status == 404 && !identity.session.empty() && posted.names_session);
+           (posted.status == 404 && !identity.session.empty() && posted.names_session && of_the_protocol);
   }
   if (posted.status == 404) return !identity.session.empty();
   if (posted.status != 400) return false;
-  // "Invalid request", and those that the protocol leaves to servers' transports.
-  const bool of_the_protocol = code == -32600 || (code <= -32000 && code > -32100);
   return posted.names_session || (error && of_the_protocol);
 }
 
