@@ -75,10 +75,12 @@ Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest re
     if (early) {
       const bool first = early->head.delivered();
       early->stalled.clear();
+      x.uploading = false;
       x.reusable = wrote && !first;
       pools->gauges.reused += x.kept ? 1 : 0;
       auto whole = co_await early->head;
       if (!whole) co_return x.broke(std::move(wrote || first ? whole.error() : wrote.error()));
+      if (auto fine = x.end_early(); !fine) co_return x.broke(std::move(fine.error()));
       co_return response;
     }
     written = wrote.has_value();

@@ -15,7 +15,7 @@ constexpr std::size_t kBodyBuffer = 32 * limits::KiB;
 constexpr std::size_t kSmallRoom = 2 * limits::KiB;
 constexpr int kInterimResponses = 8;
 /// So long a server that has answered a request well may take nothing more of it.
-constexpr auto kStalled = std::chrono::seconds(1);
+constexpr auto kStalled = std::chrono::seconds(5);
 
 Error broken(std::string what) {
   return Error{.code = Code::upstream_broken, .blame = Blame::upstream, .what = std::move(what)};
@@ -113,7 +113,7 @@ void ClientResponse::Impl::reset() {
   pools.reset();
   failed.reset();
   held.release();
-  kept = sent = done = large_ = false;
+  kept = sent = done = large_ = uploading = false;
   reusable = true;
   left = 0;
   why_ = Why::none;
@@ -181,6 +181,7 @@ Result<bool> ClientResponse::Impl::took_head(Result<std::size_t> read) {
 std::shared_ptr<ClientResponse::Impl::Early> ClientResponse::Impl::read_early() {
   auto early = std::make_shared<Early>(channel->shard());
   reusable = false;  // until it has turned out that nothing came before the request was out
+  uploading = true;
   spawn(read_beside(*this, early));
   return early;
 }
@@ -189,9 +190,9 @@ Task<> ClientResponse::Impl::read_beside(Impl& x, std::shared_ptr<Early> early) 
   for (;;) {
     auto whole = x.took_head(co_await x.channel->read(x.head_room()));
     if (whole && !*whole) continue;
-    // Who refuses, or closes behind its answer, need not read the rest. Who keeps the connection has to
-    // (RFC 9112 §9.3), and may have begun to answer what it is still reading.
-    const bool takes_rest = whole && x.head.status < 300 && x.head.keep_alive;
+    // Who refuses need not read the rest. Who answers well may have begun to answer, or acknowledged, what it
+    // is still reading, also where it closes the connection afterwards.
+    const bool takes_rest = whole && x.head.status < 300;
     if (x.channel && takes_rest) x.end_write_when_stalled(*early);
     if (x.channel && !takes_rest) x.channel->end_write();
     early->head.deliver(std::move(whole));
@@ -207,11 +208,17 @@ void ClientResponse::Impl::end_write_when_stalled(Early& early) {
   });
 }
 
+Result<void> ClientResponse::Impl::end_early() {
+  if (head.body == BodyEnd::none && !done) return finish();
+  return {};
+}
+
 Result<void> ClientResponse::Impl::begin_body(std::size_t head_bytes) {
   begin_ += head_bytes;
   head_end_ = begin_;
   left = head.content_length;
-  if (head.body == BodyEnd::none) return finish();
+  // The end of the exchange closes the connection, or gives it to another: not under its request.
+  if (head.body == BodyEnd::none && !uploading) return finish();
   return {};
 }
 

@@ -49,6 +49,8 @@ struct ClientResponse::Impl {
   /// Reads beside the writing from here on, until the head is whole or nothing more can come; then the
   /// writing ends as well, unless the answer lets it go on. The exchange stays until `head` is delivered.
   std::shared_ptr<Early> read_early();
+  /// Once the writing has ended: an answer without a body that came beside it is over now.
+  Result<void> end_early();
   /// Takes a read's result while the body is awaited.
   Result<void> took_body(Result<std::size_t> read);
   /// Where the next read of the head, or of the body, goes.
@@ -87,6 +89,7 @@ struct ClientResponse::Impl {
   bool kept = false;                     ///< the channel came from the pool
   bool sent = false;                     ///< the first byte may have left
   bool reusable = true;                  ///< false when the request did not get out whole
+  bool uploading = false;                ///< the answer is read beside the writing
   ResponseHead head;
   bool done = false;       ///< the body has ended
   std::uint64_t left = 0;  ///< of a body with Content-Length
