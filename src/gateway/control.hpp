@@ -96,7 +96,8 @@ class Control {
                       std::shared_ptr<std::promise<void>> done);
   void publish();
   Result<std::shared_ptr<Managed>> find(const std::string& name) const;
-  Result<std::string> tested(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched,
+  Result<std::string> tested(const std::shared_ptr<Managed>& managed,
+                             const std::shared_ptr<const Catalogue>& known, store::StoredCatalogue fetched,
                              std::int64_t millis);
   /// True when it differs from what was known.
   Result<bool> accept(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched);

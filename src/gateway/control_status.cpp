@@ -39,7 +39,12 @@ Result<std::string> Control::test_server(const std::string& name) {
     const std::lock_guard lock(tests_mutex_);
     if (no_more_tests_) return stopping();
   }
-  auto found = wait_for(database_, [&] { return find(name); });
+  std::shared_ptr<const Catalogue> known;
+  auto found = wait_for(database_, [&] {
+    auto managed = find(name);
+    if (managed) known = (*managed)->catalogue;
+    return managed;
+  });
   if (!found) return Failure(found.error());
   const auto managed = std::move(*found);
   const auto begin = std::chrono::steady_clock::now();
@@ -73,13 +78,23 @@ Result<std::string> Control::test_server(const std::string& name) {
            ",\"problem\":" + json::quote(fetched.error().what) + ",\"millis\":" + std::to_string(millis) +
            "}";
   }
-  return wait_for(database_, [&] { return tested(managed, std::move(*fetched), millis); });
+  return wait_for(database_, [&] { return tested(managed, known, std::move(*fetched), millis); });
 }
 
-Result<std::string> Control::tested(const std::shared_ptr<Managed>& managed, store::StoredCatalogue fetched,
-                                    std::int64_t millis) {
+Result<std::string> Control::tested(const std::shared_ptr<Managed>& managed,
+                                    const std::shared_ptr<const Catalogue>& known,
+                                    store::StoredCatalogue fetched, std::int64_t millis) {
   if (stopping_) return stopping();
-  if (auto accepted = accept(managed, std::move(fetched)); !accepted) return Failure(accepted.error());
+  const std::string& name = managed->config->document.name;
+  if (const auto it = managed_.find(name); it == managed_.end() || it->second != managed)
+    return fail(Code::unavailable, Blame::us,
+                "server '" + name + "' was changed during its test; test it again", true);
+  if (managed->catalogue == known) {
+    if (auto accepted = accept(managed, std::move(fetched)); !accepted) return Failure(accepted.error());
+  } else {
+    // Another look came in between, and which of the two is older nobody can say: a third one decides.
+    poke(name);
+  }
   std::string dropped;
   for (const auto& line : managed->catalogue->dropped)
     dropped += (dropped.empty() ? "" : ",") + json::quote(line);

@@ -1,6 +1,7 @@
 // The server as a whole: how it stops, what it leaves, what survives its death (F01).
 #include <signal.h>
 
+#include <future>
 #include <thread>
 
 #include "gateway_fixture.hpp"
@@ -98,6 +99,40 @@ TEST_CASE("tests of a server that says nothing hold up neither administration no
   CHECK(std::chrono::steady_clock::now() - begin < 10s);
   silent = false;
   for (auto& test : tests) test.join();
+}
+
+TEST_CASE("a test of a server that is removed meanwhile says so") {
+  std::atomic<bool> up{false}, silent{true};
+  std::atomic<int> failed{0}, asked{0};
+  ScriptedMcp upstream(ScriptedMcp::Era::modern, Json::object());
+  upstream.on("server/discover", [&](RawSocket& socket, const Heard& heard) {
+    if (!up) {
+      ++failed;
+      return ScriptedMcp::reply(socket, 503, Json());
+    }
+    ++asked;
+    while (silent && !gone(socket)) std::this_thread::sleep_for(1ms);
+    return ScriptedMcp::reply(socket, 200,
+                              ScriptedMcp::result(heard.message, {{"resultType", "complete"},
+                                                                  {"supportedVersions", {"2026-07-28"}},
+                                                                  {"capabilities", Json::object()},
+                                                                  {"ttlMs", 0},
+                                                                  {"cacheScope", "private"}}));
+  });
+  const std::string url = "http://127.0.0.1:" + std::to_string(upstream.origin().url.port) + "/mcp";
+  GatewayFixture gateway(server_document("up", url) + kDefaultPolicy);
+  for (int i = 0; i < 500 && failed < 1; ++i) std::this_thread::sleep_for(10ms);
+  REQUIRE(failed >= 1);
+  up = true;
+  auto test = std::async(std::launch::async, [&] { return gateway.admin("server.test", {{"name", "up"}}); });
+  for (int i = 0; i < 500 && asked < 1; ++i) std::this_thread::sleep_for(10ms);
+  REQUIRE(asked >= 1);
+  REQUIRE(gateway.admin("server.remove", {{"name", "up"}}).has_value());
+  silent = false;
+  const auto tested = test.get();
+  REQUIRE_FALSE(tested.has_value());
+  CAPTURE(tested.error());
+  CHECK(tested.error().find("changed during its test") != std::string::npos);
 }
 
 TEST_CASE("a stop lets a call that runs finish, and takes no new one") {
