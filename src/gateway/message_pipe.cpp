@@ -128,8 +128,11 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
                          });
   if (!sent) {
     pending_.erase(id);
-    co_return fail(Code::upstream_unreachable, Blame::upstream, kind_->noun + " does not take its input",
-                   true);
+    Failure closed =
+        fail(Code::upstream_unreachable, Blame::upstream, kind_->noun + " does not take its input", true);
+    // Nothing was tried, and until it has been replaced nothing else will be.
+    closed.error().retry_after = std::chrono::ceil<std::chrono::seconds>(limits::kChildKillAfter);
+    co_return closed;
   }
   arm(pending);
   Answer answer = co_await pending->answer;

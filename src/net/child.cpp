@@ -74,6 +74,10 @@ class Process : public std::enable_shared_from_this<Process> {
     when_readable(out_, &Process::read_out);
     when_readable(err_, &Process::read_err);
     when_readable(report_, &Process::read_report);
+    // Seen at once, also while nothing is written: what goes into a pipe that nobody reads is lost.
+    in_.wait(Polled::Waiter::ender, Direction::end, [self = shared_from_this()](bool told) {
+      if (told) self->has_closed("input");
+    });
     return true;
   }
 
@@ -189,7 +193,8 @@ class Process : public std::enable_shared_from_this<Process> {
   }
 
   void stop_useless() {
-    if (stopping_) return;
+    // One that has exited left something behind, which the guard ends.
+    if (stopping_ || !ended_.empty()) return;
     reason_ = std::string("closed its standard ") + closed_ + " and was stopped";
     stop();
   }

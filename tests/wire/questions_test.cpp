@@ -78,6 +78,19 @@ TEST_CASE("what a 2026 upstream answers instead of a result never reaches a clie
   }
 }
 
+TEST_CASE("what a 2025 upstream calls a question in its results is its own, and its tool runs once") {
+  FakeMcp upstream(FakeMcp::Era::legacy);
+  upstream.on_call([&](const std::string&, const Json& message) {
+    return FakeMcp::json(
+        FakeMcp::result(message, {{"resultType", "input_required"}, {"requestState", "theirs"}}));
+  });
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string session = gateway.initialize(
+      "2025-11-25", "/mcp", {{"elicitation", Json::object()}, {"sampling", Json::object()}});
+  CHECK(gateway.legacy(session, "tools/call", kCall).json()["result"]["requestState"] == "theirs");
+  CHECK(upstream.call_count() == 1);
+}
+
 TEST_CASE("questions that are no object of questions are no questions") {
   FakeMcp upstream;
   upstream.on_call([](const std::string&, const Json& message) {
