@@ -36,6 +36,9 @@ constexpr auto kBounds = std::to_array<Bound>({{"minimum", true},
 constexpr auto kSchemas = std::to_array<std::string_view>(
     {"properties", "required", "type", "enum", "const", "items", "additionalProperties"});
 
+/// Those whose parts are compared as schemas of their own.
+constexpr auto kNested = std::to_array<std::string_view>({"properties", "items", "additionalProperties"});
+
 /// What names the dialect, and what references are relative to: prose only where there are none.
 constexpr auto kBases = std::to_array<std::string_view>({"$schema", "$id", "id"});
 
@@ -284,6 +287,9 @@ class Comparer {
       const auto old = olds.find(keyword), now = news.find(keyword);
       const bool was = old != olds.end(), is = now != news.end();
       if (was && is && canonical(old->second) == canonical(now->second)) continue;
+      // That it stands there counts for "unevaluated...", and how it is written for references into it.
+      const bool nested = std::ranges::find(kNested, keyword) != kNested.end();
+      if (was != is || (!nested && reach_.led_through.contains(keyword))) changed_ = true;
       // In draft 4 the exclusive bounds were flags, in draft 3 "required" was one.
       const bool compared = (std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
                              std::ranges::find(kBounds, keyword, &Bound::keyword) != kBounds.end()) &&

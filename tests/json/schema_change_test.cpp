@@ -1,0 +1,71 @@
+// What a change of a schema means where keywords count beyond the place in which they stand.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "sallyport/json/schema.hpp"
+
+using namespace sallyport;
+using json::SchemaChange;
+using json::SchemaOf;
+
+namespace {
+
+constexpr auto same = SchemaChange::compatible, less = SchemaChange::breaking;
+constexpr auto input = SchemaOf::input, output = SchemaOf::output;
+
+struct Row {
+  SchemaOf of;
+  std::string before, after;
+  SchemaChange change;
+  std::string reason{};
+};
+
+/// Each change, and the first reason that is given for it.
+void check(std::initializer_list<Row> rows) {
+  for (const Row& row : rows) {
+    CAPTURE(row.before);
+    CAPTURE(row.after);
+    CAPTURE(static_cast<int>(row.of));
+    const auto before = json::Document::parse(row.before, json::kUpstream);
+    const auto after = json::Document::parse(row.after, json::kUpstream);
+    REQUIRE((before && after));
+    const auto outcome = json::compare(before->root(), after->root(), row.of);
+    CHECK(static_cast<int>(outcome.change) == static_cast<int>(row.change));
+    CHECK((outcome.reasons.empty() ? std::string() : outcome.reasons[0]) == row.reason);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a keyword that limits nothing counts where others count what it covers, or refer to it") {
+  const std::string several = "/: parts changed that count in several places, and how cannot be told";
+  check({
+      {input, R"({"properties":{"a":{}},"additionalProperties":true,"unevaluatedProperties":false})",
+       R"({"properties":{"a":{}},"unevaluatedProperties":false})", less, several},
+      {output, R"({"properties":{"a":{}},"unevaluatedProperties":false})",
+       R"({"properties":{"a":{}},"additionalProperties":true,"unevaluatedProperties":false})", less, several},
+      {input, R"({"items":true,"unevaluatedItems":false})", R"({"unevaluatedItems":false})", less, several},
+      {output, R"({"unevaluatedItems":false})", R"({"items":true,"unevaluatedItems":false})", less, several},
+      {input,
+       R"({"properties":{"a":{"additionalProperties":true},"b":{"$ref":"#/properties/a/additionalProperties"}}})",
+       R"({"properties":{"a":{},"b":{"$ref":"#/properties/a/additionalProperties"}}})", less, several},
+      {input, R"({"properties":{},"not":{"$ref":"#/properties"}})", R"({"not":{"$ref":"#/properties"}})",
+       less, several},
+      {input, R"({"enum":["a"],"not":{"$ref":"#/enum/0"}})", R"({"const":"a","not":{"$ref":"#/enum/0"}})",
+       less, several},
+      {input, R"({"enum":[{},{"a":1}],"not":{"$ref":"#/enum/0"}})",
+       R"({"enum":[{"a":1},{}],"not":{"$ref":"#/enum/0"}})", less, several},
+      // Where nobody does, they say nothing.
+      {input, R"({"additionalProperties":true,"items":true})", R"({})", same},
+      {output, R"({})", R"({"additionalProperties":true,"items":true})", same},
+      {input, R"({"enum":["a"]})", R"({"const":"a"})", same},
+      {input, R"({"enum":["a","b"]})", R"({"enum":["b","a"]})", same},
+      {input, R"({"properties":{"a":{"title":"x"},"b":{"$ref":"#/properties/a"}}})",
+       R"({"properties":{"a":{"title":"y"},"b":{"$ref":"#/properties/a"}}})", same},
+      {input, R"({"properties":{"a":{"title":"x"}},"unevaluatedProperties":false})",
+       R"({"properties":{"a":{"title":"y"}},"unevaluatedProperties":false})", same},
+      {input, R"({"required":["a","b"],"unevaluatedProperties":false})",
+       R"({"required":["b","a"],"unevaluatedProperties":false})", same},
+  });
+}
