@@ -42,6 +42,19 @@ constexpr auto kNested = std::to_array<std::string_view>({"properties", "items",
 /// What names the dialect, and what references are relative to: prose only where there are none.
 constexpr auto kBases = std::to_array<std::string_view>({"$schema", "$id", "id"});
 
+/// Dialects, and what means the same in all of them: by what a keyword's value holds. Earlier drafts know
+/// neither "const" nor "if", and take 1.0 for no integer.
+constexpr auto kDialects = std::to_array<std::string_view>({"json-schema.org/draft-07/schema",
+                                                            "json-schema.org/draft/2019-09/schema",
+                                                            "json-schema.org/draft/2020-12/schema"});
+constexpr auto kOneInAll = std::to_array<std::string_view>(
+    {"items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"});
+constexpr auto kListInAll = std::to_array<std::string_view>({"allOf", "anyOf", "oneOf"});
+constexpr auto kMapInAll = std::to_array<std::string_view>({"properties", "patternProperties"});
+constexpr auto kPlainInAll =
+    std::to_array<std::string_view>({"type", "enum", "const", "required", "pattern", "multipleOf",
+                                     "uniqueItems", "$id", "id", "$defs", "definitions"});
+
 using Set = std::set<std::string>;
 
 /// Types that a schema allows; nullopt: all.
@@ -99,12 +112,46 @@ std::map<std::string, Value> named(const Value& schema) {
   return rule ? members_of(*rule) : std::map<std::string, Value>();
 }
 
+bool among(std::string_view word, const auto& words) { return std::ranges::find(words, word) != words.end(); }
+
+bool is_annotation(std::string_view keyword) {
+  return among(keyword, kAnnotations) || keyword.starts_with("x-");
+}
+
+bool is_known_dialect(const Value& name) {
+  auto text = name.string().value_or("");
+  if (text.ends_with('#')) text.pop_back();
+  const std::string_view uri = text;
+  const auto scheme = uri.find("://");
+  return scheme != std::string_view::npos && among(uri.substr(scheme + 3), kDialects);
+}
+
+/// Whether a schema without references means the same in each of kDialects.
+bool same_in_dialects(const Value& schema) {
+  const auto all_same = [](const Value& list) {
+    return std::ranges::all_of(list.elements(), same_in_dialects);
+  };
+  return std::ranges::all_of(schema.members(), [&](const auto& member) {
+    const std::string key = member.key();
+    if (key == "$schema") return is_known_dialect(member.value);
+    if (among(key, kOneInAll)) return !member.value.is(Kind::array) && same_in_dialects(member.value);
+    if (among(key, kListInAll)) return all_same(member.value);
+    if (among(key, kMapInAll)) {
+      return std::ranges::all_of(member.value.members(),
+                                 [](const auto& each) { return same_in_dialects(each.value); });
+    }
+    return among(key, kPlainInAll) || is_annotation(key) ||
+           std::ranges::find(kBounds, key, &Bound::keyword) != kBounds.end();
+  });
+}
+
 /// What of a schema decides over more than the place where it stands.
 struct Reach {
   Set led_through;          ///< keywords through which references lead
   bool anywhere = false;    ///< references whose way is not told by keywords: anchors, escapes, "$dynamicRef"
   bool into_parts = false;  ///< references to what also counts where it stands
   bool rest_of_all = false;  ///< "unevaluated...": what the rest of the schema leaves over
+  bool dialect = false;      ///< keywords that mean something else in another dialect
 };
 
 void add_reference(std::string_view reference, Reach& out) {
@@ -288,10 +335,10 @@ class Comparer {
       const bool was = old != olds.end(), is = now != news.end();
       if (was && is && canonical(old->second) == canonical(now->second)) continue;
       // That it stands there counts for "unevaluated...", and how it is written for references into it.
-      const bool nested = std::ranges::find(kNested, keyword) != kNested.end();
+      const bool nested = among(keyword, kNested);
       if (was != is || (!nested && reach_.led_through.contains(keyword))) changed_ = true;
       // In draft 4 the exclusive bounds were flags, in draft 3 "required" was one.
-      const bool compared = (std::ranges::find(kSchemas, keyword) != kSchemas.end() ||
+      const bool compared = (among(keyword, kSchemas) ||
                              std::ranges::find(kBounds, keyword, &Bound::keyword) != kBounds.end()) &&
                             (!was || well_formed(keyword, old->second)) &&
                             (!is || well_formed(keyword, now->second));
@@ -302,8 +349,9 @@ class Comparer {
   /// A reference may lead into what is prose otherwise.
   bool is_prose(const std::string& keyword) const {
     if (reach_.anywhere || reach_.led_through.contains(keyword)) return false;
-    if (std::ranges::find(kBases, keyword) != kBases.end()) return reach_.led_through.empty();
-    return std::ranges::find(kAnnotations, keyword) != kAnnotations.end() || keyword.starts_with("x-");
+    if (among(keyword, kBases))
+      return reach_.led_through.empty() && (keyword != "$schema" || !reach_.dialect);
+    return is_annotation(keyword);
   }
 
   const SchemaOf of_;
@@ -318,6 +366,7 @@ SchemaComparison compare(const Value& before, const Value& after, SchemaOf of) {
   Reach reach;
   add_reach(before, reach);
   add_reach(after, reach);
+  reach.dialect = !same_in_dialects(before) || !same_in_dialects(after);
   Comparer comparer(of, std::move(reach));
   comparer.compare(before, after, "");
   return comparer.take();

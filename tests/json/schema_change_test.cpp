@@ -69,3 +69,52 @@ TEST_CASE("a keyword that limits nothing counts where others count what it cover
        R"({"required":["b","a"],"unevaluatedProperties":false})", same},
   });
 }
+
+TEST_CASE("another dialect changes nothing only where every keyword means the same in both") {
+  const auto with = [](const std::string& dialect, const std::string& rest) {
+    return dialect.empty() ? "{" + rest + "}" : R"({"$schema":")" + dialect + "\"," + rest + "}";
+  };
+  const std::string draft4 = "http://json-schema.org/draft-04/schema#";
+  const std::string draft7 = "http://json-schema.org/draft-07/schema#";
+  const std::string of2019 = "https://json-schema.org/draft/2019-09/schema";
+  const std::string of2020 = "https://json-schema.org/draft/2020-12/schema";
+  const std::string changed = "/: \"$schema\" changed, and how cannot be told";
+  for (const std::string rest :
+       {R"("maxLength":3)", R"("title":"a","x-a":[{"prefixItems":1}],"default":{"prefixItems":1})",
+        R"("properties":{"prefixItems":{"const":1,"exclusiveMinimum":0}},"required":["prefixItems"])",
+        R"("additionalProperties":false,"patternProperties":{"^a":{"items":{"pattern":"b"}}})",
+        R"("anyOf":[{"if":{"contains":{}},"then":false}],"not":{"propertyNames":{"maxLength":3}})"}) {
+    CAPTURE(rest);
+    check({
+        {input, with(draft7, rest), with(of2020, rest), same},
+        {output, with(of2020, rest), with(of2019, rest), same},
+        {input, with(draft7, rest), with("", rest), same},
+        {input, with("", rest), with("https://json-schema.org/draft-07/schema", rest), same},
+        {input, with(draft4, rest), with(draft7, rest), less, changed},
+        {input, with(of2020, rest), with("https://example.com/dialect", rest), less, changed},
+    });
+  }
+  for (const std::string rest :
+       {R"("dependentRequired":{"a":["b"]})", R"("dependencies":{"a":["b"]})", R"("prefixItems":[{}])",
+        R"("items":[{}])", R"("additionalItems":false)", R"("unevaluatedProperties":false)",
+        R"("contains":{},"minContains":2)", R"("dependentSchemas":{"a":{}})", R"("made-up":1)",
+        R"("properties":{"a":{"items":{"prefixItems":[{}]}}})", R"("additionalProperties":{"items":[]})",
+        R"("allOf":[{},{"if":{"not":{"unevaluatedItems":false}}}])",
+        R"("patternProperties":{"":{"items":[]}})",
+        R"("properties":{"a":{"$schema":"http://json-schema.org/draft-04/schema#"}})"}) {
+    CAPTURE(rest);
+    check({
+        {input, with(draft7, rest), with(of2020, rest), less, changed},
+        {output, with(of2020, rest), with("", rest), less, changed},
+        {input, with("", rest), with(draft7, rest), less, changed},
+    });
+  }
+  check({
+      // One that comes or goes together with the dialect, and one that the other side alone has.
+      {input, with(draft7, R"("properties":{})"), with(of2020, R"("properties":{"a":{"prefixItems":[]}})"),
+       less, changed},
+      {input, with("", R"("properties":{"a":{"$schema":5}})"), with("", R"("properties":{"a":{}})"), less,
+       "/a: \"$schema\" changed, and how cannot be told"},
+      {input, with(draft4, R"("title":"a")"), with(draft4, R"("title":"b")"), same},
+  });
+}
