@@ -36,6 +36,9 @@ constexpr auto kBounds = std::to_array<Bound>({{"minimum", true},
 constexpr auto kSchemas = std::to_array<std::string_view>(
     {"properties", "required", "type", "enum", "const", "items", "additionalProperties"});
 
+/// On an argument of a tool: calls send it in a header as well, and are refused without.
+constexpr std::string_view kMark = "x-mcp-header";
+
 /// Those whose parts are compared as schemas of their own.
 constexpr auto kNested = std::to_array<std::string_view>({"properties", "items", "additionalProperties"});
 
@@ -342,7 +345,11 @@ class Comparer {
                              std::ranges::find(kBounds, keyword, &Bound::keyword) != kBounds.end()) &&
                             (!was || well_formed(keyword, old->second)) &&
                             (!is || well_formed(keyword, now->second));
-      if (!compared) breaks(path, fmt::format("\"{}\" changed, and how cannot be told", keyword));
+      if (keyword == kMark) {
+        breaks(path, fmt::format("\"{}\" changed: calls carry the argument in other headers", keyword));
+      } else if (!compared) {
+        breaks(path, fmt::format("\"{}\" changed, and how cannot be told", keyword));
+      }
     }
   }
 
@@ -351,7 +358,7 @@ class Comparer {
     if (reach_.anywhere || reach_.led_through.contains(keyword)) return false;
     if (among(keyword, kBases))
       return reach_.led_through.empty() && (keyword != "$schema" || !reach_.dialect);
-    return is_annotation(keyword);
+    return is_annotation(keyword) && (keyword != kMark || of_ == SchemaOf::output);
   }
 
   const SchemaOf of_;

@@ -11,7 +11,7 @@ using json::SchemaOf;
 
 namespace {
 
-constexpr auto same = SchemaChange::compatible, less = SchemaChange::breaking;
+constexpr auto same = SchemaChange::compatible, more = SchemaChange::widened, less = SchemaChange::breaking;
 constexpr auto input = SchemaOf::input, output = SchemaOf::output;
 
 struct Row {
@@ -116,5 +116,22 @@ TEST_CASE("another dialect changes nothing only where every keyword means the sa
       {input, with("", R"("properties":{"a":{"$schema":5}})"), with("", R"("properties":{"a":{}})"), less,
        "/a: \"$schema\" changed, and how cannot be told"},
       {input, with(draft4, R"("title":"a")"), with(draft4, R"("title":"b")"), same},
+  });
+}
+
+TEST_CASE("a mark that sends an argument in a header as well is no prose for whoever calls") {
+  const std::string marked = R"({"properties":{"a":{"type":"string","x-mcp-header":"Region"}}})";
+  const std::string other = R"({"properties":{"a":{"type":"string","x-mcp-header":"Zone"}}})";
+  const std::string plain = R"({"properties":{"a":{"type":"string"}}})";
+  const std::string reason = "/a: \"x-mcp-header\" changed: calls carry the argument in other headers";
+  check({
+      {input, plain, marked, less, reason},
+      {input, marked, plain, less, reason},
+      {input, marked, other, less, reason},
+      {input, marked, marked, same},
+      {input, plain, R"({"properties":{"a":{"type":"string","x-mcp":"Region"}}})", same},
+      // Results travel in no header.
+      {output, plain, marked, same},
+      {input, R"({})", marked, more, "/a: is new and optional"},
   });
 }
