@@ -59,6 +59,7 @@ constexpr auto kPlainInAll =
                                      "uniqueItems", "$id", "id", "$defs", "definitions"});
 
 using Set = std::set<std::string>;
+using Keywords = std::map<std::string, std::string>;
 
 /// Types that a schema allows; nullopt: all.
 std::optional<Set> types(const Value& schema) {
@@ -273,6 +274,17 @@ class Comparer {
     if (adds) loosen(path, fmt::format("more {} than before", what == "type" ? "types" : what));
   }
 
+  /// What a schema says without its prose; none: everything fits.
+  Keywords keywords_of(const Value& schema) const {
+    if (schema.boolean() == true) return {};
+    if (!schema.is(Kind::object) || repeats(schema)) return {{"", canonical(schema)}};
+    Keywords out;
+    for (const auto& [keyword, value] : members_of(schema)) {
+      if (!is_prose(keyword)) out.emplace(keyword, canonical(value));
+    }
+    return out;
+  }
+
   void properties(const Value& before, const Value& after, const Set& needed, const Set& needs,
                   const std::string& path) {
     const auto olds = named(before), news = named(after);
@@ -286,12 +298,21 @@ class Comparer {
     }
     const auto others = before.find("additionalProperties");
     const bool closed = of_ == SchemaOf::output && others && others->boolean() != true;
+    const auto patterns = before.find("patternProperties");
+    const bool by_pattern = patterns && patterns->size() > 0;
+    const auto declared = others && others->boolean() != false ? keywords_of(*others) : Keywords();
+    const auto takes_less = [&](const Value& value) {
+      const auto now = keywords_of(value);
+      return !now.empty() && (by_pattern || (!declared.empty() && now != declared));
+    };
     for (const auto& [name, value] : news) {
       if (olds.contains(name)) continue;
       if (closed) {
         breaks(below(path, name), "is new where \"additionalProperties\" limited it");
       } else if (needed.contains(name)) {
         tighten(below(path, name), "is described now, and was needed before");
+      } else if (of_ == SchemaOf::input && takes_less(value)) {
+        tighten(below(path, name), "is described now, where other names had a schema before");
       } else if (!needs.contains(name)) {
         widens(below(path, name), "is new and optional");
       }

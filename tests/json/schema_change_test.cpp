@@ -135,3 +135,51 @@ TEST_CASE("a mark that sends an argument in a header as well is no prose for who
       {input, R"({})", marked, more, "/a: is new and optional"},
   });
 }
+
+TEST_CASE("an argument that is new may take less than what was declared for every other name") {
+  const std::string texts = R"({"additionalProperties":{"type":"string"})";
+  const std::string some = R"({"patternProperties":{"^a":{"type":"string"}})";
+  const std::string described = "/a: is described now, where other names had a schema before";
+  const std::string fresh = "/a: is new and optional";
+  const auto and_a = [](const std::string& schema, const std::string& a) {
+    return schema + R"(,"properties":{"a":)" + a + "}}";
+  };
+  for (const std::string& map :
+       {texts, some, R"({"additionalProperties":false)" + some.substr(1).insert(0, ",")}) {
+    check({
+        {input, map + "}", and_a(map, R"({"type":"integer"})"), less, described},
+        {input, map + "}", and_a(map, "false"), less, described},
+        {input, map + "}", and_a(map, R"({"type":"string","type":"string"})"), less, described},
+        {input, map + "}", and_a(map, R"({"type":"string","maxLength":3})"), less, described},
+        {input, map + "}", and_a(map, "{}"), more, fresh},
+        {input, map + "}", and_a(map, "true"), more, fresh},
+        {input, map + "}", and_a(map, R"({"title":"A"})"), more, fresh},
+    });
+  }
+  check({
+      {input, texts + "}", and_a(texts, R"({"type":"string"})"), more, fresh},
+      {input, texts + "}", and_a(texts, R"({"title":"A","type":"string"})"), more, fresh},
+      {input, R"({"additionalProperties":{"title":"B","type":"string"}})",
+       R"({"additionalProperties":{"title":"B","type":"string"},"properties":{"a":{"type":"string"}}})", more,
+       fresh},
+      // A pattern that matches counts beside it, and not instead of it.
+      {input, R"({"additionalProperties":{"type":"null"},"patternProperties":{"a":{}}})",
+       R"({"additionalProperties":{"type":"null"},"patternProperties":{"a":{}},"properties":{"a":{"type":"null"}}})",
+       less, described},
+      {input, R"({"patternProperties":{}})", R"({"patternProperties":{},"properties":{"a":{"type":"null"}}})",
+       more, fresh},
+      // An object that was merely open, or closed, had nothing declared.
+      {input, R"({"additionalProperties":true})",
+       R"({"additionalProperties":true,"properties":{"a":{"type":"null"}}})", more, fresh},
+      {input, R"({"additionalProperties":false})",
+       R"({"additionalProperties":false,"properties":{"a":{"type":"null"}}})", more, fresh},
+      {input, R"({"additionalProperties":{}})",
+       R"({"additionalProperties":{},"properties":{"a":{"type":"null"}}})", more, fresh},
+      // A header that is due is declared as little as another type.
+      {input, texts + "}", and_a(texts, R"({"type":"string","x-mcp-header":"A"})"), less, described},
+      // Whoever reads gets less than before.
+      {output, some + "}", and_a(some, R"({"type":"integer"})"), more, fresh},
+      {output, texts + "}", and_a(texts, R"({"type":"integer"})"), less,
+       "/a: is new where \"additionalProperties\" limited it"},
+  });
+}

@@ -43,7 +43,8 @@ struct SchemaComparison {
 enum class SchemaOf : std::uint8_t { input, output };
 
 /// An argument that is new and optional widens, although an open object took anything under that name
-/// before; one that is gone breaks, although an open object still takes it.
+/// before; it breaks where a schema said what other names take, and it takes something else. One that is gone
+/// breaks, although an open object still takes it.
 SchemaComparison compare(const Value& before, const Value& after, SchemaOf of);
 
 }  // namespace sallyport::json
