@@ -69,10 +69,11 @@ class BareFormatter final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<BareFormatter>(); }
 };
 
-std::shared_ptr<spdlog::logger> make_logger(const char* name, const std::string& file, bool json) {
+std::shared_ptr<spdlog::logger> make_logger(const char* name, const std::string& file,
+                                            const std::shared_ptr<PatientWriter>& otherwise) {
   spdlog::sink_ptr sink;
   if (file.empty()) {
-    sink = std::make_shared<PatientSink>(STDERR_FILENO, std::make_unique<LineFormatter>(json));
+    sink = std::make_shared<PatientSink>(otherwise);
   } else {
     sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
   }
@@ -92,13 +93,15 @@ Result<void> start_logging(const LogOptions& options) {
                         "log level must be debug, info, warn or error, not " + options.level);
   }
   try {
-    auto program = make_logger("sallyport", options.file, options.json);
+    const auto standard_error =
+        std::make_shared<PatientWriter>(STDERR_FILENO, std::make_unique<LineFormatter>(options.json));
+    auto program = make_logger("sallyport", options.file, standard_error);
     program->set_formatter(std::make_unique<LineFormatter>(options.json));
     program->set_level(level);
     program->flush_on(spdlog::level::info);
     std::shared_ptr<spdlog::logger> access;
     if (options.access) {
-      access = make_logger("access", options.access_file, options.json);
+      access = make_logger("access", options.access_file, standard_error);
       access->set_formatter(std::make_unique<BareFormatter>());
       access->flush_on(spdlog::level::info);
     }
