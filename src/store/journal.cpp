@@ -45,13 +45,18 @@ class FileJournal final : public Journal {
         key_(key),
         clock_(clock),
         folder_(journal_folder(options_.directory)),
-        setup_{.folder = folder_, .calls = options_.files, .clock = clock, .sampler = sampler_} {}
+        setup_{.folder = folder_,
+               .directory = {},
+               .calls = options_.files,
+               .clock = clock,
+               .sampler = sampler_} {}
 
   ~FileJournal() override {
     group_.reset();
     setup_.group = nullptr;
     for (const auto& writer : writers_) {
       if (writer->close()) continue;
+      if (!setup_.directory->in_place()) continue;  // the reserve there is another journal's
       ::unlink((folder_ + std::string(kReserve)).c_str());
       // Nowhere is left to say so: the intents that stay open become `unknown` at the next start.
       static_cast<void>(writer->close());
@@ -63,6 +68,9 @@ class FileJournal final : public Journal {
     if (options_.durability == Durability::disk && !options_.post) {
       return fail(Code::bad_request, Blame::us, "a journal with durability disk needs options.post");
     }
+    auto directory = HeldDirectory::open(options_.directory);
+    if (!directory) return Failure(directory.error());
+    setup_.directory = std::move(*directory);
     if (auto made = make_folder(options_.directory, folder_); !made) return made;
     auto log = CheckpointLog::open(folder_, key_.public_key, options_.files);
     if (!log) return Failure(log.error());
@@ -178,6 +186,7 @@ class FileJournal final : public Journal {
                                    .open = std::move(at.open)});
     }
     if (heads.empty() || (!always && heads == heads_ && problem_.empty())) return {};
+    if (auto ours = setup_.directory->in_place(); !ours) return problem(std::move(ours));
     if (auto found = checkpoints_.find_again(folder_, key_.public_key, options_.files); !found)
       return problem(std::move(found));
     if (auto done = checkpoints_.append(std::move(checkpoint), key_); !done) return problem(std::move(done));

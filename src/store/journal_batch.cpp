@@ -26,13 +26,6 @@ void forget(std::string& buffer) {
   }
 }
 
-std::string folder_gone(const std::string& folder) {
-  return fmt::format(
-      "the folder {} was deleted or moved: put it back, or make an empty one to go on without "
-      "its records",
-      folder);
-}
-
 }  // namespace
 
 Result<void> ChainWriter::begin() {
@@ -54,9 +47,11 @@ Result<void> ChainWriter::close() {
 }
 
 Result<std::shared_ptr<AppendFile>> ChainWriter::open_file(const std::string& name) const {
+  // Whoever locked the directory that now has the name writes a journal of its own there.
+  if (auto ours = setup_.directory->in_place(); !ours) return Failure(ours.error());
   auto file = AppendFile::open(setup_.folder + "/" + name, setup_.calls);
-  if (file || ::access(setup_.folder.c_str(), F_OK) == 0) return file;
-  return fail(Code::storage, Blame::admin, folder_gone(setup_.folder), true);
+  if (!file && !folder_problem().empty()) return fail(Code::storage, Blame::admin, folder_problem(), true);
+  return file;
 }
 
 Result<void> ChainWriter::open_segment(int segment) {
@@ -207,15 +202,27 @@ void ChainWriter::check_files() {
   leave_missing();
 }
 
+// Why nothing can be opened in the folder; empty when it is there.
+std::string ChainWriter::folder_problem() const {
+  if (const auto ours = setup_.directory->in_place(); !ours) return ours.error().what;
+  if (::access(setup_.folder.c_str(), F_OK) == 0) return {};
+  return fmt::format(
+      "the folder {} was deleted or moved: put it back, or make an empty one to go on without "
+      "its records",
+      setup_.folder);
+}
+
 void ChainWriter::leave_missing() {
   if (rotate_ || file_->in_place()) return;
   rotate_ = true;
-  begin_failure(::access(setup_.folder.c_str(), F_OK) == 0
-                    ? fmt::format("{} was deleted or moved, or is another file now: put it back under its "
-                                  "name, or `sallyport audit verify` reports it as missing; the next records "
-                                  "go to a new file",
-                                  file_->path())
-                    : folder_gone(setup_.folder));
+  auto problem = folder_problem();
+  if (problem.empty()) {
+    problem = fmt::format(
+        "{} was deleted or moved, or is another file now: put it back under its name, or `sallyport audit "
+        "verify` reports it as missing; the next records go to a new file",
+        file_->path());
+  }
+  begin_failure(std::move(problem));
   begin_record(Kind::other, "note");
   add_text(buffer_, "note", "segment_missing");
   buffer_ += R"(,"with":{"file":")" + name_.file() + '"';

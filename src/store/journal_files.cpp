@@ -29,6 +29,10 @@ bool number(std::string_view text, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 }  // namespace
 
 FileCalls system_files() {
@@ -49,6 +53,25 @@ Result<std::shared_ptr<AppendFile>> AppendFile::open(const std::string& path, co
   }
   return std::shared_ptr<AppendFile>(
       new AppendFile(path, fd, static_cast<std::uint64_t>(status.st_size), calls));
+}
+
+Result<std::shared_ptr<const HeldDirectory>> HeldDirectory::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return storage_failure("cannot open", path, errno);
+  return std::shared_ptr<const HeldDirectory>(new HeldDirectory(path, fd));
+}
+
+HeldDirectory::~HeldDirectory() { ::close(fd_); }
+
+Result<void> HeldDirectory::in_place() const {
+  struct stat ours{}, named{};
+  if (::fstat(fd_, &ours) == 0 && ::stat(path_.c_str(), &named) == 0 && same_file(ours, named)) return {};
+  return fail(
+      Code::storage, Blame::admin,
+      fmt::format("the data directory {} was deleted or moved, or is another one now: put it back, or "
+                  "stop this process and start it on the one that is meant",
+                  path_),
+      true);
 }
 
 AppendFile::~AppendFile() { ::close(fd_); }
@@ -83,8 +106,7 @@ Result<void> AppendFile::sync() {
 
 bool AppendFile::in_place() const {
   struct stat ours{}, named{};
-  return ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 && ours.st_dev == named.st_dev &&
-         ours.st_ino == named.st_ino;
+  return ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 && same_file(ours, named);
 }
 
 Result<void> sync_directory(const std::string& path) {

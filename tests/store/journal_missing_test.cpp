@@ -123,6 +123,57 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("A gateway whose data directory was moved leaves the journal of the next gateway there alone") {
+  JournalFixture f;
+  auto journal = f.open();
+  auto& writer = journal->writer(0);
+  CHECK(f.call(writer, "before", 2));
+  const std::string moved = f.folder.path + ".moved";
+  fs::rename(f.folder.path, moved);
+  fs::create_directory(f.folder.path);
+  journal->check_files();
+  auto next = f.open();
+  CHECK(f.call(next->writer(0), "of the next"));
+  const auto files = f.folder.files();
+  const auto checkpoints = read_text(f.folder.file("checkpoints.jsonl"));
+
+  CHECK_FALSE(f.intent(writer, "refused", 2));
+  CHECK_FALSE(journal->checkpoint());
+  CHECK_FALSE(journal->state().healthy);
+  CHECK(journal->state().problem.contains("the data directory " + f.folder.path + " was deleted or moved"));
+  journal.reset();
+  CHECK(f.folder.files() == files);
+  CHECK(f.folder.files(true).size() == 1);
+  CHECK(read_text(f.folder.file("checkpoints.jsonl")) == checkpoints);
+  CHECK(fs::exists(f.folder.file(".reserve")));
+  next.reset();
+  CHECK(f.count("\"call\":\"of the next\"") == 2);
+  CHECK(f.count("\"call\":\"refused\"") == 0);
+  CHECK(f.verify().ok);
+  fs::remove_all(moved);
+}
+
+TEST_CASE("A data directory that is put back is written to again") {
+  JournalFixture f;
+  auto journal = f.open();
+  auto& writer = journal->writer(0);
+  CHECK(f.call(writer, "before", 2));
+  const std::string moved = f.folder.path + ".moved";
+  fs::rename(f.folder.path, moved);
+  fs::create_directories(f.folder.path + "/journal");
+  journal->check_files();
+  CHECK_FALSE(f.intent(writer, "refused", 2));
+  CHECK(fs::is_empty(f.folder.path + "/journal"));
+  fs::remove_all(f.folder.path);
+  fs::rename(moved, f.folder.path);
+  CHECK(f.call(writer, "after", 2));
+  CHECK(journal->checkpoint());
+  CHECK(journal->state().healthy);
+  journal.reset();
+  CHECK(f.count("\"call\":\"after\"") == 2);
+  CHECK(f.verify().ok);
+}
+
 TEST_CASE("A write that fails because the folder is gone leaves its segment without waiting for a look") {
   JournalFixture f;
   auto journal = f.open();

@@ -65,6 +65,25 @@ class AppendFile {
   const FileCalls& calls_;
 };
 
+/// A directory that is ours only as long as its name leads to it: behind the name another may stand, which is
+/// somebody else's. Held open, so that no other gets its inode number. Threads: any. Owns: the descriptor.
+class HeldDirectory {
+ public:
+  /// Errors: storage.
+  static Result<std::shared_ptr<const HeldDirectory>> open(const std::string& path);
+  ~HeldDirectory();
+  HeldDirectory(const HeldDirectory&) = delete;
+  HeldDirectory& operator=(const HeldDirectory&) = delete;
+
+  /// Errors: storage when its name does not lead to it, with what to do.
+  Result<void> in_place() const;
+
+ private:
+  HeldDirectory(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  const std::string path_;
+  const int fd_;
+};
+
 /// fsync(2) of a directory, so that a new file's name survives a power cut.
 Result<void> sync_directory(const std::string& path);
 

@@ -21,6 +21,7 @@ namespace sallyport::store {
 /// What all chains of one start share. Outlives the writers.
 struct ChainSetup {
   std::string folder;
+  std::shared_ptr<const HeldDirectory> directory;  ///< in which the folder stands
   std::int64_t start = 0;
   std::size_t segment_bytes = 0;
   const FileCalls& calls;
@@ -90,6 +91,7 @@ class ChainWriter final : public JournalWriter {
   Result<std::shared_ptr<AppendFile>> open_file(const std::string& name) const;
   Result<void> open_segment(int segment);
   void begin_failure(std::string problem);
+  std::string folder_problem() const;
   void leave_missing();
   void accept_batch(std::int64_t micros);
   void take_back(const Error* error);
