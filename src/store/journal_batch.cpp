@@ -218,8 +218,8 @@ void ChainWriter::leave_missing() {
   auto problem = folder_problem();
   if (problem.empty()) {
     problem = fmt::format(
-        "{} was deleted or moved, or is another file now: put it back under its name, or `sallyport audit "
-        "verify` reports it as missing; the next records go to a new file",
+        "{} was deleted, moved or truncated, or is another file now: put it back as it was, or `sallyport "
+        "audit verify` reports what is missing; the next records go to a new file",
         file_->path());
   }
   begin_failure(std::move(problem));

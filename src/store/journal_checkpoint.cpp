@@ -202,8 +202,8 @@ Result<void> CheckpointLog::find_again(const std::string& folder, const std::str
   auto there = open(folder, public_key, calls);
   if (!there) return Failure(there.error());
   spdlog::error(
-      "journal: {} was deleted or moved, or is another file now: put it back, or `sallyport audit verify` "
-      "reports what it held as missing; the next checkpoints go to a new file",
+      "journal: {} was deleted, moved or truncated, or is another file now: put it back, or `sallyport audit "
+      "verify` reports what it held as missing; the next checkpoints go to the file that is there now",
       file_->path());
   file_ = std::move(there->file_);
   torn_ = std::move(there->torn_);

@@ -84,7 +84,7 @@ Result<void> AppendFile::append(std::string_view bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int error = n < 0 ? errno : ENOSPC;
-      if (done > 0 && calls_.truncate(fd_, static_cast<off_t>(size_)) != 0) residue_ = done;
+      if (done > 0 && !take_off(done, size_)) residue_ = done;
       return storage_failure("cannot write", path_, error);
     }
     done += static_cast<std::size_t>(n);
@@ -95,8 +95,19 @@ Result<void> AppendFile::append(std::string_view bytes) {
 
 void AppendFile::cut(std::uint64_t size) {
   if (size >= size_) return;
-  if (calls_.truncate(fd_, static_cast<off_t>(size)) != 0) residue_ = size_ - size;
+  if (!take_off(size_ - size, size)) residue_ = size_ - size;
   size_ = size;
+}
+
+// Cuts our last bytes off again, which leaves `size`; less where somebody truncated the file, which must not
+// be filled up with zeros.
+bool AppendFile::take_off(std::uint64_t bytes, std::uint64_t size) {
+  struct stat now{};
+  if (::fstat(fd_, &now) == 0) {
+    const auto there = static_cast<std::uint64_t>(now.st_size);
+    size = std::min(size, there - std::min(there, bytes));
+  }
+  return calls_.truncate(fd_, static_cast<off_t>(size)) == 0;
 }
 
 Result<void> AppendFile::sync() {
@@ -106,7 +117,8 @@ Result<void> AppendFile::sync() {
 
 bool AppendFile::in_place() const {
   struct stat ours{}, named{};
-  return ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 && same_file(ours, named);
+  return ::fstat(fd_, &ours) == 0 && ::lstat(path_.c_str(), &named) == 0 && same_file(ours, named) &&
+         static_cast<std::uint64_t>(ours.st_size) >= size_;
 }
 
 Result<void> sync_directory(const std::string& path) {

@@ -22,17 +22,21 @@ int times(const TestFolder& folder, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("A segment that is deleted, moved or replaced under the journal is left at the next look") {
+TEST_CASE(
+    "A segment that is deleted, moved, replaced or truncated under the journal is left at the next look") {
   struct Row {
     const char* what;
     void (*harm)(const std::string& path);
   };
   const Row rows[] = {{"deleted", [](const std::string& path) { fs::remove(path); }},
                       {"moved", [](const std::string& path) { fs::rename(path, path + ".old"); }},
-                      {"replaced by a copy", [](const std::string& path) {
+                      {"replaced by a copy",
+                       [](const std::string& path) {
                          fs::copy_file(path, path + ".copy");
                          fs::rename(path + ".copy", path);
-                       }}};
+                       }},
+                      {"truncated", [](const std::string& path) { fs::resize_file(path, 0); }},
+                      {"cut off", [](const std::string& path) { fs::resize_file(path, 100); }}};
   for (const Row& row : rows) {
     CAPTURE(row.what);
     JournalFixture f;
@@ -210,6 +214,58 @@ TEST_CASE("Checkpoints whose file is gone go on in a new one, in which the gap i
   CHECK(lines_of(f.folder.file("checkpoints.jsonl")).size() == 1);
   journal.reset();
   CHECK(reports(f.verify(), {"checkpoint 2 does not follow the one before it"}));
+}
+
+TEST_CASE("Checkpoints whose file was cut off within a line go on behind it, in which the gap is seen") {
+  JournalFixture f;
+  auto journal = f.open();
+  CHECK(f.call(journal->writer(0), "a"));
+  const std::string file = f.folder.file("checkpoints.jsonl");
+  fs::resize_file(file, 10);
+  CHECK(journal->checkpoint());
+  REQUIRE(lines_of(file).size() == 2);
+  CHECK(lines_of(file).front().size() == 10);
+  CHECK(lines_of(file).back().starts_with(R"({"seq":2,)"));
+  journal.reset();
+  CHECK(reports(f.verify(), {"checkpoint 2 does not follow the one before it"}));
+}
+
+TEST_CASE("A write that fails in files that somebody truncated leaves them as short as they were") {
+  JournalFixture f;
+  auto journal = f.open();
+  auto& writer = journal->writer(0);
+  CHECK(f.intent(writer, "a", 2));
+  const std::string segment = f.folder.file(f.folder.files().front());
+  const std::string payloads = f.folder.file(f.folder.files(true).front());
+  f.disk.write_error = ENOSPC;
+  f.disk.room = fs::file_size(payloads) + 20;
+  fs::resize_file(segment, 10);
+  fs::resize_file(payloads, 0);
+  CHECK_FALSE(f.intent(writer, "b", 2));
+  CHECK(f.disk.room == 0);
+  CHECK(fs::file_size(segment) == 10);
+  CHECK(fs::file_size(payloads) == 0);
+}
+
+TEST_CASE("A start finds the open calls of a segment that is shorter than its checkpoint says") {
+  JournalFixture f;
+  auto journal = f.open();
+  CHECK(f.call(journal->writer(0), "before"));
+  CHECK(journal->checkpoint());
+  const std::string file = f.folder.files().front();
+  fs::resize_file(f.folder.file(file), 0);
+  CHECK(f.intent(journal->writer(0), "open"));
+  const std::string killed = f.folder.path + ".killed";
+  fs::copy(f.folder.path, killed, fs::copy_options::recursive);
+  journal.reset();
+  fs::remove_all(f.folder.path);
+  fs::rename(killed, f.folder.path);
+
+  f.open().reset();
+  CHECK(f.count(R"("type":"unknown","call":"open")") == 1);
+  CHECK(f.count(R"("type":"unknown","call":"before")") == 0);
+  CHECK(f.count(R"("type":"torn")") == 0);
+  CHECK(reports(f.verify(), {file + ":1", "records were removed or reordered"}));
 }
 
 }  // namespace sallyport::store

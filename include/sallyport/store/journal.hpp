@@ -126,8 +126,9 @@ class Journal {
   /// Ties the chains' heads together, lists open intents, signs. Called at start, at stop, every minute and
   /// on export. Threads: any.
   virtual Result<void> checkpoint() = 0;
-  /// Looks whether the segments stand where they belong. A chain whose segment was deleted or moved is
-  /// unhealthy until it goes on in a new one. Called every second and before a checkpoint. Threads: any.
+  /// Looks whether the segments stand where they belong. A chain whose segment was deleted, moved or
+  /// truncated is unhealthy until it goes on in a new one. Called every second and before a checkpoint.
+  /// Threads: any.
   virtual void check_files() = 0;
   virtual JournalState state() const = 0;  ///< Threads: any.
 };

@@ -54,8 +54,8 @@ class CheckpointLog {
   /// Reads the last line only. Borrows: `calls`. Errors: storage.
   static Result<CheckpointLog> open(const std::string& folder, const std::string& public_key,
                                     const FileCalls& calls);
-  /// Goes on in another file where somebody deleted or moved this one; what it appends follows the last of
-  /// its own, so that a check finds the gap. Errors: storage.
+  /// Goes on in what is there where somebody deleted, moved or truncated the file; what it appends follows
+  /// the last of its own, so that a check finds the gap. Errors: storage.
   Result<void> find_again(const std::string& folder, const std::string& public_key, const FileCalls& calls);
   /// The last checkpoint when it is whole and signed by the key.
   const std::optional<Checkpoint>& last() const { return last_; }

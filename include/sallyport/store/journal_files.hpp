@@ -43,11 +43,12 @@ class AppendFile {
   /// Errors: storage. Then size() is as before; if even the cut failed, broken() and `residue()` says how
   /// many bytes stand behind size(): nothing may be appended here any more.
   Result<void> append(std::string_view bytes);
-  /// Takes back everything behind `size`.
+  /// Takes back everything behind `size`; of a file that somebody truncated, what was written since.
   void cut(std::uint64_t size);
   /// fdatasync(2). Threads: any.
   Result<void> sync();
-  /// Whether its name still leads to it: false when it was deleted, moved or replaced. Threads: any.
+  /// Whether its name still leads to it and it holds all that was appended: false when it was deleted, moved,
+  /// replaced or truncated.
   bool in_place() const;
 
   const std::string& path() const { return path_; }
@@ -58,6 +59,7 @@ class AppendFile {
  private:
   AppendFile(std::string path, int fd, std::uint64_t size, const FileCalls& calls)
       : path_(std::move(path)), fd_(fd), size_(size), calls_(calls) {}
+  bool take_off(std::uint64_t bytes, std::uint64_t size);
   const std::string path_;
   const int fd_;
   std::uint64_t size_;

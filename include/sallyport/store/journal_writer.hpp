@@ -51,8 +51,8 @@ class ChainWriter final : public JournalWriter {
   Result<void> close();
   /// Whether records were kept because the disk refused them.
   bool stuck() const;
-  /// Leaves a segment that somebody deleted or moved: the next commit begins another, and says so. Threads:
-  /// any.
+  /// Leaves a segment that somebody deleted, moved or truncated: the next commit begins another, and says so.
+  /// Threads: any.
   void check_files();
 
   /// The written end of the chain and what is open there. Threads: any.
