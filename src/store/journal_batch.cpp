@@ -74,9 +74,8 @@ Result<void> ChainWriter::open_segment(int segment) {
 }
 
 Result<void> ChainWriter::write_files() {
-  if (rotate_ || file_->size() >= setup_.segment_bytes) {
-    auto opened = open_segment(name_.segment + 1);
-    if (!opened && rotate_) return opened;
+  if (rotate_) {
+    if (auto opened = open_segment(name_.segment + 1); !opened) return opened;
   }
   std::uint64_t payload_before = 0;
   if (!payload_.empty()) {
@@ -98,6 +97,9 @@ Result<void> ChainWriter::write_files() {
 
 Result<void> ChainWriter::write_batch() {
   const auto began = std::chrono::steady_clock::now();
+  // Only here: the batch and a note behind it are synced as one file. Where no other can be opened this one
+  // grows on.
+  if (!rotate_ && file_->size() >= setup_.segment_bytes) static_cast<void>(open_segment(name_.segment + 1));
   if (auto written = write_files(); !written) {
     take_back(&written.error());
     return written;

@@ -3,6 +3,7 @@
 #include <deque>
 #include <mutex>
 #include <semaphore>
+#include <set>
 #include <thread>
 
 #include "store/journal_fixture.hpp"
@@ -231,6 +232,56 @@ TEST_CASE("F02 an outcome, for which nobody waits, is synced a moment later all 
   writer.outcome({.call = "c", .status = "ok"});
   writer.commit();
   CHECK(synced.try_acquire_for(std::chrono::seconds(10)));
+}
+
+TEST_CASE("F02 an intent that comes when the disk has room again is synced in the segment that it fills") {
+  JournalFixture f;
+  TestShard shard;
+  std::mutex mutex;
+  std::set<std::string> synced;
+  auto files = f.disk.calls();
+  files.sync = [&, sync = files.sync](int fd) {
+    const auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd));
+    const std::lock_guard lock(mutex);
+    synced.insert(path.filename());
+    return sync(fd);
+  };
+  auto journal = Journal::open({.directory = f.folder.path,
+                                .durability = Durability::disk,
+                                .post = [&](int, auto work) { return shard.post(std::move(work)); },
+                                .segment_bytes = 1000,
+                                .files = files},
+                               f.key, f.clock);
+  REQUIRE(journal);
+  auto& writer = (*journal)->writer(0);
+  const std::string long_target(2000, 'x');
+  bool accepted = false;
+  f.disk.write_error = ENOSPC;
+  f.disk.room = 0;
+  writer.intent({.call = "refused"}, [](Result<void> result) { CHECK_FALSE(result); });
+  writer.commit();
+  f.disk.write_error = 0;
+  {
+    const std::lock_guard lock(mutex);
+    synced.clear();
+  }
+  writer.intent({.call = "fills", .target = long_target}, [&](Result<void> result) { accepted = !!result; });
+  writer.commit();
+  shard.run_one();
+  CHECK(accepted);
+  const std::string segment = f.folder.files().front();
+  CHECK(read_text(f.folder.file(segment)).contains("\"call\":\"fills\""));
+  {
+    const std::lock_guard lock(mutex);
+    CHECK(synced.contains(segment));
+  }
+  writer.intent({.call = "behind"}, [](Result<void>) {});
+  writer.commit();
+  shard.run_one();
+  journal->reset();
+  CHECK(f.folder.files().size() == 2);
+  CHECK(f.count("\"intents_refused\":1") == 1);
+  CHECK(f.verify().ok);
 }
 
 TEST_CASE("F02 a sync that fails refuses its intents, closes them in the record and leaves the segment") {
