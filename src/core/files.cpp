@@ -31,11 +31,24 @@ std::string size_text(std::size_t bytes) {
                               : fmt::format("{} KiB", bytes / limits::KiB);
 }
 
-/// Where a chain of symbolic links ends, whether something is there or not.
+/// Errors: storage where `there` belongs to somebody who may have put it there to get what we write, or to
+/// have us write where only we can.
+Result<void> check_owner(std::string_view kind, const std::string& path, const struct stat& there) {
+  if (there.st_uid == 0 || there.st_uid == ::geteuid()) return {};
+  return fail(Code::storage, Blame::admin,
+              fmt::format("{} is a {} of another user ({}), which is not written through: remove it, or name "
+                          "another file",
+                          path, kind, there.st_uid));
+}
+
+/// Where a chain of symbolic links ends, whether something is there or not. Errors: storage, also for links
+/// of others.
 Result<std::string> end_of_links(const std::string& path) {
   fs::path at = path;
   std::error_code problem;
-  for (int i = 0; fs::is_symlink(fs::symlink_status(at, problem)); ++i) {
+  struct stat there{};
+  for (int i = 0; ::lstat(at.c_str(), &there) == 0 && S_ISLNK(there.st_mode); ++i) {
+    if (auto ours = check_owner("symbolic link", at.string(), there); !ours) return Failure(ours.error());
     const auto next = fs::read_symlink(at, problem);
     if (problem || i == kLinks)
       return failure("cannot follow the link", path, problem ? problem.value() : ELOOP);
@@ -44,10 +57,25 @@ Result<std::string> end_of_links(const std::string& path) {
   return at.string();
 }
 
-Result<void> write_into(const std::string& path, const std::function<Result<void>(int fd)>& fill) {
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/// Whether it is open as standard output or error already, as behind /dev/stdout: under sudo it is another's.
+bool is_standard_stream(const struct stat& there) {
+  struct stat stream{};
+  return (::fstat(STDOUT_FILENO, &stream) == 0 && same_file(stream, there)) ||
+         (::fstat(STDERR_FILENO, &stream) == 0 && same_file(stream, there));
+}
+
+/// `there` is what was looked at: if something else has taken its name, nothing is written.
+Result<void> write_into(const std::string& path, const struct stat& there,
+                        const std::function<Result<void>(int fd)>& fill) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return failure("cannot open", path);
-  auto done = fill(fd);
+  struct stat opened{};
+  auto done = ::fstat(fd, &opened) == 0 && same_file(opened, there) ? fill(fd)
+                                                                    : failure("cannot write", path, ESTALE);
   if (::close(fd) != 0 && done) return failure("cannot write", path);
   return done;
 }
@@ -106,12 +134,19 @@ Result<void> write_all(int fd, std::string_view bytes, std::string_view name) {
 Result<void> write_whole_file(const std::string& path, unsigned mode,
                               const std::function<Result<void>(int fd)>& fill) {
   struct stat there{};
-  if (::stat(path.c_str(), &there) == 0) {
-    if (S_ISDIR(there.st_mode)) return failure("cannot write", path, EISDIR);
-    if (!S_ISREG(there.st_mode)) return write_into(path, fill);
-  }
+  const bool some = ::stat(path.c_str(), &there) == 0;
+  if (some && S_ISDIR(there.st_mode)) return failure("cannot write", path, EISDIR);
+  const bool special = some && !S_ISREG(there.st_mode);
+  if (special && is_standard_stream(there)) return write_into(path, there, fill);
   const auto file = end_of_links(path);
   if (!file) return Failure(file.error());
+  if (special) {
+    if (!S_ISCHR(there.st_mode)) {
+      const auto* kind = S_ISFIFO(there.st_mode) ? "FIFO" : "device";
+      if (auto ours = check_owner(kind, *file, there); !ours) return ours;
+    }
+    return write_into(path, there, fill);
+  }
   return replace(*file, mode, fill);
 }
 

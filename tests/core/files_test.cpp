@@ -133,3 +133,58 @@ TEST_CASE("a FIFO is written to, also behind a link, and stays one") {
     CHECK(folder.count() == 2);
   }
 }
+
+TEST_CASE("links and FIFOs of other users are not followed, and the refusal names path and owner") {
+  if (::geteuid() != 0) {
+    MESSAGE("not run: only root can make what belongs to another user");
+    return;
+  }
+  constexpr uid_t kOther = 65534;
+  const Folder folder;
+  std::ofstream(folder("file")) << "old";
+  REQUIRE(::mkfifo(folder("pipe").c_str(), 0666) == 0);
+  fs::create_symlink("file", folder("link"));
+  fs::create_symlink("absent", folder("dangling"));
+  fs::create_symlink("link", folder("ours to theirs"));
+  fs::create_symlink("pipe", folder("ours to a pipe"));
+  fs::create_symlink("/dev/null", folder("device"));
+  for (const char* name : {"pipe", "link", "dangling", "device"})
+    REQUIRE(::lchown(folder(name).c_str(), kOther, kOther) == 0);
+  const int reader = ::open(folder("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+  struct Row {
+    const char *name, *refused, *kind;
+  };
+  const Row rows[] = {{"pipe", "pipe", "FIFO"},           {"link", "link", "link"},
+                      {"dangling", "dangling", "link"},   {"device", "device", "link"},
+                      {"ours to theirs", "link", "link"}, {"ours to a pipe", "pipe", "FIFO"}};
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    const auto done = put(folder(row.name), "secret");
+    REQUIRE_FALSE(done);
+    CHECK(done.error().what.contains(folder(row.refused) + " is a "));
+    CHECK(done.error().what.contains(std::string(row.kind) + " of another user (65534)"));
+  }
+  char got[16];
+  CHECK(::read(reader, got, sizeof got) <= 0);
+  ::close(reader);
+  CHECK(text_of(folder("file")) == "old");
+  CHECK(folder.count() == 7);
+}
+
+TEST_CASE("devices, and what standard output leads to, are written to whoever owns them") {
+  CHECK(put("/dev/null", "x"));
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  if (::geteuid() == 0) REQUIRE(::fchown(ends[1], 65534, 65534) == 0);  // as under sudo
+  const int output = ::dup(STDOUT_FILENO);
+  ::dup2(ends[1], STDOUT_FILENO);
+  const auto done = put("/dev/stdout", "through");
+  ::dup2(output, STDOUT_FILENO);
+  ::close(output);
+  ::close(ends[1]);
+  CHECK_MESSAGE(done, (done ? "" : done.error().what));
+  char got[16];
+  CHECK(::read(ends[0], got, sizeof got) == 7);
+  ::close(ends[0]);
+}

@@ -22,7 +22,8 @@ Result<void> write_all(int fd, std::string_view bytes, std::string_view name);
 
 /// Puts what `fill` writes at `path` as a new file with that mode (less the umask), wholly or not at all.
 /// Where a symbolic link is there, the file that it leads to is replaced; a FIFO or a device is written to as
-/// it is. Errors: storage, or those of `fill`.
+/// it is. Errors: storage, or those of `fill`; links, FIFOs and block devices that belong neither to us nor
+/// to root are refused, because whoever put them there would get the bytes or choose whose file they replace.
 Result<void> write_whole_file(const std::string& path, unsigned mode,
                               const std::function<Result<void>(int fd)>& fill);
 
