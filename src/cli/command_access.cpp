@@ -44,9 +44,9 @@ int create(Invocation& invocation, const KeyOptions& options) {
   }
   const auto result = invocation.run("key.create", arguments, Backend::Wants::created);
   if (!result) return invocation.failed(result.error());
-  invocation.if_unwritten = fmt::format(
+  invocation.must_be_written(fmt::format(
       "the key was made all the same, and nobody has it: revoke it with `sallyport key revoke {}`",
-      printable(result->value("id", "")));
+      printable(result->value("id", ""))));
   if (invocation.json()) {
     invocation.print(*result);
     return kDone;

@@ -29,9 +29,9 @@ int mint(Invocation& invocation, const Wanted& wanted) {
   if (!wanted.tools.empty()) arguments["tools"] = wanted.tools;
   const auto result = invocation.run("token.mint", arguments);
   if (!result) return invocation.failed(result.error());
-  invocation.if_unwritten = fmt::format(
+  invocation.must_be_written(fmt::format(
       "the token was made all the same, and nobody has it: revoke it with `sallyport token revoke {}`",
-      printable(result->value("id", "")));
+      printable(result->value("id", ""))));
   if (invocation.json()) {
     invocation.print(*result);
     return kDone;

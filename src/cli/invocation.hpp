@@ -30,7 +30,7 @@ struct Invocation {
   std::vector<std::string> command{};  ///< what stood behind "--"
   FlagValues flags{};                  ///< settings given as flags of `serve`
   std::function<int()> action{};       ///< of the chosen subcommand
-  std::string if_unwritten{};          ///< what to do when the result could not be written; may be empty
+  std::string if_unwritten{};          ///< set by must_be_written
 
   bool json() const { return output == "json"; }
 
@@ -39,6 +39,8 @@ struct Invocation {
                              Backend::Wants wants = Backend::Wants::existing);
   /// Prints "sallyport: what" and returns the exit code.
   int failed(const Error& error);
+  /// Of a result that cannot be had again: what to do when it could not be written.
+  void must_be_written(std::string otherwise);
   /// Prints JSON: indented, ASCII only, so that no data reaches the terminal as a command.
   void print(const nlohmann::json& json);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -50,8 +51,9 @@ int written(Invocation& invocation, int code) {
     invocation.out.put('\n').flush();
   }
   const int reason = errno;
-  // A reader that has enough, such as `head`, closes the pipe: no reason to complain to whoever put it there.
-  if (reason != EPIPE) {
+  // A reader that has enough, such as `head`, closes the pipe: no reason to complain to whoever put it there,
+  // unless something is to be taken back.
+  if (reason != EPIPE || !invocation.if_unwritten.empty()) {
     invocation.err << "sallyport: the result could not be written to standard output"
                    << (reason != 0 ? fmt::format(": {}", std::strerror(reason)) : std::string())
                    << (invocation.if_unwritten.empty() ? "" : "; ") << invocation.if_unwritten << '\n';
@@ -74,6 +76,11 @@ Result<nlohmann::json> Invocation::run(const std::string& operation, const nlohm
 int Invocation::failed(const Error& error) {
   err << "sallyport: " << printable_lines(error.hint.empty() ? error.what : error.hint) << '\n';
   return kFailed;
+}
+
+void Invocation::must_be_written(std::string otherwise) {
+  if_unwritten = std::move(otherwise);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone would end us before that is said
 }
 
 void Invocation::print(const nlohmann::json& json) {

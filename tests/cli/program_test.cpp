@@ -1,6 +1,10 @@
 #include "sallyport/cli/program.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
 #include <ostream>
 #include <streambuf>
 
@@ -251,7 +255,9 @@ TEST_CASE("a result that cannot be written is a failure, which says how to take 
       {{"get", "agents"}, ENOSPC, "could not be written to standard output: No space left"},
       {{"version"}, EIO, "could not be written to standard output: Input/output error"},
       {{"--help"}, EIO, "could not be written to standard output"},
-      {{"version"}, EPIPE, ""}};
+      {{"version"}, EPIPE, ""},
+      {{"get", "agents"}, EPIPE, ""},
+      {{"key", "create", "--agent", "bot"}, EPIPE, "Broken pipe; the key was made all the same"}};
   CommandLine sallyport;
   for (const auto& row : rows) {
     CAPTURE(row.command);
@@ -266,8 +272,40 @@ TEST_CASE("a result that cannot be written is a failure, which says how to take 
     if (row.said.empty()) CHECK(err.str().empty());
   }
   const auto keys = sallyport({"key", "list", "-o", "json"}).json();
-  REQUIRE(keys.size() == 2);
+  REQUIRE(keys.size() == 3);
   CHECK(sallyport({"key", "revoke", keys[0]["id"].get<std::string>()}).code == 0);
+}
+
+TEST_CASE("a key for a reader that is gone is told of, also where that would end the program") {
+  /// Writes each byte, as a full stream buffer would, to a pipe that nobody reads.
+  struct Broken : std::streambuf {
+    Broken() {
+      REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+      ::close(ends[0]);
+    }
+    ~Broken() override { ::close(ends[1]); }
+    int_type overflow(int_type c) override {
+      const char byte = traits_type::to_char_type(c);
+      return ::write(ends[1], &byte, 1) == 1 ? c : traits_type::eof();
+    }
+    int ends[2];
+  };
+  CommandLine sallyport;
+  Broken broken;
+  std::ostream out(&broken);
+  std::istringstream in;
+  std::ostringstream err;
+  const auto before = std::signal(SIGPIPE, SIG_DFL);
+  const int code = run({"--data", sallyport.data(), "key", "create", "--agent", "bot"}, in, out, err,
+                       [](const char*) -> const char* { return nullptr; });
+  std::signal(SIGPIPE, before);
+  CHECK(code == 1);
+  const auto keys = sallyport({"key", "list", "-o", "json"}).json();
+  REQUIRE(keys.size() == 1);
+  CHECK(
+      err.str().contains("Broken pipe; the key was made all the same, and nobody has it: revoke it with "
+                         "`sallyport key revoke " +
+                         keys[0]["id"].get<std::string>()));
 }
 
 TEST_CASE("a secret of a document and control characters reach no output") {
