@@ -1,5 +1,8 @@
 /// sallyport audit tail | query | verify | export.
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <deque>
 #include <filesystem>
@@ -19,7 +22,9 @@
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
 #include "sallyport/core/clock.hpp"
+#include "sallyport/core/files.hpp"
 #include "sallyport/store/journal.hpp"
+#include "sallyport/store/journal_export.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -322,21 +327,33 @@ int verify(Invocation& invocation, const std::string& key_file, const std::strin
   return report->ok ? kDone : kFailed;
 }
 
+/// Whether what is written there comes out where results do, as with /dev/stdout.
+bool is_standard_output(const std::string& file) {
+  struct stat named{}, output{};
+  return ::stat(file.c_str(), &named) == 0 && ::fstat(STDOUT_FILENO, &output) == 0 &&
+         named.st_dev == output.st_dev && named.st_ino == output.st_ino;
+}
+
 int write_export(Invocation& invocation, const std::string& file, bool payloads) {
   // A checkpoint first: what follows the last one in an export could be cut off unseen.
   if (const auto made = invocation.run("checkpoint", Json::object()); !made)
     return invocation.failed(made.error());
   const auto key = public_key(invocation, "");
   if (!key) return invocation.failed(key.error());
-  const auto done = store::export_journal(invocation.settings.data, *key, file, payloads);
+  const bool to_output = is_standard_output(file);  // asked now: a file is replaced by another
+  std::uint64_t size = 0;
+  const auto done = write_whole_file(file, 0600, [&](int fd) -> Result<void> {
+    const auto written = store::write_archive(invocation.settings.data, *key, fd, payloads);
+    if (!written) return Failure(written.error());
+    size = *written;
+    return {};
+  });
   if (!done) return invocation.failed(done.error());
-  std::error_code ignored;
-  const auto size = std::filesystem::file_size(file, ignored);
-  if (invocation.json()) {
+  if (invocation.json() && !to_output) {
     invocation.print({{"file", file}, {"bytes", size}, {"payloads", payloads}});
   } else {
-    invocation.out << fmt::format("wrote {} ({} bytes{})\n", printable(file), size,
-                                  payloads ? ", with payloads" : "");
+    (to_output ? invocation.err : invocation.out)
+        << fmt::format("wrote {} ({} bytes{})\n", printable(file), size, payloads ? ", with payloads" : "");
   }
   return kDone;
 }

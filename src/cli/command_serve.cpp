@@ -58,7 +58,6 @@ int serve(Invocation& invocation) {
   }
   handle(on_signal);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // a write over RLIMIT_FSIZE fails like one to a full disk
   const auto& log = invocation.settings.log;
   if (const auto ok = admin::start_logging({.json = log.json, .level = log.level, .access = log.access});
       !ok) {

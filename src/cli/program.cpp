@@ -89,6 +89,7 @@ void Invocation::print(const nlohmann::json& json) {
 
 int run(const std::vector<std::string>& arguments, std::istream& in, std::ostream& out, std::ostream& err,
         const Environment& environment) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a write over RLIMIT_FSIZE fails like one to a full disk
   Invocation invocation(in, out, err);
   CLI::App app{"Sallyport: one guarded entry between agents and what they reach", "sallyport"};
   app.set_help_all_flag("--help-all", "Show the help of every command");

@@ -80,15 +80,36 @@ Result<void> write_into(const std::string& path, const struct stat& there,
   return done;
 }
 
+std::string own_link(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+/// A file without a name beside `path`, of which nothing stays if we are ended. -1 where the file system has
+/// no such files, or nothing could give it a name later.
+int open_nameless(const std::string& path, unsigned mode) {
+  const auto folder = fs::path(path).parent_path();
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC,
+                        static_cast<mode_t>(mode));
+  if (fd < 0 || ::access(own_link(fd).c_str(), F_OK) == 0) return fd;
+  ::close(fd);
+  return -1;
+}
+
 Result<void> replace(const std::string& path, unsigned mode,
                      const std::function<Result<void>(int fd)>& fill) {
   const std::string unfinished = fmt::format("{}.{}.part", path, ::getpid());
   ::unlink(unfinished.c_str());  // of a process that had our number and was killed
-  const int fd = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                        static_cast<mode_t>(mode));
+  int fd = open_nameless(path, mode);
+  const bool nameless = fd >= 0;
+  if (!nameless) {
+    fd = ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                static_cast<mode_t>(mode));
+  }
   if (fd < 0) return failure("cannot create", unfinished);
   auto done = fill(fd);
   if (done && ::fsync(fd) != 0) done = failure("cannot sync", unfinished);
+  // A link replaces nothing, so that it needs a name of its own first.
+  if (done && nameless &&
+      ::linkat(AT_FDCWD, own_link(fd).c_str(), AT_FDCWD, unfinished.c_str(), AT_SYMLINK_FOLLOW) != 0)
+    done = failure("cannot create", unfinished);
   if (::close(fd) != 0 && done) done = failure("cannot write", unfinished);
   if (done && ::rename(unfinished.c_str(), path.c_str()) != 0) done = failure("cannot replace", path);
   if (!done) ::unlink(unfinished.c_str());

@@ -1,3 +1,5 @@
+#include "sallyport/store/journal_export.hpp"
+
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -61,6 +63,7 @@ class TarFile {
     return done;
   }
 
+  std::uint64_t written() const { return written_; }
   Result<void> finish() { return write(std::string(2 * kBlock, '\0')); }
 
   static Failure failure(const std::string& what) {
@@ -117,9 +120,13 @@ class TarFile {
 
   Result<void> pad(std::uint64_t size) { return write(std::string((kBlock - size % kBlock) % kBlock, '\0')); }
 
-  Result<void> write(std::string_view bytes) { return write_all(fd_, bytes, "the archive"); }
+  Result<void> write(std::string_view bytes) {
+    written_ += bytes.size();
+    return write_all(fd_, bytes, "the archive");
+  }
 
   const int fd_;
+  std::uint64_t written_ = 0;
 };
 
 // SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 §4): a fixed head, then the 32 bytes.
@@ -151,11 +158,20 @@ Result<void> fill(TarFile& tar, const std::string& folder, const std::string& pu
 
 }  // namespace
 
+Result<std::uint64_t> write_archive(const std::string& directory, const std::string& public_key, int fd,
+                                    bool with_payloads) {
+  TarFile tar(fd);
+  if (auto done = fill(tar, journal_folder(directory), public_key, with_payloads); !done)
+    return Failure(done.error());
+  return tar.written();
+}
+
 Result<void> export_journal(const std::string& directory, const std::string& public_key,
                             const std::string& file, bool with_payloads) {
-  return write_whole_file(file, 0600, [&](int fd) {
-    TarFile tar(fd);
-    return fill(tar, journal_folder(directory), public_key, with_payloads);
+  return write_whole_file(file, 0600, [&](int fd) -> Result<void> {
+    auto written = write_archive(directory, public_key, fd, with_payloads);
+    if (!written) return Failure(written.error());
+    return {};
   });
 }
 

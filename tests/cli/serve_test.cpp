@@ -1,8 +1,12 @@
 #include "sallyport/cli/serve.hpp"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 
 #include "cli/command_line.hpp"
@@ -315,4 +319,56 @@ TEST_CASE("what is appended to the journal is followed across segments") {
   REQUIRE(!lines.empty());
   CHECK(std::ranges::any_of(lines, [](const std::string& line) { return line.contains("key.create"); }));
   CHECK(follower.look().value().empty());
+}
+
+TEST_CASE("an export says how much it wrote, also into a FIFO, and not behind the archive") {
+  Running running;
+  auto& sallyport = running.sallyport;
+  const auto pipe = sallyport.directory.beside("pipe");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const auto all_of = [](int fd) {
+    std::string text(1 << 20, '\0');
+    std::size_t had = 0;
+    for (ssize_t n = 1; n > 0; had += static_cast<std::size_t>(std::max<ssize_t>(n, 0)))
+      n = ::read(fd, text.data() + had, text.size() - had);
+    ::close(fd);
+    return had;
+  };
+  std::size_t got = 0;
+  std::jthread reader([&] { got = all_of(::open(pipe.c_str(), O_RDONLY | O_CLOEXEC)); });
+  const auto into_pipe = sallyport({"audit", "export", pipe, "-o", "json"});
+  reader.join();
+  REQUIRE(into_pipe.code == 0);
+  CHECK(into_pipe.json()["bytes"] == got);
+
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const int output = ::dup(STDOUT_FILENO);
+  ::dup2(ends[1], STDOUT_FILENO);
+  ::close(ends[1]);
+  std::jthread again([&] { got = all_of(ends[0]); });
+  const auto to_output = sallyport({"audit", "export", "/dev/stdout"});
+  ::dup2(output, STDOUT_FILENO);
+  ::close(output);
+  again.join();
+  CHECK(to_output.code == 0);
+  CHECK(to_output.out.empty());
+  CHECK(to_output.err == "wrote /dev/stdout (" + std::to_string(got) + " bytes)\n");
+}
+
+TEST_CASE("a command that may not write so much says so and fails, as on a full disk") {
+  Running running;  // for what it exports
+  auto& sallyport = running.sallyport;
+  struct rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto action = std::signal(SIGXFSZ, SIG_DFL);
+  struct rlimit small = before;
+  small.rlim_cur = 1;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto written = sallyport({"lock", sallyport.directory.beside("mcp.lock")});
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, action);
+  CHECK(written.code == 1);
+  CHECK_MESSAGE(written.err.contains("File too large"), written.err);
+  CHECK_FALSE(std::filesystem::exists(sallyport.directory.beside("mcp.lock")));
 }

@@ -188,3 +188,24 @@ TEST_CASE("devices, and what standard output leads to, are written to whoever ow
   CHECK(::read(ends[0], got, sizeof got) == 7);
   ::close(ends[0]);
 }
+
+TEST_CASE("an unfinished file has no name that a killed process could leave") {
+  const Folder folder;
+  const int fd = ::open(folder.path.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    MESSAGE("not run: this file system has no files without a name");
+    return;
+  }
+  ::close(fd);
+  for (const char* before : {"", "old"}) {
+    if (*before != '\0') std::ofstream(folder("a")) << before;
+    const auto there = folder.count();
+    REQUIRE(write_whole_file(folder("a"), 0640, [&](int out) {
+      CHECK(folder.count() == there);
+      return write_all(out, "new", "a");
+    }));
+    CHECK(text_of(folder("a")) == "new");
+    CHECK(folder.count() == 1);
+    fs::remove(folder("a"));
+  }
+}
