@@ -54,7 +54,9 @@ Result<Bound> bind_unix(const std::string& address, const std::string& path) {
     ::close(fd);
     return cannot(address, why);
   }
-  return Bound{fd, path};
+  struct stat file{};
+  (void)::lstat(path.c_str(), &file);
+  return Bound{fd, path, file.st_dev, file.st_ino};
 }
 
 Result<Bound> bind_tcp(const std::string& address) {
@@ -105,6 +107,12 @@ std::string ip_text(const sockaddr_storage& address, std::uint16_t& port) {
 }
 
 }  // namespace
+
+void remove_file(const Bound& bound) {
+  struct stat file{};
+  if (bound.unix_path.empty() || ::lstat(bound.unix_path.c_str(), &file) != 0) return;
+  if (file.st_dev == bound.device && file.st_ino == bound.inode) ::unlink(bound.unix_path.c_str());
+}
 
 Result<Bound> bind_and_listen(const std::string& address) {
   if (address.starts_with("unix:")) return bind_unix(address, address.substr(5));

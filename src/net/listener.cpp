@@ -116,7 +116,7 @@ class TcpOrUnixListener final : public Listener {
 
   void stop(Duration grace) override {
     if (state_->stopping.exchange(true)) return;
-    if (!bound_.unix_path.empty()) ::unlink(bound_.unix_path.c_str());
+    remove_file(bound_);
     const bool sent = begun_ && shards_[0].post([socket = fd_, state = state_] {
       if (socket->acceptor) socket->acceptor->close();
       socket->acceptor.reset();

@@ -129,6 +129,19 @@ TEST_CASE("a local socket is private, tells who called, and goes with the listen
   CHECK_FALSE(std::filesystem::exists(path));
 }
 
+TEST_CASE("a listener whose folder was moved leaves the socket of the next one alone") {
+  const Directory directory;
+  const std::string folder = directory.path + "/data", path = folder + "/admin.sock";
+  std::filesystem::create_directory(folder);
+  auto first = std::make_unique<TestServer>(ConnectionBounds{}, say_who, "unix:" + path);
+  std::filesystem::rename(folder, folder + ".old");
+  std::filesystem::create_directory(folder);
+  TestServer second({}, say_who, "unix:" + path);
+  first.reset();
+  CHECK(std::filesystem::exists(path));
+  CHECK(RawSocket::to_path(path).is_open());
+}
+
 TEST_CASE("a socket file left behind by a dead server is replaced, any other file is not") {
   const Directory directory;
   const std::string path = directory.path + "/admin.sock";
