@@ -22,9 +22,7 @@
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/terminal.hpp"
 #include "sallyport/core/clock.hpp"
-#include "sallyport/core/files.hpp"
 #include "sallyport/store/journal.hpp"
-#include "sallyport/store/journal_export.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -341,19 +339,13 @@ int write_export(Invocation& invocation, const std::string& file, bool payloads)
   const auto key = public_key(invocation, "");
   if (!key) return invocation.failed(key.error());
   const bool to_output = is_standard_output(file);  // asked now: a file is replaced by another
-  std::uint64_t size = 0;
-  const auto done = write_whole_file(file, 0600, [&](int fd) -> Result<void> {
-    const auto written = store::write_archive(invocation.settings.data, *key, fd, payloads);
-    if (!written) return Failure(written.error());
-    size = *written;
-    return {};
-  });
-  if (!done) return invocation.failed(done.error());
+  const auto size = store::export_journal(invocation.settings.data, *key, file, payloads);
+  if (!size) return invocation.failed(size.error());
   if (invocation.json() && !to_output) {
-    invocation.print({{"file", file}, {"bytes", size}, {"payloads", payloads}});
+    invocation.print({{"file", file}, {"bytes", *size}, {"payloads", payloads}});
   } else {
     (to_output ? invocation.err : invocation.out)
-        << fmt::format("wrote {} ({} bytes{})\n", printable(file), size, payloads ? ", with payloads" : "");
+        << fmt::format("wrote {} ({} bytes{})\n", printable(file), *size, payloads ? ", with payloads" : "");
   }
   return kDone;
 }

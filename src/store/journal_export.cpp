@@ -1,5 +1,3 @@
-#include "sallyport/store/journal_export.hpp"
-
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -158,21 +156,17 @@ Result<void> fill(TarFile& tar, const std::string& folder, const std::string& pu
 
 }  // namespace
 
-Result<std::uint64_t> write_archive(const std::string& directory, const std::string& public_key, int fd,
-                                    bool with_payloads) {
-  TarFile tar(fd);
-  if (auto done = fill(tar, journal_folder(directory), public_key, with_payloads); !done)
-    return Failure(done.error());
-  return tar.written();
-}
-
-Result<void> export_journal(const std::string& directory, const std::string& public_key,
-                            const std::string& file, bool with_payloads) {
-  return write_whole_file(file, 0600, [&](int fd) -> Result<void> {
-    auto written = write_archive(directory, public_key, fd, with_payloads);
-    if (!written) return Failure(written.error());
-    return {};
+Result<std::uint64_t> export_journal(const std::string& directory, const std::string& public_key,
+                                     const std::string& file, bool with_payloads) {
+  std::uint64_t size = 0;
+  const auto done = write_whole_file(file, 0600, [&](int fd) {
+    TarFile tar(fd);
+    auto filled = fill(tar, journal_folder(directory), public_key, with_payloads);
+    size = tar.written();
+    return filled;
   });
+  if (!done) return Failure(done.error());
+  return size;
 }
 
 }  // namespace sallyport::store

@@ -147,8 +147,9 @@ Result<VerifyReport> verify_journal(const std::string& directory, const std::str
 /// the record's JSON.
 Result<void> read_journal(const std::string& directory, std::int64_t from_ms,
                           const std::function<bool(std::string_view line)>& sink);
-/// Writes all segments, payloads where `with_payloads`, the checkpoints and the public key into a .tar file.
-Result<void> export_journal(const std::string& directory, const std::string& public_key,
-                            const std::string& file, bool with_payloads);
+/// Writes all segments, payloads where `with_payloads`, the checkpoints and the public key into a .tar file;
+/// returns how many bytes that were.
+Result<std::uint64_t> export_journal(const std::string& directory, const std::string& public_key,
+                                     const std::string& file, bool with_payloads);
 
 }  // namespace sallyport::store
