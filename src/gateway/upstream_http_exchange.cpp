@@ -217,7 +217,11 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
     net::finish_in_background(std::move(*response), kTail);
     co_return out;
   }
-  if (out.status == 200 && response->is_type("text/event-stream")) {
+  const bool stream = response->is_type("text/event-stream");
+  // Whoever opens a stream has read the request: no refusal of its session, which would be sent again.
+  if (stream && out.status >= 400)
+    co_return misanswered("HTTP " + std::to_string(out.status) + " with an event stream");
+  if (stream && out.status == 200) {
     auto answer = co_await read_answer(link, identity, id, std::move(*response), within, hearing);
     if (!answer) co_return Failure(answer.error());
     out.answer = std::move(*answer);

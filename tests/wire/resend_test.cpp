@@ -60,6 +60,8 @@ TEST_CASE("a call is sent again only where a server surely refused it for its se
       {400, json, error("null", -32000, "Bad Request: Server not initialized"), 2, 2, 2},
       {400, json, error("\"server-error\"", -32600, "Bad Request: Missing session ID"), 2, 2, 2},
       {500, text, "the session has ended", 1, 1, 1},
+      {404, "text/event-stream", "data: " + error("ID", -32001, "Session not found") + "\n\n", 1, 1, 1},
+      {400, "text/event-stream", "data: " + error("null", -32000, "Session not found") + "\n\n", 1, 1, 1},
   };
   for (const std::string sort : {"modern", "session", "stateless"}) {
     FakeMcp upstream(sort == "modern" ? FakeMcp::Era::modern : FakeMcp::Era::legacy);
