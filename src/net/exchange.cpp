@@ -14,8 +14,10 @@ constexpr std::size_t kFirstBuffer = 8 * limits::KiB;  // head and body of an or
 constexpr std::size_t kBodyBuffer = 32 * limits::KiB;
 constexpr std::size_t kSmallRoom = 2 * limits::KiB;
 constexpr int kInterimResponses = 8;
-/// So long a server that has answered a request well may take nothing more of it.
+/// So long a server that has answered a request well may take nothing more of it; shorter where it closes the
+/// connection afterwards, as one that is done with it would.
 constexpr auto kStalled = std::chrono::seconds(5);
+constexpr auto kStalledLast = std::chrono::seconds(1);
 
 Error broken(std::string what) {
   return Error{.code = Code::upstream_broken, .blame = Blame::upstream, .what = std::move(what)};
@@ -201,11 +203,12 @@ Task<> ClientResponse::Impl::read_beside(Impl& x, std::shared_ptr<Early> early) 
 }
 
 void ClientResponse::Impl::end_write_when_stalled(Early& early) {
-  early.stalled.set(kStalled, [this, &early, before = channel->bytes_written()] {
-    if (!channel) return;
-    if (channel->bytes_written() == before) return channel->end_write();
-    end_write_when_stalled(early);
-  });
+  early.stalled.set(head.keep_alive ? kStalled : kStalledLast,
+                    [this, &early, before = channel->bytes_written()] {
+                      if (!channel) return;
+                      if (channel->bytes_written() == before) return channel->end_write();
+                      end_write_when_stalled(early);
+                    });
 }
 
 Result<void> ClientResponse::Impl::end_early() {
