@@ -45,8 +45,8 @@ constexpr auto kNested = std::to_array<std::string_view>({"properties", "items",
 /// What names the dialect, and what references are relative to: prose only where there are none.
 constexpr auto kBases = std::to_array<std::string_view>({"$schema", "$id", "id"});
 
-/// Dialects, and what means the same in all of them: by what a keyword's value holds. Earlier drafts know
-/// neither "const" nor "if", and take 1.0 for no integer.
+/// Dialects, and what differs between them. Earlier drafts know neither "const" nor "if", and take 1.0 for no
+/// integer. What no dialect knows ("nullable", "enumNames") says nothing in any.
 constexpr auto kDialects = std::to_array<std::string_view>({"json-schema.org/draft-07/schema",
                                                             "json-schema.org/draft/2019-09/schema",
                                                             "json-schema.org/draft/2020-12/schema"});
@@ -54,9 +54,10 @@ constexpr auto kOneInAll = std::to_array<std::string_view>(
     {"items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"});
 constexpr auto kListInAll = std::to_array<std::string_view>({"allOf", "anyOf", "oneOf"});
 constexpr auto kMapInAll = std::to_array<std::string_view>({"properties", "patternProperties"});
-constexpr auto kPlainInAll =
-    std::to_array<std::string_view>({"type", "enum", "const", "required", "pattern", "multipleOf",
-                                     "uniqueItems", "$id", "id", "$defs", "definitions"});
+constexpr auto kDiffering = std::to_array<std::string_view>(
+    {"prefixItems", "additionalItems", "dependencies", "dependentRequired", "dependentSchemas", "minContains",
+     "maxContains", "unevaluatedItems", "unevaluatedProperties", "$ref", "$anchor", "$dynamicRef",
+     "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary"});
 
 using Set = std::set<std::string>;
 using Keywords = std::map<std::string, std::string>;
@@ -144,8 +145,7 @@ bool same_in_dialects(const Value& schema) {
       return std::ranges::all_of(member.value.members(),
                                  [](const auto& each) { return same_in_dialects(each.value); });
     }
-    return among(key, kPlainInAll) || is_annotation(key) ||
-           std::ranges::find(kBounds, key, &Bound::keyword) != kBounds.end();
+    return !among(key, kDiffering);
   });
 }
 
@@ -358,9 +358,11 @@ class Comparer {
       const auto old = olds.find(keyword), now = news.find(keyword);
       const bool was = old != olds.end(), is = now != news.end();
       if (was && is && canonical(old->second) == canonical(now->second)) continue;
-      // That it stands there counts for "unevaluated...", and how it is written for references into it.
-      const bool nested = among(keyword, kNested);
-      if (was != is || (!nested && reach_.led_through.contains(keyword))) changed_ = true;
+      // That it stands there counts for "unevaluated..." and for references through it, how it is written for
+      // references into it.
+      const bool leads = reach_.anywhere || reach_.led_through.contains(keyword);
+      if (was != is && (reach_.rest_of_all || leads)) changed_ = true;
+      if (!among(keyword, kNested) && leads) changed_ = true;
       // In draft 4 the exclusive bounds were flags, in draft 3 "required" was one.
       const bool compared = (among(keyword, kSchemas) ||
                              std::ranges::find(kBounds, keyword, &Bound::keyword) != kBounds.end()) &&

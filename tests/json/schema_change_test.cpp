@@ -57,6 +57,8 @@ TEST_CASE("a keyword that limits nothing counts where others count what it cover
       {input, R"({"enum":[{},{"a":1}],"not":{"$ref":"#/enum/0"}})",
        R"({"enum":[{"a":1},{}],"not":{"$ref":"#/enum/0"}})", less, several},
       // Where nobody does, they say nothing.
+      {input, R"({"properties":{"a":{},"b":{"$ref":"#/properties/a"}},"additionalProperties":true})",
+       R"({"properties":{"a":{},"b":{"$ref":"#/properties/a"}},"required":[]})", same},
       {input, R"({"additionalProperties":true,"items":true})", R"({})", same},
       {output, R"({})", R"({"additionalProperties":true,"items":true})", same},
       {input, R"({"enum":["a"]})", R"({"const":"a"})", same},
@@ -80,7 +82,8 @@ TEST_CASE("another dialect changes nothing only where every keyword means the sa
   const std::string of2020 = "https://json-schema.org/draft/2020-12/schema";
   const std::string changed = "/: \"$schema\" changed, and how cannot be told";
   for (const std::string rest :
-       {R"("maxLength":3)", R"("title":"a","x-a":[{"prefixItems":1}],"default":{"prefixItems":1})",
+       {R"("maxLength":3)", R"("nullable":true,"enumNames":["a"],"discriminator":{"prefixItems":[]})",
+        R"("title":"a","x-a":[{"prefixItems":1}],"default":{"prefixItems":1})",
         R"("properties":{"prefixItems":{"const":1,"exclusiveMinimum":0}},"required":["prefixItems"])",
         R"("additionalProperties":false,"patternProperties":{"^a":{"items":{"pattern":"b"}}})",
         R"("anyOf":[{"if":{"contains":{}},"then":false}],"not":{"propertyNames":{"maxLength":3}})"}) {
@@ -97,9 +100,9 @@ TEST_CASE("another dialect changes nothing only where every keyword means the sa
   for (const std::string rest :
        {R"("dependentRequired":{"a":["b"]})", R"("dependencies":{"a":["b"]})", R"("prefixItems":[{}])",
         R"("items":[{}])", R"("additionalItems":false)", R"("unevaluatedProperties":false)",
-        R"("contains":{},"minContains":2)", R"("dependentSchemas":{"a":{}})", R"("made-up":1)",
-        R"("properties":{"a":{"items":{"prefixItems":[{}]}}})", R"("additionalProperties":{"items":[]})",
-        R"("allOf":[{},{"if":{"not":{"unevaluatedItems":false}}}])",
+        R"("contains":{},"minContains":2)", R"("dependentSchemas":{"a":{}})",
+        R"("$ref":"#/$defs/a","$defs":{})", R"("properties":{"a":{"items":{"prefixItems":[{}]}}})",
+        R"("additionalProperties":{"items":[]})", R"("allOf":[{},{"if":{"not":{"unevaluatedItems":false}}}])",
         R"("patternProperties":{"":{"items":[]}})",
         R"("properties":{"a":{"$schema":"http://json-schema.org/draft-04/schema#"}})"}) {
     CAPTURE(rest);
