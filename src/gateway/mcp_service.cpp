@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include "feed.hpp"
-#include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
 #include "sallyport/mcp/headers.hpp"
@@ -25,25 +24,6 @@ std::string text_member(const std::optional<json::Value>& object, std::string_vi
 /// What does not exist and what the caller may not see are answered in the same words.
 Failure unknown(std::string_view what, const std::string& name) {
   return client_error(Code::invalid_params, "Unknown " + std::string(what) + ": " + mcp::escaped(name));
-}
-
-/// Rules compare a template's URI as it is written; a server may resolve it. What has two spellings is not
-/// served.
-bool has_other_spellings(std::string_view uri) {
-  for (std::size_t i = 0; i < uri.size(); ++i) {
-    if (uri[i] == '\\') return true;
-    if (uri[i] == '/' && (uri.substr(i + 1).starts_with("../") || uri.substr(i + 1).starts_with("./") ||
-                          uri.substr(i + 1) == ".." || uri.substr(i + 1) == "."))
-      return true;
-    if (uri[i] != '%') continue;
-    const auto byte = unhex(uri.substr(i + 1, 2));
-    if (!byte || byte->empty()) return true;
-    const char c = (*byte)[0];
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-        std::string_view("-._~/\\%").find(c) != std::string_view::npos || c == 0)
-      return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -265,7 +245,7 @@ std::optional<McpService::Readable> McpService::readable(Call& call, const std::
   }
   call.target = out.canonical;
   // Who may not read a resource, or not now, is told that there is none: its URI is all that a call says.
-  const bool ambiguous = hit && hit->by_template && has_other_spellings(out.original);
+  const bool ambiguous = hit && hit->by_template && mcp::has_other_spellings(out.original);
   const Verdict verdict = hit && !ambiguous
                               ? judged(call, policy::Object::resource, out.canonical, hit->entry->definition,
                                        "{\"uri\":" + json::quote(out.original) + "}")

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "sallyport/core/bytes.hpp"
 #include "sallyport/mcp/names.hpp"
 
 namespace sallyport::mcp {
@@ -170,6 +171,38 @@ bool template_matches(std::string_view uri_template, std::string_view uri) {
     std::swap(now, next);
   }
   return now->at_end();
+}
+
+namespace {
+
+/// Of the bytes behind '%': does what they stand for need no escape, or is it no byte at all?
+bool is_needless_escape(std::string_view digits) {
+  const auto byte = unhex(digits);
+  if (!byte || byte->empty()) return true;
+  const char c = byte->front();
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == 0 ||
+         std::string_view("-._~/\\%").find(c) != std::string_view::npos;
+}
+
+bool is_dots(std::string_view segment) { return segment == "." || segment == ".."; }
+
+}  // namespace
+
+bool has_other_spellings(std::string_view uri) {
+  if (uri.starts_with("file:") &&
+      (!uri.starts_with("file:///") || uri.find_first_of("?#") != std::string_view::npos))
+    return true;
+  const std::size_t authority = uri.find("://");
+  const std::size_t begin = authority == std::string_view::npos ? 0 : authority + 3;
+  for (std::size_t i = 0; i < uri.size(); ++i) {
+    const std::string_view rest = uri.substr(i + 1);
+    if (uri[i] == '\\') return true;
+    if (uri[i] == '%' && is_needless_escape(rest.substr(0, 2))) return true;
+    if (uri[i] != '/') continue;
+    if (is_dots(rest.substr(0, rest.find('/')))) return true;
+    if (i >= begin && rest.starts_with('/') && !uri.substr(0, i).ends_with(':')) return true;
+  }
+  return false;
 }
 
 }  // namespace sallyport::mcp

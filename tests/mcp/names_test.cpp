@@ -178,5 +178,37 @@ TEST_CASE("a hostile template costs no more than its length times the URI's") {
   CHECK(!template_matches(std::string(2000, 'x'), std::string(2000, 'x')));
 }
 
+TEST_CASE("a URI that a server may take for another one is told from one with a single spelling") {
+  for (const std::string uri :
+       {"note://5/text", "file:///etc/passwd", "file:///a%20b/c", "file:///.../x", "db://h/t?q=1#2",
+        "urn:a:b", "", "web://https://example.org/a", "repo://o/r/contents{/x}"}) {
+    CAPTURE(uri);
+    CHECK_FALSE(has_other_spellings(uri));
+  }
+  for (const std::string uri : {"file:///etc//secrets/key",
+                                "file:////etc/secrets/key",
+                                "file:///etc/passwd#x",
+                                "file:///etc/passwd?x",
+                                "file://localhost/etc/passwd",
+                                "file:/etc/passwd",
+                                "note://a//b",
+                                "note:////a",
+                                "//a",
+                                "note://a/./b",
+                                "note://a/../b",
+                                "note://a/..",
+                                "note://a/.",
+                                "note://a\\b",
+                                "note://%61",
+                                "note://%2e%2e/b",
+                                "note://%2f",
+                                "note://%00",
+                                "note://%",
+                                "note://%g0"}) {
+    CAPTURE(uri);
+    CHECK(has_other_spellings(uri));
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::mcp

@@ -30,5 +30,10 @@ std::string escaped(std::string_view text);
 /// RFC 6570 match good enough to route: does `uri` fit `uri_template`? Level 1-3 expressions match what they
 /// can expand to.
 bool template_matches(std::string_view uri_template, std::string_view uri);
+/// True for a URI that a server may take for another one: dots, backslashes, empty segments, escapes of what
+/// needs none, and with `file:` a host, a query or a fragment, which file servers drop. Rules compare what is
+/// written, so such a URI is served only where a server lists it as it is. An empty segment behind ':' begins
+/// a URL within the URI and is none of them.
+bool has_other_spellings(std::string_view uri);
 
 }  // namespace sallyport::mcp
