@@ -202,6 +202,7 @@ void ChainWriter::check_files() {
   // Payloads may be erased, also all of a file: the next one begins it again.
   if (payload_file_ && !payload_file_->in_place()) payload_file_.reset();
   leave_missing();
+  if (!rotate_ && file_->unsynced()) leave_unsynced("the segment in use could not be synced");
 }
 
 // Why nothing can be opened in the folder; empty when it is there.
@@ -244,22 +245,27 @@ void ChainWriter::add_gap() {
   end_record();
 }
 
+/// A file of which a sync has failed cannot be trusted further.
+void ChainWriter::leave_unsynced(const std::string& problem) {
+  if (std::exchange(healthy_, false))
+    spdlog::error("journal: {}; no call is made until records can be synced again", problem);
+  problem_ = problem;
+  // It may have been left already, for what failed before.
+  if (file_->unsynced() || (payload_file_ && payload_file_->unsynced())) rotate_ = true;
+  // Always something to write, so that the next try can show that the disk works again.
+  begin_record(Kind::other, "note");
+  add_text(buffer_, "note", "sync_failed");
+  end_record();
+}
+
 void ChainWriter::synced(const Result<void>& result, std::uint64_t first, std::uint64_t last) {
   const std::lock_guard lock(mutex_);
   if (result) {
     healthy_ = failed_since_ == 0;
     return;
   }
-  // After a failed fdatasync(2) the kernel forgets what it could not write: this file cannot be trusted
-  // further. The intents stand in it, but their calls are refused, and the record says so.
-  if (std::exchange(healthy_, false))
-    spdlog::error("journal: {}; no call is made until records can be synced again", result.error().what);
-  problem_ = result.error().what;
-  rotate_ = true;
-  // Always something to write, so that the next try can show that the disk works again.
-  begin_record(Kind::other, "note");
-  add_text(buffer_, "note", "sync_failed");
-  end_record();
+  // The intents stand in the file, but their calls are refused, and the record says so.
+  leave_unsynced(result.error().what);
   std::vector<std::string> refused;
   open_.each([&](const OpenCall& call) {
     if (call.seq >= first && call.seq <= last) refused.push_back(call.call);

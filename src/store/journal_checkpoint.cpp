@@ -198,7 +198,13 @@ Result<CheckpointLog> CheckpointLog::open(const std::string& folder, const std::
 
 Result<void> CheckpointLog::find_again(const std::string& folder, const std::string& public_key,
                                        const FileCalls& calls) {
-  if (file_->in_place()) return {};
+  if (file_->in_place()) {
+    if (!file_->unsynced()) return {};
+    auto again = AppendFile::open(file_->path(), calls);
+    if (!again) return Failure(again.error());
+    file_ = std::move(*again);
+    return {};
+  }
   auto there = open(folder, public_key, calls);
   if (!there) return Failure(there.error());
   spdlog::error(

@@ -111,7 +111,10 @@ bool AppendFile::take_off(std::uint64_t bytes, std::uint64_t size) {
 }
 
 Result<void> AppendFile::sync() {
+  const std::lock_guard lock(syncing_);
+  if (unsynced_) return storage_failure("cannot sync", path_, EIO);
   if (calls_.sync(fd_) == 0) return {};
+  unsynced_ = true;
   return storage_failure("cannot sync", path_, errno);
 }
 

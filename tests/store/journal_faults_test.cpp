@@ -314,6 +314,77 @@ TEST_CASE("F02 a sync that fails refuses its intents, closes them in the record 
   CHECK(f.verify().open_intents == 1);
 }
 
+TEST_CASE("F02 what was written while a sync failed is not acknowledged by the next sync of the same file") {
+  JournalFixture f;
+  TestShard shard;
+  std::atomic<bool> hold{false};
+  std::binary_semaphore entered(0), go(0);
+  auto files = f.disk.calls();
+  files.sync = [&, sync = files.sync](int fd) {
+    if (!hold.exchange(false)) return sync(fd);
+    entered.release();
+    go.acquire();
+    errno = EIO;
+    return -1;
+  };
+  auto journal = Journal::open({.directory = f.folder.path,
+                                .durability = Durability::disk,
+                                .post = [&](int, auto work) { return shard.post(std::move(work)); },
+                                .files = files},
+                               f.key, f.clock);
+  REQUIRE(journal);
+  auto& writer = (*journal)->writer(0);
+  std::vector<bool> taken;
+  const auto intent = [&](const char* call) {
+    writer.intent({.call = call}, [&](Result<void> result) { taken.push_back(result.has_value()); });
+    writer.commit();
+  };
+  hold = true;
+  intent("first");
+  entered.acquire();
+  intent("second");
+  go.release();
+  shard.run_one();
+  shard.run_one();
+  CHECK(taken == std::vector<bool>{false, false});
+  intent("third");
+  shard.run_one();
+  CHECK(taken.back());
+  CHECK((*journal)->state().healthy);
+  journal->reset();
+  CHECK(f.count("\"status\":\"error\",\"code\":\"storage\"") == 2);
+  CHECK(f.verify().ok);
+}
+
+TEST_CASE("F02 a segment that a checkpoint could not sync is left, also where nobody calls") {
+  JournalFixture f;
+  TestShard shard;
+  auto journal = Journal::open({.directory = f.folder.path,
+                                .durability = Durability::disk,
+                                .post = [&](int, auto work) { return shard.post(std::move(work)); },
+                                .files = f.disk.calls()},
+                               f.key, f.clock);
+  REQUIRE(journal);
+  auto& writer = (*journal)->writer(0);
+  writer.intent({.call = "c"}, [](Result<void> result) { CHECK(result); });
+  writer.commit();
+  shard.run_one();
+  f.disk.sync_error = EIO;
+  CHECK_FALSE((*journal)->checkpoint());
+  f.disk.sync_error = 0;
+  CHECK_FALSE((*journal)->checkpoint());
+  CHECK_FALSE((*journal)->state().healthy);
+  shard.run_one();
+  writer.intent({.call = "d"}, [](Result<void> result) { CHECK(result); });
+  writer.commit();
+  shard.run_one();
+  CHECK((*journal)->checkpoint());
+  CHECK((*journal)->state().healthy);
+  journal->reset();
+  CHECK(f.folder.files().size() == 2);
+  CHECK(f.verify().ok);
+}
+
 TEST_CASE("durability disk without a way back to the shards is refused at start") {
   JournalFixture f;
   const auto journal =

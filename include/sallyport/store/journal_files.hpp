@@ -4,10 +4,12 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,8 +47,11 @@ class AppendFile {
   Result<void> append(std::string_view bytes);
   /// Takes back everything behind `size`; of a file that somebody truncated, what was written since.
   void cut(std::uint64_t size);
-  /// fdatasync(2). Threads: any.
+  /// fdatasync(2). After one that failed every other fails: the system says once only that it could not
+  /// write, and forgets what. Threads: any.
   Result<void> sync();
+  /// A sync has failed: what was appended may be lost, and what comes here may be as well. Threads: any.
+  bool unsynced() const { return unsynced_; }
   /// Whether its name still leads to it and it holds all that was appended: false when it was deleted, moved,
   /// replaced or truncated.
   bool in_place() const;
@@ -65,6 +70,8 @@ class AppendFile {
   std::uint64_t size_;
   std::uint64_t residue_ = 0;
   const FileCalls& calls_;
+  std::mutex syncing_;  // whoever syncs second must hear of the first one's failure
+  std::atomic<bool> unsynced_{false};
 };
 
 /// A directory that is ours only as long as its name leads to it: behind the name another may stand, which is

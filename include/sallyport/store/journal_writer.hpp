@@ -96,6 +96,7 @@ class ChainWriter final : public JournalWriter {
   void accept_batch(std::int64_t micros);
   void take_back(const Error* error);
   void synced(const Result<void>& result, std::uint64_t first, std::uint64_t last);
+  void leave_unsynced(const std::string& problem);
   void add_gap();
 
   const ChainSetup& setup_;
