@@ -77,6 +77,10 @@ Task<Result<Answer>> McpService::listen(Call& call) {
   if (!call.takes_stream)
     co_return client_error(Code::not_acceptable, "Accept must include text/event-stream.");
   const json::Value filter = *call.message.message.params->find("notifications");
+  const std::vector<std::string> wanted_tasks = texts(filter, "taskIds");
+  if (!wanted_tasks.empty()) {
+    if (auto declared = tasks_declared(call); !declared) co_return Failure(declared.error());
+  }
   std::uint8_t wants = 0;
   std::string honoured;
   const auto honour = [&](std::string_view key, const std::string& value) {
@@ -103,7 +107,7 @@ Task<Result<Answer>> McpService::listen(Call& call) {
     if (!found) continue;
     if (co_await feed.watch(listener, watched(call, *found, uri), deadline)) uris.push_back(uri);
   }
-  for (const std::string& id : texts(filter, "taskIds")) {
+  for (const std::string& id : wanted_tasks) {
     const auto task = open_task(call, id);
     if (!task) continue;
     const ServerConfig& config = *task->server->config;

@@ -80,6 +80,8 @@ class McpService {
   // mcp_tasks.cpp
   /// tasks/get, tasks/update, tasks/cancel.
   Task<Result<Answer>> task_method(Call& call);
+  /// Errors: missing_capability for a client that has not said that it knows tasks, where there are any.
+  static Result<void> tasks_declared(Call& call);
   /// The id under which a client knows an upstream's task: it names its server and tool, and belongs to one
   /// principal at one endpoint.
   std::string seal_task(const Call& call, const std::string& server, const std::string& canonical,

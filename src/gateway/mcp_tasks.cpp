@@ -46,17 +46,22 @@ std::optional<McpService::TaskRef> McpService::open_task(Call& call, std::string
   return std::nullopt;
 }
 
+Result<void> McpService::tasks_declared(Call& call) {
+  if (!names_extension(call.endpoint->extensions) ||
+      declares_tasks(call.here.carried(call.message.meta.capabilities)))
+    return {};
+  auto missing = client_error(Code::missing_capability, "Declare the tasks extension to use tasks.");
+  missing.error().data = "{\"requiredCapabilities\":{\"extensions\":{" + json::quote(kExtension) + ":{}}}}";
+  // Not dispatched: the HTTP status says so too.
+  call.dispatched = false;
+  return missing;
+}
+
 Task<Result<Answer>> McpService::task_method(Call& call) {
   const mcp::Envelope& message = call.message.message;
   if (!names_extension(call.endpoint->extensions))
     co_return client_error(Code::method_not_found, "No server here offers tasks.");
-  if (!declares_tasks(call.here.carried(call.message.meta.capabilities))) {
-    auto missing = client_error(Code::missing_capability, "Declare the tasks extension to use tasks.");
-    missing.error().data = "{\"requiredCapabilities\":{\"extensions\":{" + json::quote(kExtension) + ":{}}}}";
-    // Not dispatched: the HTTP status says so too.
-    call.dispatched = false;
-    co_return missing;
-  }
+  if (auto declared = tasks_declared(call); !declared) co_return Failure(declared.error());
   const auto given = message.params->find("taskId");
   const auto ref = open_task(call, given->string().value_or(""));
   if (!ref) {

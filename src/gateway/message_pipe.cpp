@@ -180,8 +180,10 @@ std::string MessagePipe::ask(mcp::Method method, std::string_view params, std::f
   return {};
 }
 
+bool MessagePipe::forget(const std::string& id) { return own_.erase(id) > 0; }
+
 void MessagePipe::dismiss(const std::string& id) {
-  if (own_.erase(id)) notify("notifications/cancelled", "{\"requestId\":" + id + "}");
+  if (forget(id)) notify("notifications/cancelled", "{\"requestId\":" + id + "}");
 }
 
 void MessagePipe::notify(std::string_view method, std::string_view params, Carrier::Order order) {
@@ -238,7 +240,8 @@ void MessagePipe::take(std::string text) {
   }
   UpstreamAnswer answer{.document = std::move(*document),
                         .payload = *message->payload,
-                        .is_error = message->kind == mcp::Envelope::Kind::error};
+                        .is_error = message->kind == mcp::Envelope::Kind::error,
+                        .modern = modern_};
   if (const auto it = pending_.find(message->id); it != pending_.end()) {
     const auto pending = it->second;
     const std::size_t size = answer.document.bytes().size();
@@ -265,9 +268,11 @@ void MessagePipe::take_notification(json::Document document, const mcp::Envelope
     case mcp::Method::n_resource_updated:
       return tell(Notice::Kind::resource_updated, text_member(message.params, "uri"), params());
     case mcp::Method::n_cancelled: {
-      const auto id = message.params ? message.params->find("requestId") : std::nullopt;
+      const auto given = message.params ? message.params->find("requestId") : std::nullopt;
+      const std::string id(given ? given->raw() : "");
+      if (subscriptions_.closed_by(id)) return;
       for (const auto& [call, pending] : pending_) {
-        if (id && close_question(pending, std::string(id->raw()))) return;
+        if (close_question(pending, id)) return;
       }
       return;
     }

@@ -86,6 +86,8 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
   /// (and `done` never called) when it could not be sent.
   std::string ask(mcp::Method method, std::string_view params, std::function<void(Answer)> done,
                   Carrier::Order order = Carrier::Order::any);
+  /// Hears no answer to a request of ours any more; false when there was none.
+  bool forget(const std::string& id);
   /// Takes a request of ours back; what still comes is ignored.
   void dismiss(const std::string& id);
   void notify(std::string_view method, std::string_view params, Carrier::Order order = Carrier::Order::any);

@@ -37,6 +37,20 @@ Task<Result<UpstreamIdentity>> initialize(std::shared_ptr<MessagePipe> pipe, Ste
   co_return identity;
 }
 
+Task<Result<UpstreamIdentity>> discover(std::shared_ptr<MessagePipe> pipe, SteadyTime deadline) {
+  const UpstreamIdentity asking{.version = mcp::kModern};
+  const UpstreamCall call{.method = mcp::Method::discover, .deadline = deadline};
+  auto answer = co_await pipe->request(call, asking, net::Shard::current(), nullptr);
+  if (!answer) co_return Failure(answer.error());
+  if (answer->is_error)
+    co_return broken("refuses server/discover: " + wire::words_of(answer->payload, pipe->config()));
+  co_return wire::read_discover(answer->payload);
+}
+
+SteadyTime probe_until(SteadyTime deadline) {
+  return std::min(deadline, std::chrono::steady_clock::now() + kProbe);
+}
+
 }  // namespace
 
 Task<Result<UpstreamIdentity>> shake_hands(std::shared_ptr<MessagePipe> pipe,
@@ -46,26 +60,12 @@ Task<Result<UpstreamIdentity>> shake_hands(std::shared_ptr<MessagePipe> pipe,
   if (!config.problem.empty()) co_return fail(Code::upstream_unreachable, Blame::admin, config.problem, true);
   if (auto opened = co_await pipe->open(deadline); !opened) co_return Failure(opened.error());
   const store::Era wanted = config.document.era;
-  const bool probe =
-      !pipe->kind().legacy_only &&
-      (wanted == store::Era::modern || (wanted == store::Era::automatic && *verdict != EraVerdict::legacy));
-  if (probe) {
-    const UpstreamIdentity asking{.version = mcp::kModern};
-    const UpstreamCall discover{
-        .method = mcp::Method::discover,
-        .deadline = wanted == store::Era::modern
-                        ? deadline
-                        : std::min(deadline, std::chrono::steady_clock::now() + kProbe)};
-    auto answer = co_await pipe->request(discover, asking, net::Shard::current(), nullptr);
-    if (answer && !answer->is_error) {
-      auto identity = wire::read_discover(answer->payload);
-      if (identity) *verdict = EraVerdict::modern;
-      if (identity || wanted == store::Era::modern) co_return identity;
-    } else if (wanted == store::Era::modern) {
-      co_return answer ? Result<UpstreamIdentity>(
-                             broken("refuses server/discover: " + wire::words_of(answer->payload, config)))
-                       : Failure(answer.error());
-    }
+  const bool automatic = wanted == store::Era::automatic && !pipe->kind().legacy_only;
+  const bool probe = automatic && *verdict != EraVerdict::legacy;
+  if (probe || (wanted == store::Era::modern && !pipe->kind().legacy_only)) {
+    auto identity = co_await discover(pipe, probe ? probe_until(deadline) : deadline);
+    if (identity) *verdict = EraVerdict::modern;
+    if (identity || !probe) co_return identity;
     if (pipe->asked_to_stop()) co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
     if (!pipe->running()) {
       spdlog::info("server {}: ended on server/discover ({}); starting it again for a 2025 handshake",
@@ -75,7 +75,13 @@ Task<Result<UpstreamIdentity>> shake_hands(std::shared_ptr<MessagePipe> pipe,
   }
   auto identity = co_await initialize(pipe, deadline);
   if (identity) *verdict = EraVerdict::legacy;
-  co_return identity;
+  if (identity || probe || !automatic || !identity.error().answered) co_return identity;
+  // It was of 2025 when it was last started; what runs there now may be newer.
+  *verdict = EraVerdict::unknown;
+  auto modern = co_await discover(pipe, probe_until(deadline));
+  if (!modern) co_return identity;
+  *verdict = EraVerdict::modern;
+  co_return modern;
 }
 
 }  // namespace sallyport::gateway

@@ -94,15 +94,16 @@ Task<Result<bool>> Subscriptions::add(Subject subject, SteadyTime deadline) {
     co_return co_await its->join(pipe_.shard(), deadline, [this, subject] { subscribe(subject); });
   }
   const bool fresh = wanted_.insert(subject).second;
+  const std::uint64_t newest = listens_.empty() ? 0 : listens_.rbegin()->first;
   // What the listen that is confirmed says of it holds; one that is not yet confirmed has it in its filter.
-  if (!fresh && acknowledged_ != 0 && acknowledged_ == last_listen_) co_return honours(subject);
+  if (!fresh && newest != 0 && acknowledged_ == newest) co_return honours(subject);
   const auto slot = std::make_shared<Slot<Result<bool>>>();
   net::Deadline late(pipe_.shard());
   late.set_at(deadline, [slot] {
     slot->deliver(fail(Code::upstream_timeout, Blame::upstream, "subscription not confirmed in time"));
   });
   const bool open = fresh || listens_.empty();
-  waiting_.push_back({subject, open ? last_listen_ + 1 : last_listen_, slot});
+  waiting_.push_back({subject, open ? last_listen_ + 1 : newest, slot});
   if (open) open_listen();
   co_return co_await *slot;
 }
@@ -154,18 +155,25 @@ void Subscriptions::open_listen() {
   append_texts(filter, "resourceSubscriptions", wanted_, Topic::resource);
   append_texts(filter, "taskIds", wanted_, Topic::task);
   filter += '}';
-  const UpstreamCall listen{.method = mcp::Method::subscriptions_listen,
-                            .replace = {{"notifications", std::move(filter)}}};
+  UpstreamCall listen{.method = mcp::Method::subscriptions_listen,
+                      .replace = {{"notifications", std::move(filter)}}};
+  if (std::ranges::any_of(wanted_, [](const Subject& subject) { return subject.first == Topic::task; }))
+    listen.capabilities = wire::kTasksCapability;
   const std::string id =
       pipe_.ask(listen.method, wire::upstream_params(listen, {.version = mcp::kModern}, {}),
                 [weak = pipe_.weak_from_this(), number](Result<UpstreamAnswer> answer) {
-                  if (const auto pipe = weak.lock())
-                    pipe->subscriptions().listen_ended(number, std::move(answer));
+                  const auto pipe = weak.lock();
+                  if (!pipe) return;
+                  Subscriptions& self = pipe->subscriptions();
+                  if (!answer) return self.refused(number, answer.error().what);
+                  if (answer->is_error)
+                    return self.refused(number, wire::words_of(answer->payload, pipe->config()));
+                  self.closed(number);
                 });
   if (!id.empty()) {
     listens_[number] = id;
   } else {
-    release(number, [](const Subject&) -> Result<bool> { return broken("does not take its input"); });
+    release(0, number, [](const Subject&) -> Result<bool> { return broken("does not take its input"); });
   }
 }
 
@@ -199,31 +207,72 @@ void Subscriptions::acknowledged(json::Value params) {
         pipe_.tell(Notice::Kind::resource_updated, uri, "{\"uri\":" + json::quote(uri) + "}");
     }
   }
-  release(acknowledged_, [this](const Subject& subject) { return honours(subject); });
+  release(0, acknowledged_, [this](const Subject& subject) { return honours(subject); });
 }
 
-void Subscriptions::listen_ended(std::uint64_t number, Result<UpstreamAnswer> answer) {
+void Subscriptions::closed(std::uint64_t number) {
+  if (number > acknowledged_) return refused(number, "it ended before its acknowledgement");
   if (!listens_.erase(number) || !listens_.empty()) return;
-  acknowledged_ = 0;
-  set_lists_notify(false);
-  if (!answer || answer->is_error) {
-    const std::string why = answer ? wire::words_of(answer->payload, pipe_.config()) : answer.error().what;
-    spdlog::info("server {}: refuses subscriptions/listen: {}", pipe_.config().document.name, why);
-    release(number, [&](const Subject&) -> Result<bool> { return broken("refuses subscriptions: " + why); });
-    return;
-  }
-  // The server closed it, and may want it again later.
+  silence();
+  // It may want it again later.
   interrupted_ = true;
   if (std::chrono::steady_clock::now() - since_ > limits::kChildBackoffMax) delay_ = limits::kChildBackoffMin;
   again_.set(delay_, [this] { open_listen(); });
   delay_ = std::min<Duration>(delay_ * 2, limits::kChildBackoffMax);
 }
 
-/// Tells everybody whose subject was in the filter of a listen up to this one.
-void Subscriptions::release(std::uint64_t up_to, const std::function<Result<bool>(const Subject&)>& verdict) {
+bool Subscriptions::closed_by(const std::string& id) {
+  const auto it = std::ranges::find_if(listens_, [&](const auto& listen) { return listen.second == id; });
+  if (it == listens_.end()) return false;
+  pipe_.forget(id);
+  closed(it->first);
+  return true;
+}
+
+void Subscriptions::refused(std::uint64_t number, const std::string& why) {
+  if (!listens_.erase(number)) return;
+  spdlog::info("server {}: refuses subscriptions/listen: {}", pipe_.config().document.name, why);
+  const auto no = [&why](const Subject&) -> Result<bool> { return broken("refuses subscriptions: " + why); };
+  if (!listens_.empty()) {
+    // The one before it goes on; what this one had more is to blame.
+    for (const Waiter& waiter : waiting_) {
+      if (waiter.listen == number) wanted_.erase(waiter.subject);
+    }
+    return release(number, number, no);
+  }
+  silence();
+  if (wanted_.empty()) return;
+  if (wanted_.size() > 1) return ask_each();
+  wanted_.clear();
+  release(0, number, no);
+  if (!promised_.empty()) open_listen();
+}
+
+/// One of them is refused: each is asked for by itself, so that the others are heard of again.
+void Subscriptions::ask_each() {
+  spawn([](std::shared_ptr<MessagePipe> pipe, std::set<Subject> subjects,
+           std::vector<Waiter> waiting) -> Task<> {
+    for (const Subject& subject : subjects) {
+      const auto confirmed =
+          co_await pipe->subscriptions().add(subject, std::chrono::steady_clock::now() + kConfirm);
+      for (const Waiter& waiter : waiting) {
+        if (waiter.subject == subject) waiter.slot->deliver(confirmed);
+      }
+    }
+  }(pipe_.shared_from_this(), std::exchange(wanted_, {}), std::exchange(waiting_, {})));
+}
+
+void Subscriptions::silence() {
+  acknowledged_ = 0;
+  set_lists_notify(false);
+}
+
+/// Tells everybody whose subject came with a listen from `first` to `last`.
+void Subscriptions::release(std::uint64_t first, std::uint64_t last,
+                            const std::function<Result<bool>(const Subject&)>& verdict) {
   std::vector<Waiter> told;
   std::erase_if(waiting_, [&](Waiter& waiter) {
-    if (waiter.listen > up_to) return false;
+    if (waiter.listen < first || waiter.listen > last) return false;
     told.push_back(std::move(waiter));
     return true;
   });
@@ -233,9 +282,8 @@ void Subscriptions::release(std::uint64_t up_to, const std::function<Result<bool
 void Subscriptions::end() {
   again_.clear();
   listens_.clear();
-  acknowledged_ = 0;
-  set_lists_notify(false);
-  release(last_listen_,
+  silence();
+  release(0, last_listen_,
           [this](const Subject&) -> Result<bool> { return broken(pipe_.kind().noun + " has ended"); });
 }
 

@@ -39,6 +39,9 @@ class Subscriptions {
 
   /// `notifications/subscriptions/acknowledged` arrived.
   void acknowledged(json::Value params);
+  /// `notifications/cancelled` arrived for our request `id`: the other way in which a server closes a listen
+  /// (2026-07-28, CancelledNotification). False where it is none.
+  bool closed_by(const std::string& id);
   /// Every list that the upstream has tells of its changes by itself.
   bool lists_notify() const { return lists_notify_; }
   /// Called when lists_notify() may have changed.
@@ -57,8 +60,13 @@ class Subscriptions {
   void unsubscribe(const Subject& subject);
   void open_listen();
   void dismiss_before(std::uint64_t number);
-  void listen_ended(std::uint64_t number, Result<UpstreamAnswer> answer);
-  void release(std::uint64_t up_to, const std::function<Result<bool>(const Subject&)>& verdict);
+  /// The server closed it; it is opened again.
+  void closed(std::uint64_t number);
+  void refused(std::uint64_t number, const std::string& why);
+  void ask_each();
+  void silence();
+  void release(std::uint64_t first, std::uint64_t last,
+               const std::function<Result<bool>(const Subject&)>& verdict);
   void set_lists_notify(bool now);
 
   MessagePipe& pipe_;

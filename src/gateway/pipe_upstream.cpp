@@ -34,6 +34,8 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
 
   Task<Answer> call(UpstreamCall call, std::string isolation) override {
     const auto self = shared_from_this();
+    if (call.cancel && call.cancel->requested())
+      co_return fail(Code::cancelled, Blame::client, "cancelled before it was sent", true);
     std::optional<Breaker::Pass> pass;
     if (!call.background) {
       auto admitted = breaker_.admit();
@@ -276,10 +278,8 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     }
     pipe.subscriptions().begin(identity, wanted);
     if (!key.first.empty() || !std::exchange(slot.was_up, true)) return;
-    // What it offers may have changed with the new start. Servers that end after every answer make no race.
-    const auto now = std::chrono::steady_clock::now();
-    if (now - refreshed_ < limits::kChildBackoffMax) return;
-    refreshed_ = now;
+    // What it offers may have changed with the new start. Whoever hears it takes care of servers that end
+    // after every answer (Settling).
     pipe.tell(Notice::Kind::list_changed);
   }
 
@@ -377,7 +377,6 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   const OnNotice on_notice_;
   std::vector<Local> local_;  // by shard
   Breaker breaker_;
-  SteadyTime refreshed_{};  // on the shared pipe's shard
   std::atomic<std::uint64_t> epochs_{0};
   const std::shared_ptr<std::atomic<EraVerdict>> verdict_ =
       std::make_shared<std::atomic<EraVerdict>>(EraVerdict::unknown);

@@ -9,10 +9,11 @@
 namespace sallyport::gateway::http {
 namespace {
 
-UpstreamAnswer answer_from(json::Document document, const mcp::Envelope& envelope) {
+UpstreamAnswer answer_from(json::Document document, const mcp::Envelope& envelope, const Identity& identity) {
   return {.document = std::move(document),
           .payload = *envelope.payload,
-          .is_error = envelope.kind == mcp::Envelope::Kind::error};
+          .is_error = envelope.kind == mcp::Envelope::Kind::error,
+          .modern = identity->modern()};
 }
 
 constexpr std::size_t kHeadRoom = 96;  // of an envelope ahead of its params
@@ -28,6 +29,10 @@ Failure no_room() {
   out.error().answered = true;
   return out;
 }
+
+/// Events of other types, and such without data, are not of the protocol: proxies and servers keep streams
+/// open with them (WHATWG HTML, section 9.2.6: only `message` is a message).
+bool is_message(const mcp::SseEvent& event) { return event.type == "message" && !event.data.empty(); }
 
 bool is_response(const mcp::Envelope& envelope) {
   return envelope.kind == mcp::Envelope::Kind::result || envelope.kind == mcp::Envelope::Kind::error;
@@ -102,7 +107,7 @@ Task<Result<UpstreamAnswer>> read_answer(Link& link, Identity identity, std::str
     if (envelope.id != id) co_return misanswered("answer carries another id");
     const std::size_t size = (*message)->document.bytes().size();
     const std::size_t held = size <= limits::kUncounted ? 0 : 2 * size + (*message)->document.index_bytes();
-    UpstreamAnswer answer = answer_from(std::move((*message)->document), envelope);
+    UpstreamAnswer answer = answer_from(std::move((*message)->document), envelope, identity);
     if (!answer.held.set(held)) co_return no_room();
     if (stream.has_more()) {
       auto after = co_await stream.next();
@@ -158,15 +163,14 @@ void MessageStream::go_on(net::ClientResponse response) {
 }
 
 bool MessageStream::has_more() const {
-  return std::any_of(events_.begin() + static_cast<std::ptrdiff_t>(at_), events_.end(),
-                     [](const mcp::SseEvent& event) { return !event.data.empty(); });
+  return std::any_of(events_.begin() + static_cast<std::ptrdiff_t>(at_), events_.end(), is_message);
 }
 
 Task<Result<std::optional<MessageStream::Message>>> MessageStream::next() {
   for (;;) {
     while (at_ < events_.size()) {
       mcp::SseEvent event = std::move(events_[at_++]);
-      if (event.data.empty()) continue;
+      if (!is_message(event)) continue;
       auto document = json::Document::parse(std::move(event.data), json::kUpstream);
       if (!document) co_return misanswered("event is not JSON: " + document.error().what);
       auto envelope = mcp::read_upstream_message(document->root());
@@ -254,7 +258,7 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
   if (!out.tied && !unread) co_return misanswered("answer carries another id");
   const std::size_t held = keep.bytes() == 0 ? 0 : 2 * document->bytes().size() + document->index_bytes();
   if (!keep.set(held)) co_return no_room();
-  out.answer = answer_from(std::move(*document), *message);
+  out.answer = answer_from(std::move(*document), *message, identity);
   out.answer->held = std::move(keep);
   co_return out;
 }

@@ -7,9 +7,6 @@
 namespace sallyport::gateway::http {
 namespace {
 
-/// Tasks are told about only to those who say that they know them.
-constexpr const char* kTasks = R"({"extensions":{"io.modelcontextprotocol/tasks":{}}})";
-
 std::string quoted_list(const std::set<Watched>& watched, Topic topic) {
   std::string out;
   for (const auto& each : watched) {
@@ -20,8 +17,13 @@ std::string quoted_list(const std::set<Watched>& watched, Topic topic) {
 
 }  // namespace
 
-Listening::Listening(std::shared_ptr<Link> link, Identity identity, ListKinds lists, StreamEars ears)
-    : link_(std::move(link)), identity_(std::move(identity)), lists_(lists), ears_(std::move(ears)) {}
+Listening::Listening(std::shared_ptr<Link> link, Identity identity, ListKinds lists, StreamEars ears,
+                     bool gap)
+    : link_(std::move(link)),
+      identity_(std::move(identity)),
+      lists_(lists),
+      ears_(std::move(ears)),
+      gap_(gap) {}
 
 void Listening::start() { spawn(run(shared_from_this())); }
 
@@ -107,7 +109,10 @@ Task<> Listening::run(std::shared_ptr<Listening> self) {
       back_off = limits::kStreamRetry;
       said = false;
       opened_at = std::chrono::steady_clock::now();
-      if (const auto old = std::exchange(self->current_, stream)) old->cancel.request();
+      if (const auto old = std::exchange(self->current_, stream)) {
+        self->gap_ |= old->ended;
+        old->cancel.request();
+      }
       self->ears_.state(stream->lists, std::exchange(self->gap_, false));
       self->wishes_.agreed(stream->asked);
       // The others came meanwhile, or are asked for next.
@@ -168,7 +173,7 @@ Task<> Listening::read(std::shared_ptr<Listening> self, std::shared_ptr<Stream> 
                        std::shared_ptr<Slot<Result<bool>>> opened) {
   UpstreamCall listen{.method = mcp::Method::subscriptions_listen,
                       .replace = {{"notifications", stream->filter}}};
-  if (stream->filter.find("\"taskIds\"") != std::string::npos) listen.capabilities = kTasks;
+  if (stream->filter.find("\"taskIds\"") != std::string::npos) listen.capabilities = wire::kTasksCapability;
   const std::string body = mcp::request_message(id, mcp::text_of(listen.method),
                                                 wire::upstream_params(listen, *self->identity_, ""));
   net::ClientRequest request{.method = "POST",

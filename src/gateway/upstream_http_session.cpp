@@ -54,16 +54,20 @@ Task<> Session::connect(std::shared_ptr<Session> self) {
     co_return;
   }
   self->level_.reset();
-  self->open_stream(identity);
+  const bool replaces = std::exchange(self->lost_, false);
+  self->open_stream(identity, replaces);
   // Many servers ask on this stream what a call needs to know: it must be there before the first one.
   if (!self->key_.base() && self->get_) (void)co_await self->get_->opened(within(limits::kStreamOpen));
   self->flight_.land(identity);
-  if (!self->watches_.empty() && self->get_) spawn(watch_again(self, identity));
+  // Another server may be there now, with other lists.
+  if (replaces && self->key_.base()) self->tell_lists_changed();
+  if (!self->watches_.empty() && self->get_) spawn(watch_again(self, identity, replaces));
 }
 
 void Session::drop(std::uint64_t epoch) {
   if (!flight_.value || (*flight_.value)->epoch != epoch) return;
   flight_.value.reset();
+  lost_ = true;
   close_streams();
   if (watches_.empty() || stopped_) return;
   spawn([](std::shared_ptr<Session> self) -> Task<> {
@@ -83,12 +87,12 @@ void Session::close_streams() {
   if (key_.shared()) link_->notifies = false;
 }
 
-void Session::open_stream(const Identity& identity) {
+void Session::open_stream(const Identity& identity, bool replaces) {
   if (stopped_ || get_ || listening_) return;
   const ListKinds lists = key_.shared() ? lists_of(*identity).tells : ListKinds{};
   if (key_.base() && !lists.any() && watches_.empty()) return;
   if (identity->modern()) {
-    listening_ = std::make_shared<Listening>(link_, identity, lists, ears_for(identity));
+    listening_ = std::make_shared<Listening>(link_, identity, lists, ears_for(identity), replaces);
     listening_->want(watched());
     listening_->start();
   } else {
@@ -124,8 +128,7 @@ StreamEars Session::ears_for(const Identity& identity) {
                 if (!self) return;
                 self->drop(identity->epoch);
                 // Whoever hears this comes, and makes a new session.
-                self->link_->notice(
-                    {.kind = Notice::Kind::list_changed, .server = {}, .isolation = self->key_.isolation});
+                self->tell_lists_changed();
               }};
 }
 
@@ -147,15 +150,21 @@ void Session::stream_state(const Identity& identity, ListKinds lists, bool gap) 
   const OfferedLists known = lists_of(*identity);
   if (key_.shared()) link_->notifies = lists.any() && lists.covers(known.has);
   if (!gap) return;
+  tell_lists_changed();
+  for (const auto& [watched, watch] : watches_) tell_updated(watched);
+}
+
+void Session::tell_lists_changed() {
   link_->notice({.kind = Notice::Kind::list_changed, .server = {}, .isolation = key_.isolation});
-  for (const auto& [watched, watch] : watches_) {
-    if (watched.topic != Topic::resource) continue;
-    link_->notice({.kind = Notice::Kind::resource_updated,
-                   .server = {},
-                   .isolation = key_.isolation,
-                   .id = watched.id,
-                   .params = "{\"uri\":" + json::quote(watched.id) + "}"});
-  }
+}
+
+void Session::tell_updated(const Watched& watched) {
+  if (watched.topic != Topic::resource) return;
+  link_->notice({.kind = Notice::Kind::resource_updated,
+                 .server = {},
+                 .isolation = key_.isolation,
+                 .id = watched.id,
+                 .params = "{\"uri\":" + json::quote(watched.id) + "}"});
 }
 
 Task<Result<int>> Session::raise_level(std::uint64_t epoch, std::string level) {

@@ -72,14 +72,17 @@ class Session : public std::enable_shared_from_this<Session> {
   static Task<> subscribe(std::shared_ptr<Session> self, Identity identity, std::string uri,
                           std::shared_ptr<Watch> watch);
   static Task<> unsubscribe(std::shared_ptr<Session> self, Identity identity, std::string uri);
-  static Task<> watch_again(std::shared_ptr<Session> self, Identity identity);
+  static Task<> watch_again(std::shared_ptr<Session> self, Identity identity, bool missed);
   Task<Result<bool>> confirm(Watched watched, std::shared_ptr<Watch> watch, SteadyTime deadline);
 
-  void open_stream(const Identity& identity);
+  /// `replaces`: there was another session before, of whose end something may have been missed.
+  void open_stream(const Identity& identity, bool replaces = false);
   void close_streams();
   StreamEars ears_for(const Identity& identity);
   Result<void> asked(const Identity& identity, const mcp::Envelope& request);
   void stream_state(const Identity& identity, ListKinds lists, bool gap);
+  void tell_lists_changed();
+  void tell_updated(const Watched& watched);
   std::set<Watched> watched() const;
 
   const std::shared_ptr<Link> link_;
@@ -94,6 +97,7 @@ class Session : public std::enable_shared_from_this<Session> {
   SingleFlight<int> raising_;
   std::optional<int> level_;  ///< severity that this session was raised to
   Replies replies_;
+  bool lost_ = false;  ///< what is made next replaces a session that the upstream did not know any more
   bool stopped_ = false;
 };
 

@@ -77,7 +77,8 @@ class GetStream : public std::enable_shared_from_this<GetStream> {
 /// before the old one is closed.
 class Listening : public std::enable_shared_from_this<Listening> {
  public:
-  Listening(std::shared_ptr<Link> link, Identity identity, ListKinds lists, StreamEars ears);
+  /// `gap`: something may have been missed before it was made.
+  Listening(std::shared_ptr<Link> link, Identity identity, ListKinds lists, StreamEars ears, bool gap);
   void start();
   void stop();
   /// What is watched from now on. Nothing is opened while there is nothing to hear.
@@ -125,7 +126,7 @@ class Listening : public std::enable_shared_from_this<Listening> {
   std::string refused_;  ///< the filter that the upstream would not have
   std::shared_ptr<Slot<bool>> sleeper_;
   Cancel cancel_;
-  bool gap_ = false;
+  bool gap_;
 };
 
 }  // namespace sallyport::gateway::http

@@ -96,8 +96,9 @@ Task<> Session::unsubscribe(std::shared_ptr<Session> self, Identity identity, st
   self->leaving_.erase(place);
 }
 
-/// A session that replaced another knows nothing of what was watched.
-Task<> Session::watch_again(std::shared_ptr<Session> self, Identity identity) {
+/// A session that replaced another knows nothing of what was watched. `missed`: nobody heard what happened
+/// before it was told.
+Task<> Session::watch_again(std::shared_ptr<Session> self, Identity identity, bool missed) {
   for (const Watched& watched : self->watched()) {
     const auto it = self->watches_.find(watched);
     if (it == self->watches_.end()) continue;
@@ -106,6 +107,7 @@ Task<> Session::watch_again(std::shared_ptr<Session> self, Identity identity) {
     if (!confirmed)
       spdlog::warn("server {}: cannot be subscribed to any more: {}", self->link_->config().document.name,
                    confirmed.error().what);
+    if (confirmed && missed) self->tell_updated(watched);
     if (self->identity() != identity) co_return;
   }
 }

@@ -154,7 +154,8 @@ class SseConnection : public std::enable_shared_from_this<SseConnection> {
     if (self->over_) co_return;
     if (bad) {
       // A connection that cannot be reached, or that the server does not know, brings no answers any more.
-      if (bad->retry) self->give_up(broken("was given up: " + bad->what));
+      // Where we lack what a connection needs, the answers of others still come.
+      if (bad->retry && bad->blame == Blame::upstream) self->give_up(broken("was given up: " + bad->what));
       if (out.refused) out.refused(std::move(*bad));
     }
     if (out.order != Carrier::Order::before_what_follows) co_return;

@@ -255,6 +255,68 @@ TEST_CASE(
   CHECK(bed.count("start") == 2);
 }
 
+TEST_CASE("every new start of a child that tells of its lists is told, as what it offers may be new") {
+  Bed bed("legacy");
+  CHECK(bed.bench.call(0, "echo") == "{}");
+  for (std::size_t starts = 2; starts < 4; ++starts) {
+    CHECK(bed.bench.call(0, "crash") == "upstream_broken");
+    REQUIRE(UpstreamBench::until([&] { return bed.bench.call(0, "echo") == "{}"; }));
+    CHECK(bed.count("start") == starts);
+    CHECK(bed.bench.notices(Notice::Kind::list_changed).size() == starts - 1);
+  }
+}
+
+TEST_CASE("a call that was given up before it is made reaches no child, whichever shard it comes from") {
+  Bed bed("legacy");
+  CHECK(bed.bench.call(0, "echo") == "{}");
+  for (const int shard : {0, 1}) {
+    CAPTURE(shard);
+    const std::string told = bed.bench.on(shard, [&]() -> sallyport::Task<std::string> {
+      sallyport::Cancel cancel;
+      cancel.request();
+      co_return co_await UpstreamBench::call_task(bed.bench.upstream, "pid", Json::object(),
+                                                  {.cancel = &cancel});
+    });
+    CHECK(told.starts_with("cancelled"));
+  }
+  CHECK(bed.bench.call(0, "echo") == "{}");
+  CHECK(bed.count("call pid") == 0);
+}
+
+TEST_CASE("a modern child may end its subscription by a cancellation: it is opened again") {
+  Bed bed("modern-watch");
+  auto& bench = bed.bench;
+  CHECK(bench.watch(Topic::resource, "note://one") == "ok");
+  REQUIRE(UpstreamBench::until([&] { return bench.upstream->notifies(); }));
+  const auto listens = bed.count("listen");
+  CHECK(bench.call(0, "let go") == "let go");
+  CHECK(bed.noted("listen", listens + 1));
+  CHECK(UpstreamBench::until([&] {
+    return bench.notices(Notice::Kind::list_changed).size() == 1 &&
+           bench.notices(Notice::Kind::resource_updated).size() == 1;
+  }));
+  CHECK(bench.upstream->notifies());
+}
+
+TEST_CASE("what a modern child refuses to tell of takes nothing else along, and nobody waits for it") {
+  Bed bed("modern-watch");
+  auto& bench = bed.bench;
+  CHECK(bench.watch(Topic::resource, "note://one") == "ok");
+  CHECK(bench.watch(Topic::resource, "bad:thing") ==
+        "upstream_broken: refuses subscriptions: -32602 Not these");
+  CHECK(bench.watch(Topic::resource, "note://two") == "ok");
+  CHECK(bench.watch(Topic::resource, "once:thing") == "ok");
+  CHECK(bench.upstream->notifies());
+
+  // The next process refuses what the first one took: the others are watched there all the same.
+  CHECK(bench.call(0, "crash") == "upstream_broken");
+  REQUIRE(UpstreamBench::until([&] { return bench.notices(Notice::Kind::resource_updated).size() == 2; }));
+  CHECK(UpstreamBench::until([&] { return bench.upstream->notifies(); }));
+  CHECK(bench.call(0, "touch", {{"uri", "note://two"}}) == "touched");
+  REQUIRE(UpstreamBench::until([&] { return bench.notices(Notice::Kind::resource_updated).size() == 3; }));
+  CHECK(bench.notices(Notice::Kind::resource_updated)[2].id == "note://two");
+}
+
 TEST_CASE("a 2025 child that promises to tell of its lists notifies while it runs") {
   Bed bed("legacy");
   CHECK_FALSE(bed.bench.upstream->notifies());

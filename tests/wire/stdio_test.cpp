@@ -120,6 +120,17 @@ TEST_CASE("a child of either era, and one that exits on server/discover, serves 
   }
 }
 
+TEST_CASE("a child that is of a newer era when it is started again is found out in its handshake") {
+  Bed bed("turns-modern");
+  CHECK(Bed::text(bed.call("echo", {{"text", "hi"}})) == "{\"text\":\"hi\"}");
+  CHECK(Bed::reason(bed.call("crash")) == "upstream_broken");
+  // What has just fallen over is left alone for a moment.
+  REQUIRE(Bed::until([&] { return bed.call("echo", {{"text", "ho"}}).json().contains("result"); }));
+  CHECK(Bed::text(bed.call("echo", {{"text", "ha"}})) == "{\"text\":\"ha\"}");
+  CHECK(bed.pids().size() == 2);
+  CHECK(bed.count("greeted") == 1);
+}
+
 TEST_CASE("N39 a child gets a minimal environment: nothing of ours but what the document names") {
   ::setenv("SALLYPORT_CANARY", "canary-of-the-process", 1);
   ::setenv("AWS_SECRET_ACCESS_KEY", "canary-of-the-operator", 1);

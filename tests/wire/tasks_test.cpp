@@ -68,6 +68,20 @@ TEST_CASE("tasks pass through under ids that only their owner can use") {
   CHECK(upstream.call_count() == before);
 }
 
+TEST_CASE("who does not declare tasks is refused news of them, with the capability that is missing") {
+  FakeMcp upstream(FakeMcp::Era::modern, FakeMcp::default_tools(), kTasks);
+  upstream.on_call(task_server);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const std::string id = call(gateway, kCall, kTasks).json()["result"]["taskId"];
+  const Response refused =
+      gateway.post(GatewayFixture::modern_body("subscriptions/listen",
+                                               {{"notifications", {{"taskIds", {id}}}}}, 7, meta_of(kForm)),
+                   GatewayFixture::modern_headers("subscriptions/listen"));
+  CHECK(refused.status == 400);
+  CHECK(refused.code() == -32021);
+  CHECK(refused.json()["error"]["data"]["requiredCapabilities"] == kTasks);
+}
+
 TEST_CASE("an endpoint whose servers know no tasks does not know the methods either") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);

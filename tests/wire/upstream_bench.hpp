@@ -94,6 +94,26 @@ class UpstreamBench {
     return begin_call(shard, tool, arguments, std::move(options)).get();
   }
 
+  /// The same on the shard that this runs on.
+  static Task<std::string> call_task(std::shared_ptr<gateway::Upstream> to, std::string tool, Json arguments,
+                                     CallOptions options) {
+    auto document = json::Document::parse(Json{{"name", tool}, {"arguments", arguments}}.dump());
+    gateway::UpstreamCall call{.method = mcp::Method::tools_call, .params = document->root()};
+    call.name = tool;
+    call.capabilities = options.capabilities;
+    call.log_level = options.log_level;
+    call.ask = options.ask;
+    call.cancel = options.cancel;
+    call.wants_progress = static_cast<bool>(options.on_notification);
+    call.on_notification = options.on_notification;
+    call.deadline = std::chrono::steady_clock::now() + options.within;
+    auto answer = co_await to->call(std::move(call), options.isolation);
+    if (!answer) co_return std::string(name_of(answer.error().code)) + (answer.error().retry ? " again" : "");
+    const Json payload = Json::parse(answer->payload.raw());
+    if (answer->is_error) co_return "error " + payload["code"].dump();
+    co_return payload["content"][0]["text"].get<std::string>();
+  }
+
   /// "ok" or the error's name and words.
   std::string watch(Topic topic, const std::string& id, const std::string& isolation = "") {
     auto result = on(0, [=, this] {
@@ -130,24 +150,6 @@ class UpstreamBench {
   mutable std::mutex mutex_;
   std::vector<Notice> notices_;
 
-  static Task<std::string> call_task(std::shared_ptr<gateway::Upstream> to, std::string tool, Json arguments,
-                                     CallOptions options) {
-    auto document = json::Document::parse(Json{{"name", tool}, {"arguments", arguments}}.dump());
-    gateway::UpstreamCall call{.method = mcp::Method::tools_call, .params = document->root()};
-    call.name = tool;
-    call.capabilities = options.capabilities;
-    call.log_level = options.log_level;
-    call.ask = options.ask;
-    call.cancel = options.cancel;
-    call.wants_progress = static_cast<bool>(options.on_notification);
-    call.on_notification = options.on_notification;
-    call.deadline = std::chrono::steady_clock::now() + options.within;
-    auto answer = co_await to->call(std::move(call), options.isolation);
-    if (!answer) co_return std::string(name_of(answer.error().code)) + (answer.error().retry ? " again" : "");
-    const Json payload = Json::parse(answer->payload.raw());
-    if (answer->is_error) co_return "error " + payload["code"].dump();
-    co_return payload["content"][0]["text"].get<std::string>();
-  }
   static Task<int> unwatch_task(std::shared_ptr<gateway::Upstream> to, Topic topic, std::string id,
                                 std::string isolation) {
     co_await to->unwatch(topic, id, isolation);

@@ -42,6 +42,18 @@ const std::string kPriming = "id: e-1\nretry: 300\ndata:\n\n";
 
 // --- answers ---------------------------------------------------------------------------------------------
 
+TEST_CASE("events of other types keep a stream open and are no messages") {
+  const std::string pings = "event: ping\ndata: {}\n\n: comment\n\nevent: heartbeat\ndata: 1732\n\n";
+  ScriptedMcp mcp(ScriptedMcp::Era::modern);
+  mcp.on("tools/call", [&](RawSocket& socket, const Heard& heard) {
+    ScriptedMcp::open_stream(socket, pings + "event: message\n" +
+                                         ScriptedMcp::event(ScriptedMcp::text_result(heard.message)) + pings);
+    return false;
+  });
+  UpstreamFixture gateway(mcp);
+  CHECK(gateway.call() == "fine");
+}
+
 TEST_CASE("F06 an answer's stream that is lost is taken up where it broke, after the time it asked for") {
   ScriptedMcp mcp(ScriptedMcp::Era::legacy);
   UpstreamFixture gateway(mcp);
@@ -250,6 +262,27 @@ TEST_CASE(
   CHECK(gateway.notifies());
   second->event(updated("note://one"));
   gateway.await_notice(Notice::Kind::resource_updated);
+}
+
+TEST_CASE("a session that a call finds forgotten is replaced, and what nobody heard meanwhile is told") {
+  ScriptedMcp mcp(ScriptedMcp::Era::legacy, kLists);
+  const auto first = mcp.tap(), second = mcp.tap();
+  std::atomic<bool> restarted{false};
+  mcp.on("GET", [&](RawSocket& socket, const Heard& heard) {
+    return ScriptedMcp::streams(restarted ? second : first)(socket, heard);
+  });
+  mcp.on("tools/call", [&](RawSocket& socket, const Heard& heard) {
+    if (restarted && heard.session() == "session-1") return ScriptedMcp::reply(socket, 404, nullptr);
+    return ScriptedMcp::reply(socket, 200, ScriptedMcp::text_result(heard.message));
+  });
+  UpstreamFixture gateway(mcp);
+  CHECK(gateway.watch("note://one") == "watched");
+  restarted = true;
+  CHECK(gateway.call() == "fine");
+  gateway.await_notice(Notice::Kind::list_changed);
+  CHECK(gateway.await_notice(Notice::Kind::resource_updated).id == "note://one");
+  CHECK(mcp.count("resources/subscribe") == 2);
+  CHECK(mcp.heard("resources/subscribe")[1].session() == "session-2");
 }
 
 TEST_CASE("a legacy subscription is made once for all who want it, and ended with the last") {

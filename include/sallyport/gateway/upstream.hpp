@@ -83,6 +83,7 @@ struct UpstreamAnswer {
   json::Document document;
   json::Value payload;
   bool is_error = false;
+  bool modern = false;    ///< by the rules of which era: only results of 2026 have types
   net::HeldBytes held{};  ///< for the document, and for the copy that goes to the client
 };
 
@@ -151,6 +152,8 @@ Task<Result<store::StoredCatalogue>> fetch_catalogue(std::shared_ptr<Upstream> u
 
 /// Parts that both transports share.
 namespace wire {
+/// Capabilities of who is told about tasks: servers refuse those who do not say that they know them.
+inline constexpr const char* kTasksCapability = R"({"extensions":{"io.modelcontextprotocol/tasks":{}}})";
 /// `params` of the upstream request in the era of `identity`.
 std::string upstream_params(const UpstreamCall& call, const UpstreamIdentity& identity,
                             std::string_view progress_token);

@@ -1,9 +1,11 @@
 /// An MCP server on standard streams, for tests: `stdio_peer MODE LEDGER`. What it does, the names of its
 /// tools say; what it did stands in the ledger, one line for each start, call, cancellation and end. Modes:
-/// modern, legacy, each also with `-watch` (it can be subscribed to), mute, exits.
+/// modern, legacy, each also with `-watch` (it can be subscribed to), mute, exits, turns-modern (2025 when it
+/// is started first, 2026 alone from then on).
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,6 +23,8 @@ class Peer {
   Peer(std::string mode, const std::string& ledger)
       : mode_(std::move(mode)),
         ledger_(::open(ledger.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) {
+    struct stat written{};
+    first_ = ::fstat(ledger_, &written) == 0 && written.st_size == 0;
     note("start " + std::to_string(::getpid()));
   }
 
@@ -53,7 +57,8 @@ class Peer {
   static void notify(const std::string& method, const Json& params) {
     send({{"jsonrpc", "2.0"}, {"method", method}, {"params", params}});
   }
-  bool modern() const { return mode_.starts_with("modern"); }
+  bool turned() const { return mode_ == "turns-modern" && !first_; }
+  bool modern() const { return mode_.starts_with("modern") || turned(); }
   bool watch() const { return mode_.ends_with("-watch"); }
   void answer(const Json& id, Json result) const {
     if (modern()) result["resultType"] = "complete";
@@ -88,6 +93,7 @@ class Peer {
       if (!modern()) return refuse(id, -32601, "Method not found");
       return answer(id, {{"supportedVersions", {"2026-07-28"}}, {"capabilities", capabilities}});
     }
+    if (method == "initialize" && turned()) return refuse(id, -32601, "Method not found");
     if (method == "initialize") {
       note("greeted with " + params["capabilities"].dump());
       return answer(id, {{"protocolVersion", "2025-06-18"},
@@ -106,11 +112,28 @@ class Peer {
     refuse(id, -32601, "Method not found");
   }
 
+  /// A listen that asks for what starts with "bad:" is refused whole, and so is "once:" by all but the first
+  /// process, and a task for those who do not know tasks.
+  bool refuses(const Json& params) const {
+    const Json& filter = params["notifications"];
+    for (const Json& uri : filter.value("resourceSubscriptions", Json::array())) {
+      const std::string text = uri;
+      if (text.starts_with("bad:") || (text.starts_with("once:") && !first_)) return true;
+    }
+    return filter.contains("taskIds") && !params["_meta"]["io.modelcontextprotocol/clientCapabilities"]
+                                              .value("extensions", Json())
+                                              .contains("io.modelcontextprotocol/tasks");
+  }
+
   /// What starts with "no:" cannot be subscribed to.
   bool subscription(const std::string& method, const Json& id, const Json& params) {
     if (method == "subscriptions/listen") {
       Json filter = params["notifications"];
       note("listen " + filter.dump());
+      if (refuses(params)) {
+        refuse(id, -32602, "Not these");
+        return true;
+      }
       if (filter.contains("resourceSubscriptions"))
         std::erase_if(filter["resourceSubscriptions"].get_ref<Json::array_t&>(),
                       [](const Json& uri) { return uri.get<std::string>().starts_with("no:"); });
@@ -225,6 +248,10 @@ class Peer {
       tell("notifications/tasks", {{"taskId", arguments["task"]}, {"status", "working"}});
       return say(id, "at work");
     }
+    if (name == "let go") {
+      notify("notifications/cancelled", {{"requestId", std::exchange(listen_, Json())}});
+      return say(id, "let go");
+    }
     if (name == "hang up") {
       answer(std::exchange(listen_, Json()), Json::object());
       return say(id, "hung up");
@@ -250,6 +277,7 @@ class Peer {
 
   const std::string mode_;
   const int ledger_;
+  bool first_ = true;
   std::vector<std::string> names_{"ask",  "begin", "crash", "echo", "env",  "flood", "grow",
                                   "half", "never", "noise", "pid",  "talk", "wait"};
   std::vector<std::pair<Json, std::string>> parked_;
