@@ -59,9 +59,8 @@ Task<QuestionAnswer> ask_client(std::shared_ptr<Asking> asking, Question questio
 }
 
 /// Only results of 2026 servers have types: what an older one calls so is its own.
-bool wants_input(const ServerEntry& server, const UpstreamAnswer& answer) {
-  if (!server.catalogue || !server.catalogue->modern) return false;
-  if (answer.is_error || !answer.payload.is(json::Kind::object)) return false;
+bool wants_input(const UpstreamAnswer& answer) {
+  if (!answer.modern || answer.is_error || !answer.payload.is(json::Kind::object)) return false;
   const auto type = answer.payload.find("resultType");
   return type && type->string() == "input_required";
 }
@@ -131,7 +130,7 @@ Task<Result<Turn>> McpService::rounds(Call& call, const Target& target, Upstream
   upstream.ask = [asking](Question question) { return ask_client(asking, std::move(question)); };
   for (int round = 0;; ++round) {
     auto answer = co_await target.server->upstream->call(upstream, isolation);
-    if (!answer || !wants_input(*target.server, *answer)) co_return Turn{.answer = std::move(answer)};
+    if (!answer || !wants_input(*answer)) co_return Turn{.answer = std::move(answer)};
     if (round == limits::kQuestionRounds)
       co_return fail(Code::upstream_broken, Blame::upstream, "asks the client again and again");
     std::erase_if(upstream.replace, [](const auto& member) {

@@ -164,14 +164,13 @@ Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswe
   call.tool_error = is_error && is_error->boolean().value_or(false);
   const auto type = object ? answer.payload.find("resultType") : std::nullopt;
   const auto kind = type ? type->string() : std::nullopt;
-  const bool special = kind && kind != "complete";
   // A 2025 server's results have no types: what is called so is its own.
-  if (special && !call.modern && target.server->catalogue && target.server->catalogue->modern)
-    return no_result(*kind);
+  const bool special = answer.modern && kind && kind != "complete";
+  if (special && !call.modern) return no_result(*kind);
   const std::string info = call.modern ? call.endpoint->server_info : std::string();
-  const bool adapted = special && call.modern;
-  std::string raw = mcp::adapt_result(answer.payload, call.version, adapted ? std::nullopt : hints, info);
-  if (adapted) return adapt_special(call, target, std::move(raw), *kind);
+  std::string raw =
+      mcp::adapt_result(answer.payload, call.version, special ? std::nullopt : hints, info, answer.modern);
+  if (special) return adapt_special(call, target, std::move(raw), *kind);
   if (target.rewrites_uri) raw = mcp::prefix_uris(raw, target.server->config->document.name + "+");
   return RpcResult{std::move(raw)};
 }

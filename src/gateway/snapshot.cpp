@@ -50,10 +50,11 @@ class Composer {
         if (!withhold(source, definition, out, changed)) continue;
       }
       out.legacy = mcp::rebuild_object(definition.object, changed, {});
+      out.digest = std::hash<std::string_view>{}(out.legacy);
       // 2025-11-25 task support does not interoperate with the modern extension, so it is not offered there.
       out.modern =
           sort == Sort::tool ? mcp::rebuild_object(definition.object, changed, {"execution"}) : out.legacy;
-      out.digest = std::hash<std::string_view>{}(out.legacy);
+      if (sort == Sort::tool) suit_legacy(out.legacy);
       table(sort).items.push_back(std::move(out));
     }
     if (sort != Sort::tool && sort != Sort::prompt) return;
@@ -119,6 +120,12 @@ class Composer {
     changed.emplace_back("annotations", base && base->is(json::Kind::object)
                                             ? mcp::merge_objects(*base, over->root())
                                             : source.annotations);
+  }
+
+  static void suit_legacy(std::string& tool) {
+    const auto document = json::Document::parse(tool, json::kUpstream);
+    auto suited = document ? mcp::legacy_tool(document->root()) : std::nullopt;
+    if (suited) tool = std::move(*suited);
   }
 
   /// False where the arguments cannot be taken out of the tool's schema: it is then not exported.

@@ -41,26 +41,34 @@ std::string adapt_meta(const std::optional<json::Value>& meta, std::string_view 
 }
 
 std::string adapt_to_legacy(const json::Value& result) {
-  ObjectWriter out(result.raw().size());
+  const auto structured = result.find("structuredContent");
+  const bool unreadable = structured && !structured->is(json::Kind::object);
+  const auto content = result.find("content");
+  const bool to_text = unreadable && (!content || content->size() == 0);
+  ObjectWriter out(result.raw().size() + kAdded);
   for (const auto& member : distinct_members(result)) {
     if (is_known_member(member, {"resultType", "ttlMs", "cacheScope"})) continue;
+    if (unreadable && is_known_member(member, {"structuredContent"})) continue;
+    if (to_text && is_known_member(member, {"content"})) continue;
     if (!member.is("_meta")) {
       out.copy(member);
     } else if (const auto meta = adapt_meta(member.value, {}); !meta.empty()) {
       out.add("_meta", meta);
     }
   }
+  if (to_text) out.add("content", R"([{"type":"text","text":)" + json::quote(structured->raw()) + "}]");
   return std::move(out).take();
 }
 
-std::string adapt_to_modern(const json::Value& result, const std::optional<CacheHints>& hints,
+std::string adapt_to_modern(const json::Value& result, bool typed, const std::optional<CacheHints>& hints,
                             std::string_view server_info) {
   ObjectWriter out(result.raw().size() + server_info.size() + kAdded);
-  const auto type = result.find("resultType");
-  if (!type || !type->is(json::Kind::string)) out.add("resultType", "\"complete\"");
+  const auto type = typed ? result.find("resultType") : std::nullopt;
+  const bool keeps_type = type && type->is(json::Kind::string);
+  if (!keeps_type) out.add("resultType", "\"complete\"");
   bool has_meta = false;
   for (const auto& member : distinct_members(result)) {
-    if (member.is("resultType") && !member.value.is(json::Kind::string)) continue;
+    if (!keeps_type && member.is("resultType")) continue;
     if (hints && is_known_member(member, {"ttlMs", "cacheScope"})) continue;
     if (!member.is("_meta")) {
       out.copy(member);
@@ -126,8 +134,8 @@ std::string request_message(std::string_view id, std::string_view method, std::s
 }
 
 std::string adapt_result(json::Value result, Version to, const std::optional<CacheHints>& hints,
-                         std::string_view server_info) {
-  return is_modern(to) ? adapt_to_modern(result, hints, server_info) : adapt_to_legacy(result);
+                         std::string_view server_info, bool typed) {
+  return is_modern(to) ? adapt_to_modern(result, typed, hints, server_info) : adapt_to_legacy(result);
 }
 
 std::string rebuild_params(const std::optional<json::Value>& params,

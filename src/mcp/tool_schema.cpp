@@ -33,6 +33,24 @@ std::string without(json::Value list, const auto& gone) {
   return out + "]";
 }
 
+/// A schema with objects in place of true and false among its properties; nullopt where there are none.
+std::optional<std::string> without_booleans(json::Value schema) {
+  const auto properties = schema.find("properties");
+  if (!properties) return std::nullopt;
+  ObjectWriter spelled(properties->raw().size());
+  bool any = false;
+  for (const auto& member : distinct_members(*properties)) {
+    if (const auto verdict = member.value.boolean()) {
+      any = true;
+      spelled.add(member.key(), *verdict ? "{}" : R"({"not":{}})");
+    } else {
+      spelled.copy(member);
+    }
+  }
+  if (!any) return std::nullopt;
+  return rebuild_object(schema, {{"properties", std::move(spelled).take()}}, {});
+}
+
 }  // namespace
 
 Result<std::string> narrow_schema(json::Value schema, const std::vector<std::string>& preset,
@@ -74,6 +92,23 @@ Result<std::string> narrow_schema(json::Value schema, const std::vector<std::str
     replaced.emplace_back("dependentRequired", std::move(lists).take());
   }
   return rebuild_object(schema, replaced, {});
+}
+
+std::optional<std::string> legacy_tool(json::Value tool) {
+  std::vector<std::pair<std::string_view, std::string>> replaced;
+  std::vector<std::string_view> removed;
+  for (const std::string_view key : {"inputSchema", "outputSchema"}) {
+    const auto schema = tool.find(key);
+    if (!schema) continue;
+    const auto type = schema->find("type");
+    if (key == "outputSchema" && (!type || type->string() != "object")) {
+      removed.push_back(key);
+    } else if (auto spelled = without_booleans(*schema)) {
+      replaced.emplace_back(key, std::move(*spelled));
+    }
+  }
+  if (replaced.empty() && removed.empty()) return std::nullopt;
+  return rebuild_object(tool, replaced, removed);
 }
 
 std::string merge_objects(json::Value base, json::Value over) {

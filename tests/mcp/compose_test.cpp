@@ -78,6 +78,15 @@ TEST_CASE("a result is adapted to the era of the client and keeps its payload's 
        std::nullopt, kInfo, R"({"_meta":{"k":[1, 2]},"a":1})"},
       {"legacy to legacy", R"({ "content":[ ],"_meta":{ } })", kNewestLegacy, std::nullopt, "",
        R"({"content":[ ],"_meta":{ }})"},
+      {"structured content that is no object is none to legacy",
+       R"({"content":[{"type":"text","text":"x"}],"structuredContent":[1,2],"isError":false})", kNewestLegacy,
+       std::nullopt, "", R"({"content":[{"type":"text","text":"x"}],"isError":false})"},
+      {"and is its text where there is no other", R"({"content":[],"structuredContent":["a", 1.0]})",
+       kNewestLegacy, std::nullopt, "", R"({"content":[{"type":"text","text":"[\"a\", 1.0]"}]})"},
+      {"also where no content is said", R"({"structuredContent":null})", Version::v2025_06_18, std::nullopt,
+       "", R"({"content":[{"type":"text","text":"null"}]})"},
+      {"modern has any", R"({"content":[],"structuredContent":[1]})", kModern, std::nullopt, "",
+       R"({"resultType":"complete","content":[],"structuredContent":[1]})"},
       {"hints mean nothing to legacy", R"({"a":1})", kNewestLegacy, CacheHints{.ttl_ms = 5}, "",
        R"({"a":1})"},
   };
@@ -86,6 +95,12 @@ TEST_CASE("a result is adapted to the era of the client and keeps its payload's 
     const auto document = from_upstream(row.result);
     CHECK(adapt_result(document.root(), row.to, row.hints, row.info) == row.expected);
   }
+}
+
+TEST_CASE("what a 2025 server calls the type of its result means nothing to a 2026 client") {
+  const auto document = from_upstream(R"({"resultType":"input_required","a":1,"resultType":"task"})");
+  CHECK(adapt_result(document.root(), kModern, std::nullopt, "", false) ==
+        R"({"resultType":"complete","a":1})");
 }
 
 TEST_CASE("N16 what an upstream says twice leaves once, at every depth") {

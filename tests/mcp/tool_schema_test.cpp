@@ -41,6 +41,33 @@ TEST_CASE("a schema loses what its callers do not give, and nothing else") {
   }
 }
 
+TEST_CASE("a tool with what only clients of 2026 read is rewritten for those of 2025") {
+  struct Row {
+    const char *tool, *expected;
+  };
+  const Row rows[] = {
+      {R"({"name":"a","inputSchema":{"type":"object"},"outputSchema":{"type":"array","items":{}}})",
+       R"({"name":"a","inputSchema":{"type":"object"}})"},
+      {R"({"outputSchema":{"anyOf":[{"type":"object"}]},"name":"a"})", R"({"name":"a"})"},
+      {R"({"outputSchema":{"type":["object","null"]},"name":"a"})", R"({"name":"a"})"},
+      {R"({"outputSchema":true,"name":"a"})", R"({"name":"a"})"},
+      {R"({"inputSchema":{"type":"object","properties":{"a":true,"b": {"x": 1.0},"c":false}}})",
+       R"({"inputSchema":{"type":"object","properties":{"a":{},"b":{"x": 1.0},"c":{"not":{}}}}})"},
+      {R"({"outputSchema":{"type":"object","properties":{"a":true}},"title":"t"})",
+       R"({"outputSchema":{"type":"object","properties":{"a":{}}},"title":"t"})"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.tool);
+    CHECK(legacy_tool(parsed(row.tool).root()) == row.expected);
+  }
+  for (const char* same : {R"({"name":"a"})", R"({"inputSchema":{"type":"object"}})",
+                           R"({"outputSchema":{"type":"object","properties":{"a":{"default":true}}}})",
+                           R"({"inputSchema":{"properties":[true]}})"}) {
+    CAPTURE(same);
+    CHECK_FALSE(legacy_tool(parsed(same).root()));
+  }
+}
+
 TEST_CASE("a schema that cannot lose an argument says why") {
   struct Row {
     const char* schema;

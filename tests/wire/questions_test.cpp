@@ -89,6 +89,10 @@ TEST_CASE("what a 2025 upstream calls a question in its results is its own, and 
       "2025-11-25", "/mcp", {{"elicitation", Json::object()}, {"sampling", Json::object()}});
   CHECK(gateway.legacy(session, "tools/call", kCall).json()["result"]["requestState"] == "theirs");
   CHECK(upstream.call_count() == 1);
+  const Json modern = call(gateway, kCall).json()["result"];
+  CHECK(modern["resultType"] == "complete");
+  CHECK(modern["requestState"] == "theirs");
+  CHECK(upstream.call_count() == 2);
 }
 
 TEST_CASE("questions that are no object of questions are no questions") {

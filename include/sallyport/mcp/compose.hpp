@@ -30,13 +30,15 @@ struct CacheHints {
   bool is_public = false;
 };
 
-/// An upstream's `result` as a client of `to` must see it. Modern: `resultType` is added where missing,
+/// An upstream's `result` as a client of `to` must see it. Modern: `resultType` is added where missing, and
+/// said anew where the upstream is not of that era (`typed` false), whose member of that name means nothing;
 /// `ttlMs` and `cacheScope` are set where `hints` is given, `_meta["io.modelcontextprotocol/serverInfo"]` is
 /// replaced by `server_info` (raw; empty: removed). Legacy: `resultType`, `ttlMs`, `cacheScope` and that
-/// `_meta` key are taken out. Every other member keeps its bytes and order. The input may have duplicate keys
-/// (upstream): the last one wins, and the output has none at any depth.
+/// `_meta` key are taken out, and so is a `structuredContent` that is no object: it becomes the text of a
+/// result that has no other content. Every other member keeps its bytes and order. The input may have
+/// duplicate keys (upstream): the last one wins, and the output has none at any depth.
 std::string adapt_result(json::Value result, Version to, const std::optional<CacheHints>& hints,
-                         std::string_view server_info);
+                         std::string_view server_info, bool typed = true);
 
 /// `params` for an upstream request: every member of `params` except `_meta` keeps its bytes and order;
 /// members in `replace` get the given raw value (appended when absent, `_meta` excepted) or, if it is empty,
