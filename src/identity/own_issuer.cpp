@@ -44,30 +44,35 @@ OwnIssuer::OwnIssuer(std::string url, const std::vector<Secret>& seeds, const Cl
       seeds_(seeds),
       signing_(seeds),
       keys_(KeySource::fixed(key_set_of(signing_), clock)),
-      ended_(before ? before->ended_ : std::make_shared<Ended>()) {}
+      ended_(before ? before->ended_ : std::make_shared<Ended>()) {
+  const std::lock_guard lock(ended_->mutex);
+  std::erase_if(ended_->sources, [](const auto& source) { return source.expired(); });
+  ended_->sources.push_back(keys_);
+}
 
 bool OwnIssuer::signs_with(const std::vector<Secret>& seeds) const {
   return std::ranges::equal(
       seeds, seeds_, [](const Secret& a, const Secret& b) { return equal_secret(a.reveal(), b.reveal()); });
 }
 
+// A request that began before the keys changed ends a grant at the issuer of then.
+void OwnIssuer::Ended::tell() const {
+  for (const auto& one : sources)
+    if (const auto source = one.lock()) source->changed();
+}
+
 void OwnIssuer::set_ended(std::vector<std::string> grants) {
   std::set<std::string, std::less<>> ended(std::make_move_iterator(grants.begin()),
                                            std::make_move_iterator(grants.end()));
-  {
-    const std::lock_guard lock(ended_->mutex);
-    if (ended == ended_->grants) return;
-    ended_->grants = std::move(ended);
-  }
-  keys_->changed();
+  const std::lock_guard lock(ended_->mutex);
+  if (ended == ended_->grants) return;
+  ended_->grants = std::move(ended);
+  ended_->tell();
 }
 
 void OwnIssuer::end(const std::string& grant) {
-  {
-    const std::lock_guard lock(ended_->mutex);
-    if (!ended_->grants.insert(grant).second) return;
-  }
-  keys_->changed();
+  const std::lock_guard lock(ended_->mutex);
+  if (ended_->grants.insert(grant).second) ended_->tell();
 }
 
 bool OwnIssuer::has_ended(std::string_view grant) const {

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
+
 #include "identity/token_factory.hpp"
+#include "sallyport/identity/own_issuer.hpp"
 
 using namespace sallyport;
 using namespace sallyport::identity;
@@ -168,4 +171,31 @@ TEST_CASE("a principal that documents name is found again by its name") {
   CHECK_FALSE(directory.named("user:partner/").has_value());
   CHECK_FALSE(directory.named("team:x").has_value());
   CHECK(Directory({}).named("user:alice")->name() == "user:alice");
+}
+
+TEST_CASE("what ends at the gateway's keys of before or after has its tokens looked at again under both") {
+  const auto seed = [](char c) { return Secret(std::string(32, c)); };
+  OwnIssuer before("https://gw.example", {seed('a')}, system_clock(), nullptr);
+  OwnIssuer after("https://gw.example", {seed('b'), seed('a')}, system_clock(), &before);
+  struct Row {
+    const char* about;
+    std::function<void()> ends;
+  };
+  const Row rows[] = {
+      {"a request that began before", [&] { before.end("grant-1"); }},
+      {"a request that began after", [&] { after.end("grant-2"); }},
+      {"what the database says", [&] { before.set_ended({"grant-1", "grant-2", "grant-3"}); }},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.about);
+    const auto old_version = before.keys()->version(), version = after.keys()->version();
+    row.ends();
+    CHECK(before.keys()->version() != old_version);
+    CHECK(after.keys()->version() != version);
+    CHECK(after.keys()->version() != before.keys()->version());
+  }
+  for (const char* grant : {"grant-1", "grant-2", "grant-3"}) CHECK(after.has_ended(grant));
+  const auto version = after.keys()->version();
+  after.end("grant-1");
+  CHECK(after.keys()->version() == version);
 }

@@ -33,7 +33,8 @@ class OwnIssuer {
   bool signs_with(const std::vector<Secret>& seeds) const;
 
   /// What tokens stand on that are not good any more although they have not expired: grants, and keys as
-  /// store::key_ground() has them. Every token that was found good is looked at again.
+  /// store::key_ground() has them. Every token that was found good is looked at again, by those with other
+  /// keys too.
   void set_ended(std::vector<std::string> grants);
   void end(const std::string& grant);
   bool has_ended(std::string_view grant) const;
@@ -48,9 +49,12 @@ class OwnIssuer {
   const SigningKeys signing_;
   const std::shared_ptr<KeySource> keys_;
   std::atomic<bool> keeps_users_ = true;
+  /// What issuers share whose keys came after each other.
   struct Ended {
+    void tell() const;
     std::mutex mutex;
     std::set<std::string, std::less<>> grants;
+    std::vector<std::weak_ptr<KeySource>> sources;
   };
   const std::shared_ptr<Ended> ended_;
 };
