@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto kSweep = std::chrono::seconds(5);
 constexpr std::size_t kSpareExchanges = 64;
+constexpr std::size_t kUnusedPools = 64;
 constexpr auto kFresh = std::chrono::milliseconds(100);
 
 /// What the loop was told is a turn old at most, which is enough for a connection in constant use. A peer
@@ -25,7 +26,7 @@ bool usable(IdleConnection& c, SteadyTime now) {
 
 }  // namespace
 
-Pools::Pools(Shard& shard) : shard_(shard), sweep_(shard) {}
+Pools::Pools(Shard& shard) : shard_(shard), sweep_(shard), room_(kUnusedPools) {}
 Pools::~Pools() = default;
 
 std::size_t Pools::Hash::operator()(const Origin& o) const {
@@ -42,8 +43,12 @@ bool Pools::Same::operator()(const Origin& a, const Origin& b) const {
 Pool& Pools::find(const Origin& origin) {
   const auto it = pools_.find(origin);
   if (it != pools_.end()) return it->second;
+  // Strangers name origins too, and many that nothing is ever connected to.
+  if (pools_.size() >= room_) drop_unused();
   Pool pool{.origin = origin, .host_line = "Host: " + origin.url.host_header() + "\r\n"};
-  return pools_.emplace(origin, std::move(pool)).first->second;
+  Pool& made = pools_.emplace(origin, std::move(pool)).first->second;
+  gauges.origins = pools_.size();
+  return made;
 }
 
 std::optional<Channel> Pools::take_idle(Pool& pool) {
@@ -107,13 +112,18 @@ void Pools::arm_sweep() {
 
 void Pools::sweep() {
   const SteadyTime now = std::chrono::steady_clock::now();
-  for (auto it = pools_.begin(); it != pools_.end();) {
-    Pool& pool = it->second;
+  for (auto& [origin, pool] : pools_)
     gauges.idle -=
         std::erase_if(pool.idle, [&](IdleConnection& c) { return c.until <= now || c.channel.stale(); });
-    it = pool.idle.empty() && pool.busy == 0 ? pools_.erase(it) : std::next(it);
-  }
+  drop_unused();
   if (gauges.idle > 0) arm_sweep();
+}
+
+void Pools::drop_unused() {
+  std::erase_if(pools_, [](const auto& one) { return one.second.idle.empty() && one.second.busy == 0; });
+  // Twice what is in use, so that looking costs every new origin the same however many there are.
+  room_ = std::max(kUnusedPools, 2 * pools_.size());
+  gauges.origins = pools_.size();
 }
 
 }  // namespace sallyport::net

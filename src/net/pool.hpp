@@ -21,7 +21,8 @@ struct IdleConnection {
   bool kept;  ///< the peer has answered a second request on it, so it does not close after each
 };
 
-/// Connections to one origin. Lives as long as it has one, idle or busy.
+/// Connections to one origin. Lives as long as it has one, idle or busy; without any, until others need the
+/// room.
 struct Pool {
   Origin origin;
   std::string host_line;      ///< "Host: ...\r\n", ready to send
@@ -61,11 +62,13 @@ class Pools : public std::enable_shared_from_this<Pools> {
   };
   void arm_sweep();
   void sweep();
+  void drop_unused();
 
   Shard& shard_;
   Deadline sweep_;
   bool closed_ = false;
   std::unordered_map<Origin, Pool, Hash, Same> pools_;
+  std::size_t room_;  ///< pools until the next look for unused ones
   std::map<std::string, std::shared_ptr<TlsContext>> contexts_;
   std::vector<std::unique_ptr<ClientResponse::Impl>> spare_;
 };

@@ -192,6 +192,28 @@ TEST_CASE("pools do not mix: other permissions or another CA are another origin"
   });
 }
 
+TEST_CASE("origins that nothing connects to are forgotten, and those in use are not") {
+  FakeUpstream first(always(kOk)), second(always(kOk));
+  with_client([&](Shard&, Client& client) -> Task<> {
+    const Origin busy = first.origin(), idle = second.origin();
+    auto response = co_await client.send(busy, post(), soon(), nullptr);
+    REQUIRE(response.has_value());
+    CHECK((co_await outcome(client, idle)) == "200 {}");
+    std::size_t most = 0;
+    for (int port = 1; port <= 2000; ++port) {
+      const Origin strange{.url = *parse_url("http://10.0.0.1:" + std::to_string(port) + "/")};
+      CHECK((co_await outcome(client, strange)) == "forbidden");
+      most = std::max(most, client.gauges().origins);
+    }
+    CHECK(most < 100);
+    CHECK((co_await response->whole(100)).value() == "{}");
+    CHECK((co_await outcome(client, busy)) == "200 {}");
+    CHECK((co_await outcome(client, idle)) == "200 {}");
+    CHECK(client.gauges().dialled == 2);
+    CHECK(client.gauges().reused == 2);
+  });
+}
+
 TEST_CASE("an idle connection that the upstream closed is replaced unnoticed") {
   std::promise<void> closed;
   FakeUpstream upstream([&](RawSocket& socket, int index) {

@@ -93,6 +93,7 @@ class Client {
   struct Gauges {
     std::size_t idle = 0, busy = 0;
     std::uint64_t dialled = 0, reused = 0;
+    std::size_t origins = 0;  ///< that are remembered: those in use, and for a while others
   };
   Gauges gauges() const;
   /// Closes idle connections to this origin (its configuration changed).
