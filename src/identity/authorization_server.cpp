@@ -289,10 +289,9 @@ net::Reply AuthorizationServer::ask_to_sign_in(const LoginRequest& request, cons
 Task<net::Reply> AuthorizationServer::authorize(LoginRequest& request, std::string query) {
   auto wish = co_await wish_of(request, query);
   if (!wish) co_return page_of(wish.error());
-  // Whoever likes can register: no stranger's site is reached by a link to here without anybody having said
-  // yes.
-  const bool vouched = !wish->client.host.empty() || place_of(wish->redirect) == kThisComputer;
-  if (!wish->error.empty() && !vouched)
+  // Whoever likes can register, or describe a client at an address of their own: no stranger's site is
+  // reached by a link to here without anybody having said yes.
+  if (!wish->error.empty() && place_of(wish->redirect) != kThisComputer)
     co_return problem_page(
         400, "This login cannot go on",
         wish->client.name + " asks for something that is not done here: " + wish->description + ".");

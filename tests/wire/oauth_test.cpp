@@ -288,6 +288,42 @@ TEST_CASE("what a client asks wrongly it is told by the redirect, with state and
   CHECK(page.body.find("response_type has to be code") != std::string::npos);
 }
 
+TEST_CASE(
+    "N34 a client that describes itself has no browser sent to its site before somebody said yes or no") {
+  std::mutex mutex;
+  std::string said;
+  const FakeUpstream pages([&](RawSocket& socket, int) {
+    while (!net::testing::read_request(socket).empty()) {
+      const std::lock_guard lock(mutex);
+      if (!socket.send(FakeMcp::http(200, "application/json", said))) return;
+    }
+  });
+  const std::string id = "http://127.0.0.1:" + std::to_string(pages.port) + "/client.json";
+  said = Json{{"client_id", id}, {"redirect_uris", {"https://app.example/cb", "http://127.0.0.1/cb"}}}.dump();
+  Rig rig({.login = {.private_clients = true}}, "");
+  rig.client = id;
+  const Fields far = {{"redirect_uri", "https://app.example/cb"}};
+  struct Row {
+    const char *name, *value, *why;
+  };
+  const Row rows[] = {
+      {"response_type", "token", "response_type has to be code"},
+      {"prompt", "none", "somebody has to say yes"},
+      {"resource", "https://elsewhere.example/mcp", "resource has to be"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    const Response page = rig.asks({far[0], {row.name, row.value}});
+    CHECK(page.status == 400);
+    CHECK(page.header("Location").empty());
+    CHECK(page.body.find(row.why) != std::string::npos);
+    const Response near = rig.asks({{"redirect_uri", "http://127.0.0.1:9/cb"}, {row.name, row.value}});
+    CHECK(near.header("Location").starts_with("http://127.0.0.1:9/cb?error="));
+  }
+  const std::string no = rig.consents(rig.signed_in(kPassword, "alice", far), far, "deny").header("Location");
+  CHECK(no.starts_with("https://app.example/cb?error=access_denied"));
+}
+
 TEST_CASE("consent says who, to whom, what for and what it can do; a no is a no") {
   const Rig rig;
   const std::string cookie = rig.signed_in();
