@@ -48,6 +48,8 @@ Task<Result<OauthClient>> ClientDocuments::find(net::Client& client, std::string
     co_return fail(Code::limited, Blame::us, "too many client documents are being fetched", true);
   auto found = co_await fetch(client, id);
   end(place);
+  // Says nothing of the document.
+  if (!found && found.error().code == Code::limited) co_return found;
   const std::lock_guard lock(mutex_);
   if (known_.size() >= limits::kClientsKept)
     std::erase_if(known_, [&](const auto& one) { return now >= one.second.until || !one.second.client; });
@@ -60,11 +62,13 @@ Task<Result<OauthClient>> ClientDocuments::find(net::Client& client, std::string
 Task<Result<OauthClient>> ClientDocuments::fetch(net::Client& client, std::string id) const {
   auto url = issuer_url(id, allow_private_);
   if (!url) co_return refused("its address may not be asked.");
-  const net::Origin origin{.url = std::move(*url), .allow_private = allow_private_, .ca_file = {}};
+  const net::Origin origin{
+      .url = std::move(*url), .allow_private = allow_private_, .named_by = net::NamedBy::stranger};
   net::ClientRequest request{
       .method = "GET", .path = origin.url.path, .headers = "Accept: application/json\r\n", .body = {}};
   auto response = co_await client.send(origin, std::move(request),
                                        std::chrono::steady_clock::now() + limits::kIssuerDeadline, nullptr);
+  if (!response && response.error().code == Code::limited) co_return Failure(std::move(response.error()));
   if (!response) co_return refused("nobody answers at its address.");
   if (response->status() != 200)
     co_return refused("its address answered " + std::to_string(response->status()) + ".");

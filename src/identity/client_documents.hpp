@@ -20,7 +20,7 @@ class ClientDocuments {
 
   /// `place`: who wants to know it, see limits::kClientFetchesOfOne; empty: nobody knows. Errors: bad_request
   /// (there is none, or it says something that is not allowed; the hint is for people), limited (too many are
-  /// being fetched).
+  /// being fetched, or wait for a name server).
   Task<Result<OauthClient>> find(net::Client& client, std::string id, std::string place, SteadyTime now);
 
  private:

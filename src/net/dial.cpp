@@ -36,7 +36,7 @@ Task<Result<Dial::Made>> make(std::shared_ptr<Dial> dial, Ticket ticket, Origin 
   Pools& pools = ticket.pools();
   Shard& shard = pools.shard();
   const Url& url = origin.url;
-  const auto lookup = look_up(shard, url.host, url.port);
+  const auto lookup = look_up(shard, url.host, url.port, origin.named_by);
   auto found = co_await lookup->found;
   if (!found) co_return Failure(std::move(found.error()));
   auto addresses = permitted(std::move(*found), url, origin.allow_private);

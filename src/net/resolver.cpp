@@ -23,9 +23,13 @@ Failure unresolved(const std::string& host, std::string_view why) {
               true);
 }
 
-/// Two look-ups at once; a third waits. Never destroyed: a name server that does not answer must not hold up
-/// our exit.
-Executor& dns() {
+/// Two look-ups at once, one of names that strangers named; another waits. Never destroyed: a name server
+/// that does not answer must not hold up our exit.
+Executor& dns(NamedBy named_by) {
+  if (named_by == NamedBy::stranger) {
+    static auto* strangers = new Executor("dns-strangers", 1, limits::kStrangersNames);
+    return *strangers;
+  }
   static auto* executor = new Executor("dns", 2, limits::kExecutorQueue);
   return *executor;
 }
@@ -87,7 +91,9 @@ struct Home {
 /// A shard's memory of names. Ends with it.
 class Names {
  public:
-  explicit Names(Shard& shard) : home_(std::make_shared<Home>()) { home_->shard = &shard; }
+  Names(Shard& shard, NamedBy named_by) : named_by_(named_by), home_(std::make_shared<Home>()) {
+    home_->shard = &shard;
+  }
   ~Names() {
     const std::lock_guard lock(home_->mutex);
     home_->shard = nullptr;
@@ -142,7 +148,7 @@ class Names {
   }
 
   bool ask(const std::string& key, const std::string& host, std::uint16_t port, std::uint64_t version) {
-    return dns().run([this, home = home_, key, host, port, version] {
+    return dns(named_by_).run([this, home = home_, key, host, port, version] {
       std::shared_ptr<const Resolver> resolver;
       {
         const std::lock_guard lock(source().mutex);
@@ -168,24 +174,26 @@ class Names {
     }
   }
 
+  const NamedBy named_by_;
   std::shared_ptr<Home> home_;
   std::map<std::string, Entry> entries_;
 };
 
-std::shared_ptr<Lookup> look_up(Shard& shard, const std::string& host, std::uint16_t port) {
+std::shared_ptr<Lookup> look_up(Shard& shard, const std::string& host, std::uint16_t port, NamedBy named_by) {
   auto lookup = std::make_shared<Lookup>(shard);
   if (auto literal = address_of(host, port)) {
     lookup->found.deliver(std::vector<SocketAddress>{std::move(*literal)});
   } else {
-    auto& names = shard.impl().names;
-    if (!names) names = std::make_shared<Names>(shard);
+    auto& names = shard.impl().names.at(static_cast<std::size_t>(named_by));
+    if (!names) names = std::make_shared<Names>(shard, named_by);
     names->wait(lookup, host, port);
   }
   return lookup;
 }
 
-Task<Result<std::vector<SocketAddress>>> resolve(Shard& shard, Url url, bool allow_private) {
-  const auto lookup = look_up(shard, url.host, url.port);
+Task<Result<std::vector<SocketAddress>>> resolve(Shard& shard, Url url, bool allow_private,
+                                                 NamedBy named_by) {
+  const auto lookup = look_up(shard, url.host, url.port, named_by);
   auto found = co_await lookup->found;
   if (!found) co_return Failure(std::move(found.error()));
   co_return permitted(std::move(*found), url, allow_private);

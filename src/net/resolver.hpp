@@ -1,5 +1,6 @@
 #pragma once
-/// Names to addresses, off the event loop: one executor for the process, one short memory per shard.
+/// Names to addresses, off the event loop: an executor for the process and a short memory per shard, both
+/// once for each NamedBy.
 
 #include <chrono>
 #include <memory>
@@ -29,6 +30,6 @@ struct Lookup {
 
 /// Starts (or joins) a look-up. Threads: the shard's. The host is a DNS name or an IP literal, which is
 /// answered at once.
-std::shared_ptr<Lookup> look_up(Shard& shard, const std::string& host, std::uint16_t port);
+std::shared_ptr<Lookup> look_up(Shard& shard, const std::string& host, std::uint16_t port, NamedBy named_by);
 
 }  // namespace sallyport::net

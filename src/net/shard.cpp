@@ -133,7 +133,7 @@ void Shard::Impl::run_turn_end() {
 
 /// Work that never ran may own sockets or deadlines: it goes while poller and wheel still stand.
 void Shard::Impl::forget_work() {
-  names.reset();
+  names = {};
   for (;;) {
     poller.drop_all();
     wheel.drop_all();

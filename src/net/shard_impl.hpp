@@ -1,6 +1,7 @@
 #pragma once
 /// What a shard is made of; for the files of this layer.
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -35,7 +36,7 @@ struct Shard::Impl {
   Poller poller;
   Wheel wheel;
   std::multimap<SteadyTime, FineEntry*> fine;
-  std::shared_ptr<Names> names;  // made by the first look-up
+  std::array<std::shared_ptr<Names>, 2> names;  // by NamedBy; made by the first look-up
 
   std::vector<Work> turn_end;
   std::vector<Work> own;  // posted by the shard itself

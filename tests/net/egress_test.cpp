@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 
+#include "sallyport/core/limits.hpp"
 #include "sallyport/net/shard.hpp"
 
 using namespace sallyport;
@@ -20,6 +22,8 @@ SocketAddress address(std::string_view ip, std::uint16_t port = 443) {
   return *a;
 }
 
+using Found = Result<std::vector<SocketAddress>>;
+
 /// Runs one resolve() on a shard of its own thread.
 struct Resolving {
   Shards shards{1};
@@ -29,14 +33,17 @@ struct Resolving {
     set_resolver_for_test({});
   }
 
-  Result<std::vector<SocketAddress>> operator()(std::string_view url, bool allow_private = false) {
-    std::promise<Result<std::vector<SocketAddress>>> done;
-    REQUIRE(shards[0].post([&] {
-      spawn([](Shard& shard, Url u, bool allow, auto& out) -> Task<> {
-        out.set_value(co_await resolve(shard, std::move(u), allow));
-      }(shards[0], *parse_url(url), allow_private, done));
+  std::future<Found> begin(std::string_view url, bool allow_private, NamedBy named_by) {
+    auto done = std::make_shared<std::promise<Found>>();
+    REQUIRE(shards[0].post([this, url = *parse_url(url), allow_private, named_by, done] {
+      spawn([](Shard& shard, Url u, bool allow, NamedBy by, auto out) -> Task<> {
+        out->set_value(co_await resolve(shard, std::move(u), allow, by));
+      }(shards[0], url, allow_private, named_by, done));
     }));
-    return done.get_future().get();
+    return done->get_future();
+  }
+  Found operator()(std::string_view url, bool allow_private = false) {
+    return begin(url, allow_private, NamedBy::us).get();
   }
 };
 
@@ -392,6 +399,35 @@ TEST_CASE("callers that ask for one name at the same time share one look-up") {
   }));
   all.get_future().wait();
   CHECK(asked == 1);
+}
+
+TEST_CASE("however many names strangers name, ours do not wait for them") {
+  Resolving resolving;
+  std::promise<void> asked, over;
+  const std::shared_future<void> gate = over.get_future().share();
+  std::atomic<int> held = 0;
+  set_resolver_for_test([&, gate](const std::string& host, std::uint16_t port) -> Found {
+    if (host.ends_with(".slow.example") && ++held == 1) asked.set_value();
+    if (host.ends_with(".slow.example")) gate.wait();
+    return std::vector{address("93.184.216.34", port)};
+  });
+  const auto stranger = [&](const std::string& host) {
+    return resolving.begin("https://" + host + "/", false, NamedBy::stranger);
+  };
+  std::vector<std::future<Found>> accepted;
+  accepted.push_back(stranger("first.slow.example"));
+  asked.get_future().wait();
+  // Our own name among them: whoever waits for it on our behalf must not join their queue.
+  accepted.push_back(stranger("mcp.example.com"));
+  for (std::size_t i = 1; i < limits::kStrangersNames; ++i)
+    accepted.push_back(stranger(std::to_string(i) + ".slow.example"));
+  const Found refused = stranger("last.slow.example").get();
+  CHECK(refused.error().code == Code::limited);
+  CHECK(resolving("https://mcp.example.com/").has_value());
+  CHECK(resolving("https://other.example.com/").has_value());
+  CHECK(held == 1);
+  over.set_value();
+  for (auto& one : accepted) CHECK(one.get().has_value());
 }
 
 TEST_CASE("localhost resolves by the system's own resolver and is private") {

@@ -1,4 +1,6 @@
 // What clients and browsers say to the built-in authorization server.
+#include <future>
+
 #include "login_rig.hpp"
 
 using namespace sallyport;
@@ -196,6 +198,36 @@ TEST_CASE("a client whose id is the URL of its document is known by that, withou
        {id.substr(0, id.rfind('/')) + "/moved", std::string("http://169.254.169.254/x"),
         std::string("file:///etc/passwd"), std::string("http://127.0.0.1:1/x")})
     CHECK(rig.asks({{"client_id", other}, wish[1]}).status == 400);
+}
+
+TEST_CASE("clients whose documents stand behind a slow name server hold up no server of ours") {
+  Rig rig;
+  std::promise<void> over;
+  const auto gate = over.get_future().share();
+  std::atomic<int> held = 0;
+  net::set_resolver_for_test(
+      [&, gate](const std::string& host, std::uint16_t port) -> Result<std::vector<net::SocketAddress>> {
+        if (host.ends_with(".slow.example")) {
+          ++held;
+          gate.wait();
+        }
+        return std::vector{*net::address_of("127.0.0.1", port)};
+      });
+  std::vector<std::future<Response>> strangers;
+  for (std::size_t i = 0; i < limits::kClientFetchesOfOne; ++i) {
+    const std::string id = "https://c" + std::to_string(i) + ".slow.example/client.json";
+    strangers.push_back(std::async(std::launch::async, [&rig, id] { return rig.asks({{"client_id", id}}); }));
+  }
+  while (held == 0) std::this_thread::yield();
+  const std::string named = "http://mcp.example.com:" + std::to_string(rig.upstream.port()) + "/mcp";
+  REQUIRE(rig.gateway.apply(server_document("named", named)).has_value());
+  const auto tested = rig.gateway.admin("server.test", {{"name", "named"}});
+  REQUIRE(tested.has_value());
+  CHECK_MESSAGE((*tested)["ok"] == true, tested->dump());
+  CHECK(held == 1);
+  over.set_value();
+  for (auto& one : strangers) CHECK(one.get().status == 400);
+  net::set_resolver_for_test({});
 }
 
 TEST_CASE("documents of clients at private addresses are not fetched unless a setting says so") {

@@ -59,6 +59,7 @@ constexpr auto kUpstreamIdle = 60s;     ///< an idle pooled upstream connection
 constexpr std::size_t kMailbox = 65536;
 constexpr std::size_t kSseQueue = 1 * MiB;  ///< bytes waiting for one slow reader, then it is cut
 constexpr std::size_t kExecutorQueue = 1024;
+constexpr std::size_t kStrangersNames = 8;             ///< that strangers named and that wait to be resolved
 constexpr std::size_t kPipelined = 64 * KiB;           ///< bytes read ahead of the request in hand
 constexpr std::size_t kConnections = 32768;            ///< accepted sockets; then accepting pauses
 constexpr std::size_t kDescriptorShare = 4;            ///< one in so many is kept for all that is no client

@@ -22,6 +22,7 @@ struct Origin {
   Url url;
   bool allow_private = false;
   std::string ca_file{};
+  NamedBy named_by = NamedBy::us;
 };
 
 struct ClientRequest {

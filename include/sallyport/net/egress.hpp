@@ -48,13 +48,21 @@ Result<void> check_egress(const Url& url, bool allow_private);
 Result<std::vector<SocketAddress>> permitted(std::vector<SocketAddress> found, const Url& url,
                                              bool allow_private);
 
+/// Who named a host that is to be resolved.
+enum class NamedBy : std::uint8_t {
+  us,        ///< documents, settings, and those whom a policy lets bring hosts
+  stranger,  ///< anybody
+};
+
 /// Resolves on the DNS executor (deadline limits::kDnsDeadline), then checks every address: all private ones
 /// are dropped, and if none is left the answer is Code::forbidden. The checked address is the one to dial:
 /// there is no second look-up. A link-local metadata address (169.254.169.254, fd00:ec2::254) is refused even
 /// with allow_private. Each shard keeps what a name resolved to for kResolvedFor and asks once for callers
-/// that ask together; the check runs for every caller. Errors: forbidden; upstream_unreachable; limited when
-/// too many names wait to be resolved.
-Task<Result<std::vector<SocketAddress>>> resolve(Shard& shard, Url url, bool allow_private);
+/// that ask together; the check runs for every caller. Names that strangers name have an executor, a queue
+/// (limits::kStrangersNames) and a memory of their own: no others ever wait for a name server that strangers
+/// chose. Errors: forbidden; upstream_unreachable; limited when too many names wait to be resolved.
+Task<Result<std::vector<SocketAddress>>> resolve(Shard& shard, Url url, bool allow_private,
+                                                 NamedBy named_by = NamedBy::us);
 
 /// Looks a name up, blocking; the port goes into every address. Threads: any, several at once.
 using Resolver =
