@@ -37,19 +37,47 @@ bool carries_foreign(const json::Value& value) {
          (type == "reasoning.encrypted" && is_foreign(value, "data"));
 }
 
+void append_own(std::string& out, const json::Value& value);
+
+std::string own_elements(const json::Value& array) {
+  json::ArrayWriter out;
+  for (const auto element : array.elements()) {
+    if (!carries_foreign(element)) append_own(out.begin(), element);
+  }
+  return std::move(out).take();
+}
+
+// A message of chat has its readable thinking beside what carries it: where that is foreign, so is the text.
+bool thinks_foreign(const json::Value& object) {
+  const auto details = object.find("reasoning_details");
+  if (!details || !details->is(json::Kind::array)) return false;
+  for (const auto detail : details->elements()) {
+    if (carries_foreign(detail)) return true;
+  }
+  return false;
+}
+
+std::string own_members(const json::Value& object) {
+  json::ObjectWriter out(object.raw().size());
+  const bool foreign = thinks_foreign(object);
+  for (const auto& member : object.members()) {
+    if (foreign && (member.is("reasoning_content") || member.is("reasoning"))) continue;
+    if (!foreign || !member.is("reasoning_details")) {
+      append_own(out.begin_raw(member.raw_key()), member.value);
+    } else if (const auto own = own_elements(member.value); own != "[]") {
+      out.begin_raw(member.raw_key()) += own;
+    }
+  }
+  return std::move(out).take();
+}
+
 void append_own(std::string& out, const json::Value& value) {
   if (value.raw().find(kThoughtMark) == std::string_view::npos) {
     out += value.raw();
   } else if (value.is(json::Kind::array)) {
-    json::ArrayWriter array;
-    for (const auto element : value.elements()) {
-      if (!carries_foreign(element)) append_own(array.begin(), element);
-    }
-    out += std::move(array).take();
+    out += own_elements(value);
   } else if (value.is(json::Kind::object)) {
-    json::ObjectWriter object(value.raw().size());
-    for (const auto& member : value.members()) append_own(object.begin_raw(member.raw_key()), member.value);
-    out += std::move(object).take();
+    out += own_members(value);
   } else {
     out += value.raw();
   }

@@ -110,9 +110,35 @@ TEST_CASE("what another wire's provider thought never goes along where the wire 
       parsed(out);
       CHECK(out.find("sallyport.thought") == std::string::npos);
       CHECK(out.find("Hello") != std::string::npos);
+      CHECK((out.find("Let me") != std::string::npos) == (origin == client));
       // Its own stays as it is.
       if (origin == client) CHECK(out == body);
     }
+  }
+}
+
+TEST_CASE(
+    "on chat the readable text goes with the carried thought that it repeats, and what is its own stays") {
+  const std::string carried =
+      R"({"type":"reasoning.encrypted","data":"sallyport.thought.1.m.e30","format":"unknown"})";
+  const std::string own = R"({"type":"reasoning.text","text":"mine"})";
+  const auto message = [](const std::string& thinking) {
+    return R"({"model":"m","messages":[{"role":"assistant",)" + thinking +
+           R"("content":"a","tool_calls":[{"id":"x"}]}]})";
+  };
+  const std::pair<std::string, std::string> rows[] = {
+      {R"("reasoning_content":"theirs","reasoning":"theirs","reasoning_details":[)" + carried + "],", ""},
+      {R"("reasoning_details":[)" + carried + "," + own + R"(],"reasoning_content":"theirs",)",
+       R"("reasoning_details":[)" + own + "],"},
+      {R"("reasoning_content":"mine","reasoning_details":[)" + own + "],",
+       R"("reasoning_content":"mine","reasoning_details":[)" + own + "],"},
+      {R"("reasoning_content":"mine","reasoning_details":[],)",
+       R"("reasoning_content":"mine","reasoning_details":[],)"},
+  };
+  for (const auto& [given, goes] : rows) {
+    CAPTURE(given);
+    const auto document = parsed(message(given));
+    CHECK(rewrite(document.root(), {.model = "m"}) == message(goes));
   }
 }
 

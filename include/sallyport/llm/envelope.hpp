@@ -31,8 +31,8 @@ struct Rewrite {
 
 /// The same wire in and out: the body with only that changed; every other member keeps its bytes and its
 /// order. What a provider of another wire once thought (docs/model-calls.md) is taken out, because only its
-/// origin takes it back; the chat wire's own `reasoning_details` stay.
-/// Requires: the body is an object.
+/// origin takes it back, and on chat the readable text beside it; the chat wire's own `reasoning_details`
+/// stay. Requires: the body is an object.
 std::string rewrite(json::Value body, const Rewrite& rewrite);
 
 }  // namespace sallyport::llm
