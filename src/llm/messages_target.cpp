@@ -26,6 +26,14 @@ std::string plain_id(std::string_view id) {
 
 bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
+// Anthropic demands the type that OpenAI's wires let a tool leave out.
+std::string input_schema(const std::string& schema) {
+  if (schema.empty()) return R"({"type":"object","properties":{}})";
+  const auto document = json::Document::parse(schema);
+  if (!document || document->root().find("type")) return schema;
+  return (document->root().size() > 0 ? R"({"type":"object",)" : R"({"type":"object")") + schema.substr(1);
+}
+
 class MessagesBody {
  public:
   explicit MessagesBody(Rendering& rendering) : r_(rendering), request_(rendering.request()) {}
@@ -187,7 +195,7 @@ class MessagesBody {
         if (!tool.grammar.empty()) r_.target().lenient ? r_.drop(Wish::grammar) : r_.refuse(Wish::grammar);
         out.add("input_schema", custom_schema(tool));
       } else {
-        out.add("input_schema", tool.schema.empty() ? R"({"type":"object","properties":{}})" : tool.schema);
+        out.add("input_schema", input_schema(tool.schema));
         if (tool.strict.value_or(false)) out.add("strict", "true");
       }
       tools.add(std::move(out).take());

@@ -373,6 +373,24 @@ TEST_CASE("tools of a namespace travel under one name, and only allowed tools ar
   CHECK(holds(chat, R"("strict":true)"));
 }
 
+TEST_CASE("a tool's schema without a type is one of an object for Messages, the rest byte for byte") {
+  const std::pair<std::string, std::string> rows[] = {
+      {"{}", R"({"type":"object"})"},
+      {R"({"properties":{"type":{"type": "string"}}})",
+       R"({"type":"object","properties":{"type":{"type": "string"}}})"},
+      {R"({ "required": ["\u00e9"] })", R"({"type":"object", "required": ["\u00e9"] })"},
+      {R"({"properties":{}, "type":"object"})", R"({"properties":{}, "type":"object"})"},
+      {R"({"type":["object","null"]})", R"({"type":["object","null"]})"},
+  };
+  for (const auto& [given, goes] : rows) {
+    CAPTURE(given);
+    const auto body =
+        body_of(Wire::chat, Wire::messages,
+                with(R"("tools":[{"type":"function","function":{"name":"f","parameters":)" + given + "}}]"));
+    CHECK(holds(body, R"("input_schema":)" + goes + "}]"));
+  }
+}
+
 TEST_CASE("OpenAI's strictness is never switched on by silence") {
   const auto body = body_of(Wire::messages, Wire::responses,
                             with(R"("tools":[{"name":"f","input_schema":{"type":"object"}}])"));
