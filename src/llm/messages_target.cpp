@@ -282,17 +282,17 @@ class MessagesBody {
 
   void write_sampling(bool thinks) {
     const bool free = r_.target().sampling && !thinks;
+    bool warm = false;
     if (!request_.temperature.empty()) {
       double value = 2;
       const auto& text = request_.temperature;
       std::from_chars(text.data(), text.data() + text.size(), value);
       // OpenAI's scale goes to 2, this one to 1, which is also what it is where nothing is said.
-      if (free && value <= 1)
-        body_.add("temperature", text);
-      else
-        r_.drop(Wish::temperature);
+      warm = free && value <= 1;
+      warm ? body_.add("temperature", text) : r_.drop(Wish::temperature);
     }
-    if (!request_.top_p.empty()) free ? body_.add("top_p", request_.top_p) : r_.drop(Wish::top_p);
+    // Models since Opus 4.1 refuse the two together.
+    if (!request_.top_p.empty()) free && !warm ? body_.add("top_p", request_.top_p) : r_.drop(Wish::top_p);
     if (!request_.top_k.empty()) free ? body_.add("top_k", request_.top_k) : r_.drop(Wish::top_k);
     if (request_.stop.empty()) return;
     ArrayWriter stops;
