@@ -69,6 +69,7 @@ Result<std::string> ModelAttempt::body_of_request() {
   if (!request) return Failure(request.error());
   request_ = std::move(*request);
   auto written = llm::write_request(wire_, *request_, target());
+  unable_ = !written;
   if (!written) return Failure(written.error());
   model_.dropped = std::move(written->dropped);
   return std::move(written->body);
@@ -102,12 +103,12 @@ Result<void> ModelAttempt::compose() {
     }
   }
   const bool counts = model_.operation == llm::Operation::count_tokens;
-  if (counts && !same_)
-    return client_error(Code::not_implemented, "This provider does not count tokens: estimate them.");
-  if (model_.operation == llm::Operation::embeddings && !provider_.kind->embeddings)
-    return client_error(Code::not_implemented, "This provider has no embeddings.");
-  const llm::Operation operation =
-      counts || model_.operation == llm::Operation::embeddings ? model_.operation : llm::operation_of(wire_);
+  const bool embeds = model_.operation == llm::Operation::embeddings;
+  unable_ = (counts && !same_) || (embeds && !provider_.kind->embeddings);
+  if (unable_)
+    return client_error(Code::not_implemented, counts ? "This provider does not count tokens: estimate them."
+                                                      : "This provider has no embeddings.");
+  const llm::Operation operation = counts || embeds ? model_.operation : llm::operation_of(wire_);
   auto body = body_of_request();
   if (!body) return Failure(body.error());
   body_ = std::move(*body);
@@ -150,6 +151,15 @@ Attempted ModelAttempt::failed(const Error& error) const {
                         code == Code::upstream_timeout};
 }
 
+Attempted ModelAttempt::not_called(const Error& error) const {
+  Attempted out = failed(error);
+  if (!unable_) return out;
+  out.status = error.code == Code::not_implemented ? 501 : 400;
+  out.unable = true;
+  out.settled = false;
+  return out;
+}
+
 Attempted ModelAttempt::refused(const llm::WireError& error, net::Reply reply) const {
   model_.failed = true;
   // Whoever waits for a stream takes a body under 200 for an empty one.
@@ -162,7 +172,7 @@ Attempted ModelAttempt::refused(const llm::WireError& error, net::Reply reply) c
 }
 
 Task<Attempted> ModelAttempt::run() {
-  if (auto composed = compose(); !composed) co_return failed(composed.error());
+  if (auto composed = compose(); !composed) co_return not_called(composed.error());
   const auto whole_call = call_.cancel.on_request([this] { cancel_.request(); });
   if (step_.timeout) {
     timer_.set(*step_.timeout, [this] {

@@ -21,6 +21,7 @@ struct Attempted {
   std::optional<std::chrono::milliseconds> wait{};  ///< that it asks for before the next
   Result<Answer> answer;                            ///< the client's, where nothing else is tried
   bool settled = false;                             ///< whatever it was, nothing else may be tried
+  bool unable = false;         ///< this provider has no place for the request, and was not called
   bool says_something = true;  ///< of the provider: not so where nothing was sent, or the client left
 };
 
@@ -35,6 +36,8 @@ class ModelAttempt {
  private:
   /// What goes to the provider. Errors: bad_request where the call cannot be put into its wire.
   Result<void> compose();
+  /// A call that compose() has refused.
+  Attempted not_called(const Error& error) const;
   Result<std::string> body_of_request();
   /// What is known of where a translated call goes.
   llm::Target target() const;
@@ -65,6 +68,7 @@ class ModelAttempt {
   const bool same_;                      ///< the client asks and reads in it too
   const bool relayed_;                   ///< its bytes go through as they are
   std::optional<llm::Request> request_;  ///< where it is translated
+  bool unable_ = false;                  ///< the provider has no place for the request
   std::string path_, body_, headers_;
   Cancel cancel_;  ///< of this attempt alone
   net::Deadline timer_;

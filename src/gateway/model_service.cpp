@@ -55,6 +55,20 @@ Task<bool> rest(net::Shard& shard, Duration time, Cancel& cancel) {
   co_return co_await *slot;
 }
 
+/// What the last provider that was called has answered, and what was known of the call then.
+struct Told {
+  Result<Answer> answer;
+  ModelCall model;
+};
+
+/// That answer after all: those that came later had no place for the request.
+Result<Answer> again(Told told, ModelCall& model) {
+  told.model.tried = std::move(model.tried);
+  told.model.attempts = model.attempts;
+  model = std::move(told.model);
+  return std::move(told.answer);
+}
+
 }  // namespace
 
 const ModelService::Planned& ModelService::Plan::of(const llm::Step* step) const {
@@ -278,6 +292,7 @@ Task<Result<Answer>> ModelService::walk(Call& call, const Plan& plan) const {
   });
   const llm::Step* step = walk.first();
   if (!step) co_return refused("No target of the route applies to this request.");
+  std::optional<Told> told;
   for (;;) {
     const Planned& target = plan.of(step);
     const ProviderEntry& provider = *target.place.handle->provider;
@@ -314,12 +329,16 @@ Task<Result<Answer>> ModelService::walk(Call& call, const Plan& plan) const {
                    json::quote(target.place.canonical) + ",\"status\":" + std::to_string(done.status) +
                    ",\"us\":" + std::to_string(micros) + "}";
     if (done.settled || call.cancel.requested()) co_return std::move(done.answer);
-    const llm::Walk::Next next = walk.after(done.status, done.wait);
+    const llm::Walk::Next next = done.unable ? walk.pass() : walk.after(done.status, done.wait);
     model.retries = walk.retries();
-    if (next.kind == llm::Walk::Next::Kind::give_up) co_return std::move(done.answer);
+    if (next.kind == llm::Walk::Next::Kind::give_up) {
+      if (done.unable && told) co_return again(*std::move(told), model);
+      co_return std::move(done.answer);
+    }
     // The call goes on, but somebody has to mend what is configured.
     if (!done.answer && done.answer.error().blame == Blame::admin)
       spdlog::warn("call {}: {}", call.id, done.answer.error().what);
+    if (!done.unable) told = Told{.answer = std::move(done.answer), .model = model};
     if (next.wait.count() > 0 && !co_await rest(call.here.shard, next.wait, call.cancel))
       co_return fail(Code::cancelled, Blame::client, "the client left between two attempts");
     step = next.step;

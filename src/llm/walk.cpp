@@ -72,10 +72,12 @@ Walk::Next Walk::after(int status, std::optional<std::chrono::milliseconds> retr
   return {.kind = Next::Kind::retry, .wait = wait, .step = step_};
 }
 
-Walk::Next Walk::move_on(int status) {
+Walk::Next Walk::pass() { return move_on(std::nullopt); }
+
+Walk::Next Walk::move_on(std::optional<int> status) {
   while (!frames_.empty()) {
     Frame& frame = frames_.back();
-    if (frame.node->strategy == Strategy::fallback && frame.node->falls(status) &&
+    if (frame.node->strategy == Strategy::fallback && (!status || frame.node->falls(*status)) &&
         ++frame.at < frame.children.size()) {
       if (const Step* step = enter(*frame.node->targets[frame.children[frame.at]]))
         return {.kind = Next::Kind::other, .step = step};

@@ -87,6 +87,24 @@ TEST_CASE("a fallback goes on while answers are not good") {
   }
 }
 
+TEST_CASE("a target that cannot be asked at all is passed over, whatever statuses the fallback goes by") {
+  const test::Request request;
+  Walk walk(route(R"({"strategy": {"mode": "fallback", "on_status_codes": [429]},
+    "retry": {"attempts": 5, "on_status_codes": [400]}, "targets": [{"provider": "a"}, {"provider": "b"}]})"),
+            request.facts(), 0);
+  CHECK(walk.first()->target.provider == "a");
+  const auto next = walk.pass();
+  CHECK(next.kind == Walk::Next::Kind::other);
+  REQUIRE(next.step != nullptr);
+  CHECK(next.step->target.provider == "b");
+  CHECK(walk.retries() == 0);
+  CHECK(walk.pass().kind == Walk::Next::Kind::give_up);
+
+  Walk one(route(R"({"provider": "a"})"), request.facts(), 0);
+  CHECK(one.first() != nullptr);
+  CHECK(one.pass().kind == Walk::Next::Kind::give_up);
+}
+
 TEST_CASE("a single target is called and no other") {
   CHECK(called(R"({"provider": "a"})", {500}) == Names{"a"});
   CHECK(called(R"({"strategy": {"mode": "single"}, "targets": [{"provider": "a"}]})", {500}) == Names{"a"});

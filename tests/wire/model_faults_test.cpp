@@ -284,6 +284,70 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "a route passes over a provider that has no place for the request, and tells what one that failed has "
+    "said before") {
+  const std::string two = R"({"model":"gpt-5-mini","n":2,"messages":[{"role":"user","content":"Hi"}]})";
+  const std::string openai = R"({"provider":"@openai"})";
+  const std::string anthropic =
+      R"({"provider":"@anthropic","override_params":{"model":"claude-sonnet-4-5"}})";
+  const auto route = [](const std::string& targets) {
+    return R"(x-portkey-config: {"strategy":{"mode":"fallback","on_status_codes":[429]},)"
+           R"("retry":{"attempts":3,"on_status_codes":[400,501]},"targets":[)" +
+           targets + "]}\r\n";
+  };
+  ModelRig rig("", kModelPolicy, "", kChatAlone);
+
+  SUBCASE("to one that has a place for it") {
+    const Response answer = rig.chat(two, route(anthropic + "," + openai));
+    CHECK(answer.status == 200);
+    CHECK(answer.body == FakeProvider::chat());
+    CHECK(answer.header("x-portkey-last-used-option-index") == "config.targets[1]");
+    const Json attempts = rig.outcome()["model"]["attempts"];
+    REQUIRE(attempts.size() == 2);
+    CHECK(attempts[0]["status"] == 400);
+    CHECK(attempts[1]["status"] == 200);
+  }
+  SUBCASE("to one that counts tokens") {
+    rig.anthropic.on_call([](const auto&) { return FakeProvider::json(R"({"input_tokens":7})"); });
+    const Response answer = rig.post("/v1/messages/count_tokens", R"({"model":"gpt-5-mini","messages":[]})",
+                                     route(openai + "," + anthropic));
+    CHECK(answer.status == 200);
+    CHECK(answer.json()["input_tokens"] == 7);
+    CHECK(rig.openai.asked().empty());
+  }
+  SUBCASE("and with nobody left an earlier answer stands") {
+    const std::string slow = R"({"error":{"message":"slow down","type":"requests"}})";
+    rig.openai.on_call([&](const auto&) { return FakeProvider::json(slow, 429, "retry-after: 7\r\n"); });
+    const Response answer = rig.chat(two, route(openai + "," + anthropic));
+    CHECK(answer.status == 429);
+    CHECK(answer.body == slow);
+    CHECK(answer.header("retry-after") == "7");
+    CHECK(answer.header("x-portkey-provider") == kChatAlone);
+    CHECK(answer.header("x-portkey-last-used-option-index") == "config.targets[0]");
+    CHECK(rig.openai.asked().size() == 1);
+    const Json outcome = rig.outcome();
+    CHECK(outcome["status"] == "error");
+    CHECK(outcome["model"]["provider"] == "openai");
+    CHECK(outcome["model"]["attempts"].size() == 2);
+  }
+  SUBCASE("and with nobody at all it says so, without trying again") {
+    const Response answer = rig.chat(two, route(anthropic + "," + anthropic));
+    CHECK(answer.status == 400);
+    CHECK(answer.body.find("unsupported_by_target: n:") != std::string::npos);
+    CHECK(rig.outcome()["model"]["attempts"].size() == 2);
+  }
+  SUBCASE("but a body that is malformed ends it") {
+    const Response answer =
+        rig.chat(R"({"model":"gpt-5-mini","messages":7})", route(anthropic + "," + openai));
+    CHECK(answer.status == 400);
+    CHECK(rig.outcome()["model"]["attempts"].size() == 1);
+    CHECK(rig.openai.asked().empty());
+  }
+  CHECK(rig.openai.asked().size() <= 1);
+  check_nothing_left(rig);
+}
+
 TEST_CASE("a stream that breaks after its first word says so and is not called again elsewhere") {
   ModelRig rig;
   rig.openai.on_socket([](RawSocket& s, const auto&) {

@@ -40,6 +40,9 @@ class Walk {
   /// could not be reached (counts as 502). `retry_after`: see retry_after.hpp. Not asked about what we
   /// refused ourselves (policy, bad request): no other target changes that.
   Next after(int status, std::optional<std::chrono::milliseconds> retry_after = {});
+  /// The current step has no place for the request and was not called: the next one of a fallback, whatever
+  /// statuses that goes by, and never the same again.
+  Next pass();
 
   const Step* current() const { return step_; }
   /// Of the current step, for x-portkey-retry-attempt-count: 0 none was needed, n it ended with retry n, -1
@@ -59,7 +62,8 @@ class Walk {
   std::size_t balanced(const RouteNode& node, const std::vector<std::size_t>& candidates);
   bool held_back(const RouteNode& node) const;
   std::uint64_t draw();
-  Next move_on(int status);
+  /// nullopt: there is none, and every fallback goes on.
+  Next move_on(std::optional<int> status);
 
   std::shared_ptr<const Route> route_;
   RequestFacts facts_;
