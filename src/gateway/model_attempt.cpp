@@ -55,6 +55,13 @@ llm::Writing ModelAttempt::writing() const {
           .request = request_ ? &*request_ : nullptr};
 }
 
+llm::Writing ModelAttempt::writing_behind(const llm::EventReader& heard) const {
+  llm::Writing out = writing();
+  if (!heard.id().empty()) out.id = heard.id();
+  out.first_number = heard.next_number();
+  return out;
+}
+
 Result<std::string> ModelAttempt::body_of_request() {
   if (relayed_) {
     // Without it the provider says nothing of what the call has used.

@@ -51,6 +51,8 @@ class ModelAttempt {
   Task<Attempted> stream(net::ClientResponse response);
   void price(const llm::Usage& usage);
   llm::Writing writing() const;
+  /// What goes on behind a stream that was relayed until now.
+  llm::Writing writing_behind(const llm::EventReader& heard) const;
   net::Reply stream_head(const net::ClientResponse& response) const;
   /// The answer begins as a stream: from here on no other provider can be asked.
   void begin_stream(const net::ClientResponse& response);

@@ -125,6 +125,8 @@ Task<Attempted> ModelAttempt::stream(net::ClientResponse response) {
     }
     if (passage.broken) {
       const Attempted told = failed(*passage.broken);
+      // The client has had the provider's own beginning.
+      if (same_) passage.writer = llm::EventWriter(wire_, writing_behind(passage.reader));
       passage.writer.fail(wire_error_of(told.answer.error(), call_), passage.ready);
       send(std::exchange(passage.ready, {}));
       price(passage.reader.usage());

@@ -123,6 +123,8 @@ Result<void> EventReader::finish(std::vector<Event>& out) { return form_->finish
 bool EventReader::content_began() const { return form_->began(); }
 bool EventReader::ended() const { return form_->ended(); }
 const Usage& EventReader::usage() const { return form_->usage(); }
+const std::string& EventReader::id() const { return form_->id(); }
+std::int64_t EventReader::next_number() const { return form_->next_number(); }
 
 Result<std::vector<Event>> read_answer(Wire from, json::Value body) {
   if (!body.is(json::Kind::object))

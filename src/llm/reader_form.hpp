@@ -35,6 +35,8 @@ class EventReader::Form {
   bool began() const { return began_; }
   bool ended() const { return ended_; }
   const Usage& usage() const { return usage_; }
+  const std::string& id() const { return id_; }
+  std::int64_t next_number() const { return next_number_; }
 
  protected:
   static Failure broken(std::string what) {
@@ -61,6 +63,7 @@ class EventReader::Form {
   bool started_ = false, began_ = false, ended_ = false, stopped_ = false, broken_ = false;
   std::string id_;
   Usage usage_;
+  std::int64_t next_number_ = 0;
 
  private:
   std::uint32_t blocks_ = 0;

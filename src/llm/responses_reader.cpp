@@ -9,6 +9,8 @@ namespace {
 
 using Kind = Event::Kind;
 
+constexpr std::int64_t kMostEvents = std::int64_t{1} << 53;
+
 /// A run of text, a refusal or a call: which block it is, and whether deltas said it already.
 struct Said {
   std::uint32_t block = 0;
@@ -32,6 +34,28 @@ class ResponsesReader : public EventReader::Form {
   ResponsesReader() : Form(Wire::responses) {}
 
   Result<void> read_event(std::string_view type, const json::Value& data, Events& out) override {
+    auto read = read_named(type, data, out);
+    if (read) count(data);
+    return read;
+  }
+
+  Result<void> read_whole(const json::Value& body, Events& out) override {
+    const auto status = text_of(body, "status");
+    if (status == "in_progress" || status == "queued") return broken("a response that is still under way");
+    const auto error = body.find("error");
+    if (!body.find("output") && (!error || error->is(json::Kind::null)))
+      return broken("a response without output");
+    return read_response(status, body, out);
+  }
+
+ private:
+  // Events without a number, or with one that nobody could count to, count as one each.
+  void count(const json::Value& data) {
+    const auto number = index_of(data, "sequence_number", next_number_);
+    next_number_ = (number >= 0 && number < kMostEvents ? number : next_number_) + 1;
+  }
+
+  Result<void> read_named(std::string_view type, const json::Value& data, Events& out) {
     auto name = text_of(data, "type");
     if (name.empty()) name = type;
     if (name == "error") {
@@ -56,16 +80,6 @@ class ResponsesReader : public EventReader::Form {
     return {};
   }
 
-  Result<void> read_whole(const json::Value& body, Events& out) override {
-    const auto status = text_of(body, "status");
-    if (status == "in_progress" || status == "queued") return broken("a response that is still under way");
-    const auto error = body.find("error");
-    if (!body.find("output") && (!error || error->is(json::Kind::null)))
-      return broken("a response without output");
-    return read_response(status, body, out);
-  }
-
- private:
   // The end, or the frames around it; `event` is also the status of a whole response.
   Result<void> read_response(std::string_view event, const json::Value& response, Events& out) {
     start(response, out);

@@ -35,7 +35,8 @@ std::string listed(const std::vector<std::string>& items) {
 
 class ResponsesWriter : public EventWriter::Form {
  public:
-  explicit ResponsesWriter(Writing writing) : Form(std::move(writing)) {}
+  explicit ResponsesWriter(Writing writing)
+      : Form(std::move(writing)), sequence_(writing_.first_number), begun_(sequence_ > 0) {}
 
   void write(const Event& event, std::string& out) override {
     begin(out);
@@ -332,8 +333,8 @@ class ResponsesWriter : public EventWriter::Form {
     ended_ = true;
   }
 
-  std::int64_t sequence_ = 0;
-  bool begun_ = false;
+  std::int64_t sequence_;
+  bool begun_;
   std::vector<std::string> outputs_;  // done items by output_index
   std::optional<Message> message_;
   std::optional<Thought> thought_;

@@ -28,6 +28,19 @@ std::string no_words() {
   return FakeProvider::chat_frames().substr(0, FakeProvider::chat_frames().find("\n\n") + 2);
 }
 
+const char* const kResponsesStream = R"({"model":"openai/gpt-5-mini","stream":true,"input":"Hi"})";
+/// One frame of a Responses stream.
+std::string response_frame(const std::string& type, const std::string& members) {
+  return "event: response." + type + "\ndata: {\"type\":\"response." + type + "\"," + members + "}\n\n";
+}
+/// The data of its frames.
+std::vector<Json> data_of(const std::string& frames) {
+  std::vector<Json> out;
+  for (auto at = frames.find("data: "); at != std::string::npos; at = frames.find("data: ", at + 1))
+    out.push_back(Json::parse(frames.substr(at + 6, frames.find('\n', at) - at - 6), nullptr, false));
+  return out;
+}
+
 /// The same call of a chat provider by a client of its wire and by one of another, whole and streamed.
 struct Sort {
   std::string name;
@@ -366,6 +379,45 @@ TEST_CASE("a stream that breaks after its first word says so and is not called a
   CHECK(other.body.find("message_stop") == std::string::npos);
   CHECK(rig.anthropic.asked().empty());
   CHECK(rig.gateway.recorded("outcome", {{"status", "broken"}}, 2));
+}
+
+TEST_CASE("a Responses stream that breaks off ends in one event more, of the same response") {
+  struct Row {
+    std::string name;
+    std::vector<std::string> numbers;  // of its frames
+    std::int64_t last;
+  };
+  const Row rows[] = {
+      {"numbered", {"0", "1", "2"}, 3},
+      {"numbered from elsewhere", {"7", "9", "11"}, 12},
+      {"without numbers", {}, 3},
+      {"with numbers that are none", {"-5", "9223372036854775807", "\"x\""}, 3},
+  };
+  ModelRig rig;
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    std::size_t next = 0;
+    const auto number = [&] {
+      return row.numbers.empty() ? "" : "\"sequence_number\":" + row.numbers[next++] + ",";
+    };
+    const std::string response = R"("response":{"id":"resp_p1","object":"response","status":"in_progress"})";
+    std::string frames = response_frame("created", number() + response);
+    frames += response_frame("in_progress", number() + response);
+    frames += response_frame(
+        "output_text.delta",
+        number() + R"("item_id":"msg_1","output_index":0,"content_index":0,"delta":"Hel","logprobs":[])");
+    rig.openai.on_socket([&](RawSocket& s, const auto&) { s.send(kStreamHead + chunk(frames)); });
+    const Response answer = rig.post("/v1/responses", kResponsesStream);
+    CHECK(answer.status == 200);
+    REQUIRE(answer.body.starts_with(frames));
+    const auto rest = data_of(answer.body.substr(frames.size()));
+    REQUIRE(rest.size() == 1);
+    CHECK(rest[0]["type"] == "response.failed");
+    CHECK(rest[0]["sequence_number"] == row.last);
+    CHECK(rest[0]["response"]["id"] == "resp_p1");
+    CHECK(rest[0]["response"]["status"] == "failed");
+    CHECK(rest[0]["response"]["error"].contains("message"));
+  }
 }
 
 TEST_CASE("a call that waits for its client to go is ended with it, and its provider hears no more of it") {

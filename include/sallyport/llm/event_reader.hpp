@@ -1,7 +1,9 @@
 #pragma once
 /// What providers answer, streamed or whole, as events.
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,9 +33,12 @@ class EventReader {
   /// Errors: upstream_broken when the answer has no proper end.
   Result<void> finish(std::vector<Event>& out);
 
-  bool content_began() const;  ///< real content was seen: it is too late for another provider
-  bool ended() const;          ///< done or failed was appended
-  const Usage& usage() const;  ///< what was said of it until now
+  bool content_began() const;     ///< real content was seen: it is too late for another provider
+  bool ended() const;             ///< done or failed was appended
+  const Usage& usage() const;     ///< what was said of it until now
+  const std::string& id() const;  ///< of the answer, as the provider has it; empty: not said yet
+  /// Responses: the number that the next event has; 0 before the first, and on the other wires.
+  std::int64_t next_number() const;
 
   /// Of one wire; internal.
   class Form;

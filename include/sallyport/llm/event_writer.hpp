@@ -18,6 +18,9 @@ struct Writing {
   std::int64_t created = 0;  ///< Unix seconds
   std::string model{};       ///< as the client asked
   bool wants_usage = false;  ///< chat streams: the chunk with the usage
+  /// Responses: the number of the first event. Above 0 the client has had the beginning of this answer
+  /// already.
+  std::int64_t first_number = 0;
   /// What a response object repeats, which tools were custom, whether thinking was asked for. Borrowed until
   /// the writer ends; null: unknown.
   const Request* request = nullptr;
