@@ -26,6 +26,13 @@ int status_of(const Error& error) {
 /// From this anthropic-version on, Messages refuses temperature, top_p and top_k.
 constexpr std::string_view kWithoutSampling = "2026-10-21";
 
+/// A response that its provider goes on with in the background: nothing of it is said yet.
+bool is_under_way(const json::Value& response) {
+  const auto said = response.find("status");
+  const auto status = said ? said->string() : std::nullopt;
+  return status == "queued" || status == "in_progress";
+}
+
 /// Other targets would not change it.
 bool is_for_all_targets(Code code) {
   return code == Code::bad_request || code == Code::cancelled || code == Code::limited;
@@ -247,13 +254,19 @@ Attempted ModelAttempt::whole(const net::ClientResponse& response, std::string b
   reply.headers = answer_headers(response.headers(), relayed_);
   auto document = json::Document::parse(std::move(body), json::kUpstream);
   if (!document) return broken("answers with something that is no JSON");
+  const auto as_it_is = [&]() -> Attempted {
+    reply.body = document->bytes();
+    return {.status = response.status(), .answer = Answer(std::move(reply)), .settled = true};
+  };
   if (model_.operation == llm::Operation::embeddings || model_.operation == llm::Operation::count_tokens) {
     const auto usage = document->root().find("usage");
     const auto used = usage ? usage->find("prompt_tokens") : std::nullopt;
     if (used) price({.input = used->integer().value_or(0), .known = true});
-    reply.body = document->bytes();
-    return {.status = response.status(), .answer = Answer(std::move(reply)), .settled = true};
+    return as_it_is();
   }
+  // To try again would begin, and bill, another one.
+  const bool goes_on = wire_ == llm::Wire::responses && is_under_way(document->root());
+  if (goes_on && same_ && !model_.envelope.stream) return as_it_is();
   const auto events = llm::read_answer(wire_, document->root());
   if (!events) return broken(events.error().what);
   for (const llm::Event& event : *events) {
@@ -264,13 +277,10 @@ Attempted ModelAttempt::whole(const net::ClientResponse& response, std::string b
     }
   }
   if (model_.envelope.stream) return as_stream(response, *events);
-  if (same_) {
-    reply.body = document->bytes();
-  } else {
-    auto written = llm::write_answer(model_.answers, *events, writing());
-    if (!written) return broken(written.error().what);
-    reply.body = std::move(*written);
-  }
+  if (same_) return as_it_is();
+  auto written = llm::write_answer(model_.answers, *events, writing());
+  if (!written) return broken(written.error().what);
+  reply.body = std::move(*written);
   return {.status = response.status(), .answer = Answer(std::move(reply)), .settled = true};
 }
 

@@ -199,6 +199,31 @@ TEST_CASE("a provider's error reaches a client of its wire as it was, and others
   CHECK(rig.gateway.recorded("outcome", {{"status", "error"}}, 2));
 }
 
+TEST_CASE("a response that runs in the background is begun once and answered as it stands") {
+  ModelRig rig;
+  for (const std::string status : {"queued", "in_progress"}) {
+    CAPTURE(status);
+    const auto before = rig.openai.asked().size();
+    const std::string words = R"({"id":"resp_1","object":"response","background":true,"status":")" + status +
+                              R"(", "output":[],"usage":null})";
+    rig.openai.on_call([words](const FakeProvider::Asked&) { return FakeProvider::json(words); });
+    const Response answer = rig.post(
+        "/v1/responses", R"({"model":"openai/gpt-5-mini","background":true,"input":"Hi"})",
+        R"(x-portkey-config: {"strategy":{"mode":"fallback"},"retry":{"attempts":2},"targets":[{"provider":"@openai"},{"provider":"@openai"}]})"
+        "\r\n");
+    CHECK(answer.status == 200);
+    CHECK(answer.body == words);
+    CHECK(rig.openai.asked().size() == before + 1);
+    CHECK(rig.openai.asked().back().body["background"] == true);
+  }
+  CHECK(rig.gateway.recorded("outcome", {{"status", "ok"}}, 2));
+  for (const Json& record : rig.gateway.journal())
+    if (record["type"] == "outcome") CHECK_FALSE(record["model"].contains("tokens"));
+
+  // What the client of another wire could do with it nobody knows.
+  CHECK(rig.chat(R"({"model":"openai/gpt-5-mini","input":"Hi"})").status == 502);
+}
+
 TEST_CASE("a virtual key uses its own credential for its own models until it ends") {
   ModelRig rig(R"(---
 kind: Credential
