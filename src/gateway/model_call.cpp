@@ -53,6 +53,26 @@ void add_text(std::string& out, std::string_view key, std::string_view text) {
   if (!text.empty()) add(out, key, json::quote(text));
 }
 
+/// Tokens and cost of the last attempt, where they are known.
+void add_used(std::string& out, const ModelCall& call) {
+  if (call.usage.known) {
+    const llm::Usage& usage = call.usage;
+    std::string tokens = "{";
+    const auto count = [&](std::string_view key, std::int64_t value, bool always) {
+      if (value != 0 || always) add(tokens, key, std::to_string(value));
+    };
+    count("input", usage.input, true);
+    count("cache_read", usage.cache_read, false);
+    count("cache_write_5m", usage.cache_write_5m, false);
+    count("cache_write_1h", usage.cache_write_1h, false);
+    count("output", usage.output, true);
+    count("reasoning", usage.reasoning, false);
+    add(out, "tokens", tokens + "}");
+  }
+  // A text: what readers of JSON make of a number's last digits is their own matter.
+  if (call.cost) add_text(out, "cost_usd", llm::usd(*call.cost));
+}
+
 }  // namespace
 
 std::optional<ModelCall> model_call_at(std::string_view path) {
@@ -93,6 +113,15 @@ std::vector<std::pair<std::string, std::string>> headers_of(const Call& call) {
   return out;
 }
 
+void add_attempt(ModelCall& call, std::string_view target, int status, std::int64_t micros) {
+  std::string out = "{";
+  add_text(out, "target", target);
+  add(out, "status", std::to_string(status));
+  add(out, "us", std::to_string(micros));
+  add_used(out, call);
+  call.tried += (call.tried.empty() ? "" : ",") + out + "}";
+}
+
 std::string model_record(const ModelCall& call) {
   std::string out = "{";
   add_text(out, "provider", call.provider);
@@ -104,22 +133,7 @@ std::string model_record(const ModelCall& call) {
   if (!call.tried.empty()) add(out, "attempts", "[" + call.tried + "]");
   if (call.envelope.stream) add(out, "stream", "true");
   if (call.first_micros) add(out, "first_us", std::to_string(*call.first_micros));
-  if (call.usage.known) {
-    const llm::Usage& usage = call.usage;
-    std::string tokens = "{";
-    const auto count = [&](std::string_view key, std::int64_t value, bool always) {
-      if (value != 0 || always) add(tokens, key, std::to_string(value));
-    };
-    count("input", usage.input, true);
-    count("cache_read", usage.cache_read, false);
-    count("cache_write_5m", usage.cache_write_5m, false);
-    count("cache_write_1h", usage.cache_write_1h, false);
-    count("output", usage.output, true);
-    count("reasoning", usage.reasoning, false);
-    add(out, "tokens", tokens + "}");
-  }
-  // A text: what readers of JSON make of a number's last digits is their own matter.
-  if (call.cost) add_text(out, "cost_usd", llm::usd(*call.cost));
+  add_used(out, call);
   if (!call.dropped.empty()) {
     std::string names;
     for (const std::string& name : call.dropped) names += (names.empty() ? "" : ",") + json::quote(name);

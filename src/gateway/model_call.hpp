@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,9 @@ std::vector<std::pair<std::string, std::string>> headers_of(const Call& call);
 
 /// An error of ours as the model wires spell it.
 llm::WireError wire_error_of(const Error& error, const Call& call);
+
+/// Notes in `tried` how the last attempt ended, and what it is known to have used.
+void add_attempt(ModelCall& call, std::string_view target, int status, std::int64_t micros);
 
 /// The members of the journal's `model`: what the call was and cost. Raw JSON object.
 std::string model_record(const ModelCall& call);

@@ -325,9 +325,7 @@ Task<Result<Answer>> ModelService::walk(Call& call, const Plan& plan) const {
     counters.in_flight.add(-1);
     counters.micros.add(micros);
     if (counts && (done.status < 200 || done.status >= 300)) counters.failures.add();
-    model.tried += (model.tried.empty() ? "{\"target\":" : ",{\"target\":") +
-                   json::quote(target.place.canonical) + ",\"status\":" + std::to_string(done.status) +
-                   ",\"us\":" + std::to_string(micros) + "}";
+    add_attempt(model, target.place.canonical, done.status, micros);
     if (done.settled || call.cancel.requested()) co_return std::move(done.answer);
     const llm::Walk::Next next = done.unable ? walk.pass() : walk.after(done.status, done.wait);
     model.retries = walk.retries();

@@ -111,6 +111,7 @@ Task<Attempted> ModelAttempt::stream(net::ClientResponse response) {
     }
     if (!model_.streamed) {
       // Until something real was said another provider may still be asked.
+      if (passage.broken || passage.failed) price(passage.reader.usage());
       if (passage.broken) co_return failed(*passage.broken);
       if (passage.failed) {
         net::Reply reply{.status = llm::status_for(model_.answers, *passage.failed),

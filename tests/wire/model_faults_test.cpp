@@ -1,5 +1,6 @@
 // F05, F06 and F07 for model calls: providers that hang, drip or break off, and clients that leave; and what
 // routes make of providers that fail.
+#include <algorithm>
 #include <atomic>
 
 #include "model_rig.hpp"
@@ -417,6 +418,70 @@ TEST_CASE("a Responses stream that breaks off ends in one event more, of the sam
     CHECK(rest[0]["response"]["id"] == "resp_p1");
     CHECK(rest[0]["response"]["status"] == "failed");
     CHECK(rest[0]["response"]["error"].contains("message"));
+  }
+}
+
+TEST_CASE("what a provider has counted before its first word is recorded, whatever became of the answer") {
+  const std::string start =
+      "event: message_start\n"
+      R"(data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[],"usage":{"input_tokens":10,"output_tokens":1,"cache_read_input_tokens":4}}})"
+      "\n\n";
+  const std::string error =
+      "event: error\n"
+      R"(data: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}})"
+      "\n\n";
+  const std::string ask =
+      R"({"model":"anthropic/claude-sonnet-4-5","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"Hi"}]})";
+  const Json counted{{"input", 10}, {"cache_read", 4}, {"output", 1}};
+  ModelRig rig("", kModelPolicy, "", kChatAlone);
+
+  SUBCASE("it breaks off, or says that it failed") {
+    for (const bool says : {false, true}) {
+      CAPTURE(says);
+      rig.anthropic.on_socket(
+          [&](RawSocket& s, const auto&) { s.send(kStreamHead + chunk(start + (says ? error : ""))); });
+      CHECK(rig.post("/v1/messages", ask).status == (says ? 529 : 502));
+      const Json model = outcomes(rig, says ? 2 : 1).back()["model"];
+      CHECK(model.value("tokens", Json()) == counted);
+      CHECK(model.contains("cost_usd"));
+    }
+  }
+  SUBCASE("its client leaves") {
+    std::atomic<bool> begun = false;
+    rig.anthropic.on_socket([&](RawSocket& s, const auto&) {
+      s.send(kStreamHead + chunk(start));
+      begun = true;
+      (void)s.more();
+    });
+    RawSocket client = rig.gateway.connect();
+    client.send(GatewayFixture::request("POST", "/v1/messages",
+                                        rig.gateway.bearer() + "Content-Type: application/json\r\n", ask));
+    REQUIRE(UpstreamBench::until([&] { return begun.load(); }));
+    // While these were answered, on every shard, what the provider has sent was read.
+    for (int i = 0; i < 4; ++i) CHECK(rig.chat().status == 200);
+    client.close();
+    const auto all = outcomes(rig, 5);
+    const auto left = std::ranges::find(all, "cancelled", [](const Json& one) { return one["status"]; });
+    REQUIRE(left != all.end());
+    CHECK((*left)["model"].value("tokens", Json()) == counted);
+  }
+  SUBCASE("another provider answers in its place") {
+    rig.anthropic.on_socket([&](RawSocket& s, const auto&) { s.send(kStreamHead + chunk(start)); });
+    rig.openai.on_call([](const auto&) {
+      return FakeProvider::stream(FakeProvider::chat_frames() + FakeProvider::chat_usage_frame() +
+                                  "data: [DONE]\n\n");
+    });
+    const Response answer = rig.post(
+        "/v1/messages", ask,
+        R"(x-portkey-config: {"strategy":{"mode":"fallback"},"targets":[{"provider":"@anthropic"},{"provider":"@openai","override_params":{"model":"gpt-5-mini"}}]})"
+        "\r\n");
+    CHECK(answer.status == 200);
+    const Json model = outcomes(rig, 1).back()["model"];
+    CHECK(model["tokens"]["output"] == 5);
+    REQUIRE(model["attempts"].size() == 2);
+    CHECK(model["attempts"][0].value("tokens", Json()) == counted);
+    CHECK(model["attempts"][0].contains("cost_usd"));
+    CHECK(model["attempts"][1].value("tokens", Json()) == model["tokens"]);
   }
 }
 
