@@ -44,6 +44,9 @@ class ModelAttempt {
   Attempted failed(const Error& error) const;
   /// The provider's own refusal: `reply` as it came, where the client reads the same wire.
   Attempted refused(const llm::WireError& error, net::Reply reply) const;
+  /// The provider's stream says that it failed before its first content. `frames`: as they came.
+  Attempted failed_stream(const llm::WireError& error, const net::ClientResponse& response,
+                          std::string frames) const;
   Task<Attempted> read(net::ClientResponse response);
   Attempted whole(const net::ClientResponse& response, std::string body);
   /// A whole answer to a client that waits for a stream.

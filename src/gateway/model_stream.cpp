@@ -78,6 +78,22 @@ struct Passage {
 
 }  // namespace
 
+Attempted ModelAttempt::failed_stream(const llm::WireError& error, const net::ClientResponse& response,
+                                      std::string frames) const {
+  net::Reply reply{.status = llm::status_for(model_.answers, error), .content_type = "application/json"};
+  reply.headers = answer_headers(response.headers(), relayed_);
+  if (!same_ || wire_ != llm::Wire::responses) {
+    reply.body = llm::write_error(model_.answers, error, call_.id);
+    return refused(error, std::move(reply));
+  }
+  // Clients of this wire read in response.failed what to do, and some take an HTTP 429 for the end.
+  model_.failed = true;
+  reply.status = 200;
+  reply.content_type = "text/event-stream";
+  reply.body = std::move(frames);
+  return {.status = error.status, .answer = Answer(std::move(reply))};
+}
+
 Task<Attempted> ModelAttempt::stream(net::ClientResponse response) {
   const bool hides_usage =
       wire_ == llm::Wire::chat && !model_.envelope.wants_usage && provider_.kind->stream_options;
@@ -113,13 +129,7 @@ Task<Attempted> ModelAttempt::stream(net::ClientResponse response) {
       // Until something real was said another provider may still be asked.
       if (passage.broken || passage.failed) price(passage.reader.usage());
       if (passage.broken) co_return failed(*passage.broken);
-      if (passage.failed) {
-        net::Reply reply{.status = llm::status_for(model_.answers, *passage.failed),
-                         .content_type = "application/json"};
-        reply.body = llm::write_error(model_.answers, *passage.failed, call_.id);
-        reply.headers = answer_headers(response.headers(), relayed_);
-        co_return refused(*passage.failed, std::move(reply));
-      }
+      if (passage.failed) co_return failed_stream(*passage.failed, response, std::move(passage.ready));
       if (!over && !passage.reader.content_began() && passage.ready.size() < kHeldBack) continue;
       patience.clear();
       begin_stream(response);

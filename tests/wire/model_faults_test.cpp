@@ -382,6 +382,57 @@ TEST_CASE("a stream that breaks after its first word says so and is not called a
   CHECK(rig.gateway.recorded("outcome", {{"status", "broken"}}, 2));
 }
 
+TEST_CASE(
+    "a Responses stream that fails before its first word reaches a client of that wire as it is, and others "
+    "as a status") {
+  const std::string response = R"("response":{"id":"resp_p1","object":"response","status":")";
+  const std::string failed =
+      response_frame("created", R"("sequence_number":0,)" + response + "in_progress\"}") +
+      response_frame(
+          "failed",
+          R"("sequence_number":1,)" + response +
+              R"(failed","error":{"code":"rate_limit_exceeded","message":"Rate limit reached. Please try again in 11.054s."}})");
+  ModelRig rig;
+  rig.openai.on_call([&](const auto&) { return FakeProvider::stream(failed); });
+
+  SUBCASE("alone") {
+    const Response answer = rig.post("/v1/responses", kResponsesStream);
+    CHECK(answer.status == 200);
+    CHECK(answer.header("Content-Type") == "text/event-stream");
+    CHECK(answer.header("x-portkey-provider") == "openai");
+    CHECK(answer.body == failed);
+    CHECK(rig.openai.asked().size() == 1);
+    const Json outcome = outcomes(rig, 1).back();
+    CHECK(outcome["status"] == "error");
+    CHECK(outcome["model"]["attempts"][0]["status"] == 429);
+  }
+  SUBCASE("before another target") {
+    rig.anthropic.on_call([](const auto&) { return FakeProvider::json(FakeProvider::messages()); });
+    const Response answer = rig.post("/v1/responses", kResponsesStream, fallback());
+    CHECK(answer.status == 200);
+    CHECK(answer.header("x-portkey-provider") == "anthropic");
+    CHECK(answer.body.find("response.failed") == std::string::npos);
+    CHECK(answer.body.find("response.completed") != std::string::npos);
+    CHECK(rig.anthropic.asked().size() == 1);
+  }
+  SUBCASE("as the last of several") {
+    rig.anthropic.on_call([](const auto&) { return FakeProvider::json("{}", 500); });
+    const Response answer = rig.post(
+        "/v1/responses", kResponsesStream,
+        R"(x-portkey-config: {"strategy":{"mode":"fallback"},"targets":[{"provider":"@anthropic","override_params":{"model":"claude-sonnet-4-5"}},{"provider":"@openai"}]})"
+        "\r\n");
+    CHECK(answer.status == 200);
+    CHECK(answer.body == failed);
+  }
+  SUBCASE("to a client of another wire") {
+    const Response answer =
+        rig.post("/v1/chat/completions", R"({"model":"openai/gpt-5-mini","stream":true,"input":"Hi"})");
+    CHECK(answer.status == 429);
+    CHECK(answer.json()["error"]["code"] == "rate_limit_exceeded");
+  }
+  check_nothing_left(rig);
+}
+
 TEST_CASE("a Responses stream that breaks off ends in one event more, of the same response") {
   struct Row {
     std::string name;
