@@ -15,13 +15,20 @@ struct Asking {
   const Session session;
   const std::string principal;
   Call* call;  ///< null once the call has ended
-  std::vector<Questions::Waiting> open{};
+  std::vector<std::pair<mcp::Id, Questions::Waiting>> open{};
   std::string final_action{};  ///< the client has cancelled or declined: it is not asked again
   int asked = 0;
 
+  /// The client need not answer any more.
+  void take_back(const mcp::Id& id, std::string_view why) const {
+    if (!call || call->cancel.requested()) return;
+    say(*call, mcp::notification_message("notifications/cancelled",
+                                         "{\"requestId\":" + id + ",\"reason\":" + json::quote(why) + "}"));
+  }
   void end() {
+    for (const auto& [id, waiting] : open) take_back(id, "the call has ended");
     call = nullptr;
-    for (const auto& waiting : std::exchange(open, {}))
+    for (const auto& [id, waiting] : std::exchange(open, {}))
       waiting->deliver(question_refused("The call has ended"));
   }
 };
@@ -42,18 +49,22 @@ Task<QuestionAnswer> ask_client(std::shared_ptr<Asking> asking, Question questio
     asking->here.questions.close(*id);
     co_return question_refused("The client cannot be reached: it takes no event stream");
   }
-  asking->open.push_back(waiting);
+  asking->open.emplace_back(*id, waiting);
   net::Deadline late(asking->here.shard);
   late.set(limits::kQuestionWait, [asking, waiting, id] {
-    if (asking->call) {
-      say(*asking->call, mcp::notification_message("notifications/cancelled",
-                                                   "{\"requestId\":" + *id + ",\"reason\":\"timeout\"}"));
-    }
+    asking->take_back(*id, "timeout");
     waiting->deliver(question_refused("The client did not answer in time"));
   });
+  if (question.withdrawal) {
+    question.withdrawal->then([asking, waiting, id] {
+      asking->take_back(*id, "the server has taken it back");
+      waiting->deliver(question_refused("It was taken back"));
+    });
+  }
   QuestionAnswer answer = co_await *waiting;
+  if (question.withdrawal) question.withdrawal->then(nullptr);
   asking->here.questions.close(*id);
-  std::erase(asking->open, waiting);
+  std::erase_if(asking->open, [&](const auto& one) { return one.second == waiting; });
   if (const auto action = final_action(question, answer); !action.empty()) asking->final_action = action;
   co_return answer;
 }

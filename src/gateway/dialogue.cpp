@@ -49,7 +49,16 @@ Task<QuestionAnswer> Dialogue::ask(std::shared_ptr<Dialogue> self, Question ques
   self->open_.push_back(open);
   self->new_questions_ = true;
   self->wake();
+  if (open->question.withdrawal) {
+    open->question.withdrawal->then([weak = std::weak_ptr(self), open] {
+      const auto its = weak.lock();
+      if (!its || std::erase(its->open_, open) == 0) return;
+      its->new_questions_ = its->new_questions_ && !its->open_.empty();
+      open->answer.deliver(question_refused("It was taken back"));
+    });
+  }
   QuestionAnswer answer = co_await open->answer;
+  if (open->question.withdrawal) open->question.withdrawal->then(nullptr);
   if (const auto action = final_action(open->question, answer); !action.empty()) self->final_action_ = action;
   co_return answer;
 }
@@ -68,7 +77,7 @@ Task<Turn> Dialogue::next(Tell tell) {
   expiry_.clear();
   tell_ = std::move(tell);
   // Questions that were left unanswered are asked again at once.
-  if (!news() && open_.empty()) {
+  while (!news() && open_.empty()) {
     const auto slot = waiting_ = std::make_shared<Slot<bool>>();
     co_await *slot;
   }

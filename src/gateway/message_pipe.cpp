@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <limits>
 
+#include "post_surely.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
@@ -143,7 +144,7 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
   if (!answer && (answer.error().code == Code::upstream_timeout || answer.error().code == Code::cancelled)) {
     notify("notifications/cancelled", "{\"requestId\":" + id + "}", Carrier::Order::before_what_follows);
   }
-  for (const std::string& question : std::exchange(pending->questions, {}))
+  for (const auto& [question, withdrawal] : std::exchange(pending->questions, {}))
     post(mcp::error_message(question, -32603, "The call that this was about has ended", {}));
   co_return answer;
 }
@@ -272,7 +273,12 @@ void MessagePipe::take_notification(json::Document document, const mcp::Envelope
       const std::string id(given ? given->raw() : "");
       if (subscriptions_.closed_by(id)) return;
       for (const auto& [call, pending] : pending_) {
-        if (close_question(pending, id)) return;
+        const auto open = pending->questions.find(id);
+        if (open == pending->questions.end()) continue;
+        const auto withdrawal = open->second;
+        close_question(pending, id, withdrawal);
+        post_surely(*pending->home, [withdrawal] { withdrawal->happen(); });
+        return;
       }
       return;
     }
@@ -329,9 +335,10 @@ void MessagePipe::take_question(const mcp::Envelope& message) {
     pending->asked_at = std::chrono::steady_clock::now();
     pending->late.clear();
   }
-  pending->questions.insert(message.id);
+  const auto withdrawal = pending->questions[message.id] = std::make_shared<Withdrawal>();
   Question question{.method = message.method,
-                    .params = message.params ? std::string(message.params->raw()) : "{}"};
+                    .params = message.params ? std::string(message.params->raw()) : "{}",
+                    .withdrawal = withdrawal};
   spawn(carry(shared_from_this(), pending, message.id, std::move(question)));
 }
 
@@ -359,9 +366,10 @@ Result<std::shared_ptr<PendingCall>> MessagePipe::whose_question(const mcp::Enve
 Task<> MessagePipe::carry(std::shared_ptr<MessagePipe> self, std::shared_ptr<PendingCall> pending,
                           std::string id, Question question) {
   const UpstreamCall* call = &pending->call;
+  const auto withdrawal = question.withdrawal;
   auto answer = co_await net::run_on<Result<QuestionAnswer>>(
       *pending->home, [call, question = std::move(question)] { return put(call, question); });
-  if (!close_question(pending, id)) co_return;
+  if (!close_question(pending, id, withdrawal)) co_return;
   if (!answer) {
     self->post(mcp::error_message(id, -32603, "The client could not be asked", {}));
   } else if (answer->is_error) {
@@ -371,8 +379,12 @@ Task<> MessagePipe::carry(std::shared_ptr<MessagePipe> self, std::shared_ptr<Pen
   }
 }
 
-bool MessagePipe::close_question(const std::shared_ptr<PendingCall>& pending, const std::string& id) {
-  if (!pending->questions.erase(id)) return false;
+bool MessagePipe::close_question(const std::shared_ptr<PendingCall>& pending, const std::string& id,
+                                 const std::shared_ptr<Withdrawal>& withdrawal) {
+  // Another may be open under its id by now.
+  const auto open = pending->questions.find(id);
+  if (open == pending->questions.end() || open->second != withdrawal) return false;
+  pending->questions.erase(open);
   if (pending->questions.empty()) {
     pending->due += std::chrono::steady_clock::now() - pending->asked_at;
     arm(pending);

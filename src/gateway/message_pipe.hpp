@@ -23,10 +23,10 @@ struct PendingCall {
   net::Shard* const home;    ///< where the caller and its callbacks live
   Slot<Result<UpstreamAnswer>> answer;
   net::Deadline late;
-  SteadyTime due;                   ///< the deadline, moved by what questions took
-  SteadyTime asked_at{};            ///< since when the deadline stands still
-  std::set<std::string> questions;  ///< ids of the upstream's open questions
-  int asked = 0;                    ///< questions so far
+  SteadyTime due;         ///< the deadline, moved by what questions took
+  SteadyTime asked_at{};  ///< since when the deadline stands still
+  std::map<std::string, std::shared_ptr<Withdrawal>> questions;  ///< the upstream's open ones, by its ids
+  int asked = 0;                                                 ///< questions so far
 };
 
 /// Tells the pipe's shard which wait to end when the caller gives up.
@@ -104,7 +104,8 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
   static Task<> carry(std::shared_ptr<MessagePipe> self, std::shared_ptr<PendingCall> pending, std::string id,
                       Question question);
   /// Forgets an open question; true if it was open. The call's deadline goes on with the last one.
-  static bool close_question(const std::shared_ptr<PendingCall>& pending, const std::string& id);
+  static bool close_question(const std::shared_ptr<PendingCall>& pending, const std::string& id,
+                             const std::shared_ptr<Withdrawal>& withdrawal);
   static void arm(const std::shared_ptr<PendingCall>& pending);
   void want_log_level(const UpstreamCall& call, const UpstreamIdentity& identity);
   void rest_when_idle();

@@ -32,6 +32,10 @@ class Server : public std::enable_shared_from_this<Server> {
                             if (const auto self = weak.lock())
                               self->carry(visitor, std::move(identity), std::move(id), std::move(question));
                           },
+                      .withdrawn =
+                          [weak](Visitor visitor, const mcp::Id& id) {
+                            if (const auto self = weak.lock()) self->take_back(visitor, id);
+                          },
                       .tried =
                           [weak](const SessionKey& key, const Result<UpstreamIdentity>& identity) {
                             if (const auto self = weak.lock();
@@ -89,6 +93,7 @@ class Server : public std::enable_shared_from_this<Server> {
         if (!own) co_return failed(own.error());
         identity = *own;
       }
+      const Use use(key, identity);
       if (!identity->modern() && !call.log_level.empty()) co_await raise_level(key, identity, call);
       auto exchanged = co_await exchange(link_, call, key.isolation, identity, visit.asked());
       note_reachable(exchanged);
@@ -201,6 +206,23 @@ class Server : public std::enable_shared_from_this<Server> {
     Visitor visitor_;
   };
 
+  /// Keeps a session from being ended as one that rests. Whoever visits one is known to its owner anyway.
+  class Use {
+   public:
+    Use(const SessionKey& key, const Identity& identity)
+        : calls_(key.base() && !key.shared() ? identity->calls : nullptr) {
+      if (calls_) ++*calls_;
+    }
+    ~Use() {
+      if (calls_) --*calls_;
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    const std::shared_ptr<std::atomic<int>> calls_;
+  };
+
   Local& here() { return local_[static_cast<std::size_t>(net::Shard::current()->index())]; }
   Sessions& owned() { return *here().owned; }
 
@@ -289,6 +311,13 @@ class Server : public std::enable_shared_from_this<Server> {
       } else {
         (void)Replies(self->link_).refuse(identity, id, -32603, "The call has ended.");
       }
+    });
+  }
+
+  void take_back(Visitor visitor, const mcp::Id& id) {
+    post_surely(link_->shards()[visitor.shard], [self = shared_from_this(), visitor, id] {
+      const auto& asked = self->here().asked;
+      if (const auto it = asked.find(visitor.call); it != asked.end()) it->second->withdraw(id);
     });
   }
 

@@ -59,6 +59,8 @@ class Ears final : public Hearing {
 
   void notification(const mcp::Envelope& notification) override {
     link_.hear(notification, isolation_);
+    if (asked_ && notification.method == mcp::Method::n_cancelled)
+      asked_->withdraw(withdrawn_id(notification));
     if (call_.on_notification && notification.params)
       call_.on_notification({notification.method, *notification.params});
   }

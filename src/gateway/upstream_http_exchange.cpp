@@ -132,6 +132,11 @@ bool is_question(mcp::Method method) {
          method == mcp::Method::roots_list;
 }
 
+mcp::Id withdrawn_id(const mcp::Envelope& cancelled) {
+  const auto id = cancelled.params ? cancelled.params->find("requestId") : std::nullopt;
+  return mcp::Id(id ? id->raw() : "");
+}
+
 Result<void> Replies::send(Identity identity, std::string message) {
   if (!under_way_) under_way_ = std::make_shared<int>(0);
   if (*under_way_ >= limits::kUpstreamQuestions) return broken("asks faster than it takes answers");

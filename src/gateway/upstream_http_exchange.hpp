@@ -39,6 +39,8 @@ Task<Result<Posted>> post(Link& link, const UpstreamCall& call, Identity identit
 
 /// True for what a legacy server may ask a client.
 bool is_question(mcp::Method method);
+/// Which of its requests a `notifications/cancelled` takes back; empty where it does not say.
+mcp::Id withdrawn_id(const mcp::Envelope& cancelled);
 
 /// Answers what an upstream asks without a call to carry it: ping, and all else with an error. At most
 /// limits::kUpstreamQuestions of these answers are on their way at once for one stream.

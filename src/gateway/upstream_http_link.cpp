@@ -145,16 +145,6 @@ Task<bool> rest(Duration time, Within within) {
   co_return co_await *slot;
 }
 
-void post_surely(net::Shard& shard, std::function<void()> work) {
-  if (shard.is_current()) return work();
-  if (shard.post(work)) return;
-  spawn([](net::Shard& to, std::function<void()> what) -> Task<> {
-    do {
-      co_await net::sleep_for(*net::Shard::current(), std::chrono::milliseconds(10));
-    } while (!to.post(what));
-  }(shard, std::move(work)));
-}
-
 bool is_passing(int status) {
   return (status >= 500 && status != 501) || status == 429 || status == 409 || status == 408;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "post_surely.hpp"
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/net/client.hpp"
 
@@ -74,9 +75,6 @@ class Link {
 
 /// Waits on the current shard. False when `within` ended it early.
 Task<bool> rest(Duration time, Within within);
-
-/// Runs `work` on `shard`, soon: at once when it is the current one. Not lost when its mailbox is full.
-void post_surely(net::Shard& shard, std::function<void()> work);
 
 /// True for a status that says "not now"; others refuse for good.
 bool is_passing(int status);

@@ -45,7 +45,9 @@ Result<void> AskedCall::take(Identity identity, const mcp::Envelope& request) {
   if (!is_question(request.method) || !ask_)
     return replies_.refuse(std::move(identity), request.id, -32601,
                            "Method not found: the client declared nothing that would allow it.");
-  if (open_ >= limits::kUpstreamQuestions)
+  // A stream that is taken up again may bring what it has brought already.
+  if (open_.contains(request.id)) return {};
+  if (open_.size() >= limits::kUpstreamQuestions)
     return replies_.refuse(std::move(identity), request.id, -32603, "Too many questions are open.");
   take(std::move(identity), request.id,
        {.method = request.method, .params = request.params ? std::string(request.params->raw()) : "{}"});
@@ -53,23 +55,22 @@ Result<void> AskedCall::take(Identity identity, const mcp::Envelope& request) {
 }
 
 void AskedCall::take(Identity identity, mcp::Id id, Question question) {
-  if (over_ || !ask_ || open_ >= limits::kUpstreamQuestions) {
+  if (open_.contains(id)) return;
+  if (over_ || !ask_ || open_.size() >= limits::kUpstreamQuestions) {
     (void)replies_.refuse(std::move(identity), id, ask_ ? -32603 : -32601,
                           "There is nobody to ask at the moment.");
     return;
   }
-  if (open_++ == 0) stop_clock();
+  if (open_.empty()) stop_clock();
+  open_[id] = question.withdrawal = std::make_shared<Withdrawal>();
   spawn(carry(shared_from_this(), std::move(identity), std::move(id), std::move(question)));
 }
 
 Task<> AskedCall::carry(std::shared_ptr<AskedCall> self, Identity identity, mcp::Id id, Question question) {
+  const auto withdrawal = question.withdrawal;
   const QuestionAnswer answer = co_await self->ask_(std::move(question));
-  --self->open_;
-  if (self->over_) co_return;
-  if (self->open_ == 0) {
-    self->deadline_ = std::chrono::steady_clock::now() + self->left_;
-    self->start_clock();
-  }
+  // An upstream that has taken it back hears nothing of it; another may be open under its id.
+  if (withdrawal->happened() || !self->close(id) || self->over_) co_return;
   std::string message =
       "{\"jsonrpc\":\"2.0\",\"id\":" + id + (answer.is_error ? ",\"error\":" : ",\"result\":");
   message += answer.raw;
@@ -78,6 +79,23 @@ Task<> AskedCall::carry(std::shared_ptr<AskedCall> self, Identity identity, mcp:
   if (!told)
     spdlog::warn("server {}: an answer to its question was not taken: {}",
                  self->link_->config().document.name, told.error().what);
+}
+
+bool AskedCall::close(const mcp::Id& id) {
+  if (open_.erase(id) == 0) return false;
+  if (open_.empty() && !over_) {
+    deadline_ = std::chrono::steady_clock::now() + left_;
+    start_clock();
+  }
+  return true;
+}
+
+void AskedCall::withdraw(const mcp::Id& id) {
+  const auto it = open_.find(id);
+  if (it == open_.end()) return;
+  const auto withdrawal = it->second;
+  close(id);
+  withdrawal->happen();
 }
 
 void AskedCall::end() {

@@ -1,6 +1,7 @@
 #pragma once
 /// What an upstream asks while it works on a call: carried to the client, and the answer posted back.
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -24,6 +25,8 @@ class AskedCall : public std::enable_shared_from_this<AskedCall> {
   Result<void> take(Identity identity, const mcp::Envelope& request);
   /// The same for one that came another way. False when it was refused.
   void take(Identity identity, mcp::Id id, Question question);
+  /// The upstream has taken back what it asked as `id`: nobody waits for an answer any more.
+  void withdraw(const mcp::Id& id);
   /// The call is over: answers that still come are of no use. Must be called before `outer` goes.
   void end();
 
@@ -31,6 +34,8 @@ class AskedCall : public std::enable_shared_from_this<AskedCall> {
   static Task<> carry(std::shared_ptr<AskedCall> self, Identity identity, mcp::Id id, Question question);
   void start_clock();
   void stop_clock();
+  /// A question is answered or was taken back; false when it is not open any more.
+  bool close(const mcp::Id& id);
 
   const std::shared_ptr<Link> link_;
   const Ask ask_;
@@ -40,7 +45,7 @@ class AskedCall : public std::enable_shared_from_this<AskedCall> {
   std::optional<net::Deadline> clock_;
   SteadyTime deadline_;
   Duration left_{};
-  int open_ = 0;
+  std::map<mcp::Id, std::shared_ptr<Withdrawal>> open_;
   bool late_ = false;
   bool over_ = false;
 };

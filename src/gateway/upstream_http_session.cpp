@@ -75,6 +75,12 @@ void Session::drop(std::uint64_t epoch) {
   }(shared_from_this()));
 }
 
+bool Session::resting() const {
+  if (flight_.flying() || !visitors.empty() || !watches_.empty() || key_.shared()) return false;
+  const Identity now = identity();
+  return !now || *now->calls == 0;
+}
+
 void Session::stop() {
   stopped_ = true;
   idle.clear();
@@ -112,6 +118,13 @@ StreamEars Session::ears_for(const Identity& identity) {
                                   notification.method == mcp::Method::n_resources_changed;
                 // The shared session's stream says it for all.
                 if (list && !self->key_.shared() && self->link_->notifies) return;
+                if (notification.method == mcp::Method::n_cancelled) {
+                  // Whoever was asked knows it by its id; others may have come since.
+                  const mcp::Id id = withdrawn_id(notification);
+                  const auto present = self->visitors;
+                  for (const Visitor& visitor : present) self->ears_.withdrawn(visitor, id);
+                  return;
+                }
                 self->link_->hear(notification, self->key_.isolation);
               },
           .request = [weak, identity](const mcp::Envelope& request) -> Result<void> {

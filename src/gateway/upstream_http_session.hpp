@@ -35,6 +35,8 @@ struct Visitor {
 struct SessionEars {
   /// Carries a question to the call of a visitor, on its own shard.
   std::function<void(Visitor, Identity, mcp::Id, Question)> question;
+  /// Tells the call of a visitor that the upstream has taken a question back.
+  std::function<void(Visitor, mcp::Id)> withdrawn;
   /// A handshake has ended: with an identity, or with why there is none.
   std::function<void(const SessionKey&, const Result<UpstreamIdentity>&)> tried;
   std::function<std::uint64_t()> next_epoch;
@@ -52,7 +54,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void stop();
   Identity identity() const { return flight_.value ? *flight_.value : nullptr; }
   /// Can be ended without anybody noticing.
-  bool resting() const { return !flight_.flying() && visitors.empty() && watches_.empty() && !key_.shared(); }
+  bool resting() const;
 
   Task<Result<int>> raise_level(std::uint64_t epoch, std::string level);
   Task<Result<bool>> watch(Watched watched, SteadyTime deadline);

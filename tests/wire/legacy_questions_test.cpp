@@ -57,6 +57,20 @@ class AskingLegacyServer {
   }
 
   std::string url() const { return server_.url(); }
+  /// Takes the questions of this round back, and goes on once that was read.
+  void take_back() {
+    std::unique_lock lock(mutex_);
+    takes_back_ = true;
+    const auto read = ++pings_;
+    heard_.notify_all();
+    heard_.wait_for(lock, std::chrono::seconds(10), [&] { return pongs_ >= read; });
+  }
+  /// Goes on without an answer.
+  void go_on() {
+    const std::lock_guard lock(mutex_);
+    leaves_ = true;
+    heard_.notify_all();
+  }
   std::atomic<int> calls{0};
   std::vector<Json> initializes() const {
     const std::lock_guard lock(mutex_);
@@ -84,7 +98,9 @@ class AskingLegacyServer {
         socket.send(FakeMcp::http(405, "text/plain", ""));
       } else if (!message.contains("method")) {
         const std::lock_guard lock(mutex_);
-        answers_[message["id"]] = message.contains("result") ? message["result"] : message["error"];
+        if (message["id"] == "ping") ++pongs_;
+        if (message["id"] != "ping")
+          answers_[message["id"]] = message.contains("result") ? message["result"] : message["error"];
         heard_.notify_all();
         socket.send(FakeMcp::http(202, "text/plain", ""));
       } else if (message["method"] == "tools/call") {
@@ -137,10 +153,18 @@ class AskingLegacyServer {
       const auto all = [&] {
         return std::all_of(ids.begin(), ids.end(), [&](const auto& id) { return answers_.contains(id); });
       };
-      if (!heard_.wait_for(lock, std::chrono::seconds(10), [&] { return over_ || cancelled_ || all(); }) ||
-          !all())
+      const auto left = [&] { return takes_back_ || leaves_; };
+      if (!heard_.wait_for(lock, std::chrono::seconds(10),
+                           [&] { return over_ || cancelled_ || all() || left(); }) ||
+          !(all() || left()))
         return;
-      for (const auto& id : ids) said += answers_[id].value("action", "none") + " ";
+      for (const auto& id : ids) {
+        said += answers_.contains(id) ? answers_[id].value("action", "none") + " " : "nothing ";
+        if (!answers_.contains(id) && takes_back_)
+          event({{"jsonrpc", "2.0"}, {"method", "notifications/cancelled"}, {"params", {{"requestId", id}}}});
+      }
+      if (takes_back_) event({{"jsonrpc", "2.0"}, {"id", "ping"}, {"method", "ping"}});
+      takes_back_ = leaves_ = false;
     }
     event(FakeMcp::result(message, {{"content", Json::array({{{"type", "text"}, {"text", said}}})}}));
   }
@@ -150,7 +174,8 @@ class AskingLegacyServer {
   mutable std::condition_variable heard_;
   std::map<std::string, Json> answers_;
   std::vector<Json> initializes_;
-  bool cancelled_ = false, over_ = false;
+  bool cancelled_ = false, over_ = false, takes_back_ = false, leaves_ = false;
+  int pings_ = 0, pongs_ = 0;
   FakeUpstream server_;
 };
 
@@ -249,6 +274,45 @@ TEST_CASE("a 2025 upstream that asks twice makes two rounds of one call") {
   CHECK(second["inputRequests"].size() == 1);
   const Json done = call(gateway, with_answers(second, {{"q2", {{"action", "cancel"}}}})).json()["result"];
   CHECK(done["content"][0]["text"] == "accept cancel ");
+  CHECK(upstream.calls == 1);
+}
+
+TEST_CASE(
+    "a 2025 client hears that a question was taken back, or that its call has ended without the answer") {
+  for (const bool says_so : {true, false}) {
+    CAPTURE(says_so);
+    AskingLegacyServer upstream;
+    GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+    const std::string session = gateway.initialize("2025-11-25", "/mcp", kForm);
+    StreamReader stream = legacy_call(gateway, session, kCall);
+    const Json asked = stream.message();
+    if (says_so) upstream.take_back();
+    if (!says_so) upstream.go_on();
+    const Json told = stream.message();
+    CHECK(told["method"] == "notifications/cancelled");
+    CHECK(told["params"]["requestId"] == asked["id"]);
+    CHECK(told["params"]["reason"] == (says_so ? "the server has taken it back" : "the call has ended"));
+    CHECK(stream.message()["result"]["content"][0]["text"] == "nothing ");
+    // An answer that was on its way harms nobody.
+    CHECK(answer_question(gateway, session, asked["id"], kAccept).status < 500);
+    if (says_so) CHECK(upstream.answers().empty());
+  }
+}
+
+TEST_CASE("a 2026 client is not asked again what the 2025 upstream has taken back") {
+  AskingLegacyServer upstream(1, 2);
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const Json first = call(gateway, kCall).json()["result"];
+  REQUIRE(first["inputRequests"].contains("q1"));
+  upstream.take_back();
+  const Json second = call(gateway, with_answers(first, {{"q1", kAccept}})).json()["result"];
+  REQUIRE(second["resultType"] == "input_required");
+  CHECK(second["inputRequests"].size() == 1);
+  REQUIRE(second["inputRequests"].contains("q2"));
+  upstream.take_back();
+  const Json done = call(gateway, with_answers(second, Json::object())).json()["result"];
+  CHECK(done["content"][0]["text"] == "nothing nothing ");
+  CHECK(upstream.answers().empty());
   CHECK(upstream.calls == 1);
 }
 

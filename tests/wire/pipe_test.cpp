@@ -31,13 +31,17 @@ struct Client {
     shard = net::Shard::current()->index();
     method = question.method;
     params = question.params;
-    co_await net::sleep_for(*net::Shard::current(), think);
+    const auto until = std::chrono::steady_clock::now() + think;
+    const auto taken_back = [&] { return question.withdrawal && question.withdrawal->happened(); };
+    while (std::chrono::steady_clock::now() < until && !taken_back())
+      co_await net::sleep_for(*net::Shard::current(), 1ms);
+    if (taken_back()) ++withdrawn;
     ++answered;
     co_return QuestionAnswer{.raw = answer_, .is_error = is_error_};
   }
 
   std::chrono::milliseconds think{1};
-  std::atomic<int> asked = 0, answered = 0, shard = -1;
+  std::atomic<int> asked = 0, withdrawn = 0, answered = 0, shard = -1;
   mcp::Method method = mcp::Method::unknown;
   std::string params;
 
@@ -162,6 +166,39 @@ TEST_CASE(
     CHECK(UpstreamBench::until([&] { return slow.answered == 1; }));
     CHECK(bed.bench.call(shard, "wait", {{"file", "/"}}, {.isolation = "alice", .capabilities = kSampling}) ==
           "released");
+    CHECK(bed.count("answered ") == 1);
+  }
+}
+
+TEST_CASE("a question that the upstream takes back is taken from the client, and the deadline goes on") {
+  for (const int shard : {0, 1}) {
+    CAPTURE(shard);
+    Bed bed("legacy", "isolation: principal\n");
+    Client slow;
+    slow.think = 30s;
+    CallOptions options{.isolation = "alice", .capabilities = kSampling, .ask = slow.ask()};
+    CHECK(bed.bench.call(shard, "echo", Json::object(), options) == "{}");
+    options.within = 2s;
+    CHECK(bed.bench.call(shard, "ask and withdraw", Json::object(), options) == "upstream_timeout");
+    CHECK(UpstreamBench::until([&] { return slow.answered == 1; }));
+    CHECK(slow.withdrawn == 1);
+    options.within = 10s;
+    CHECK(bed.bench.call(shard, "echo", Json::object(), options) == "{}");
+    CHECK(bed.count("answered ") == 0);
+  }
+}
+
+TEST_CASE("a question under the id of one that was taken back is another one") {
+  for (const int shard : {0, 1}) {
+    CAPTURE(shard);
+    Bed bed("legacy", "isolation: principal\n");
+    Client client;
+    client.think = 500ms;
+    const CallOptions options{.isolation = "alice", .capabilities = kSampling, .ask = client.ask()};
+    const Json told = Json::parse(bed.bench.call(shard, "ask anew", Json::object(), options));
+    CHECK(told["result"] == Json{{"action", "accept"}});
+    CHECK(client.asked == 2);
+    CHECK(client.withdrawn == 1);
     CHECK(bed.count("answered ") == 1);
   }
 }

@@ -1,4 +1,5 @@
 // What a legacy upstream asks while it works on a call, and the sessions that make it possible.
+#include "sallyport/core/limits.hpp"
 #include "scripted_mcp.hpp"
 
 using namespace sallyport;
@@ -20,7 +21,7 @@ Json elicitation(const Json& id) {
 
 /// Answers questions from a test's hand: at once, or when it is let go.
 struct Person {
-  std::atomic<int> asked{0};
+  std::atomic<int> asked{0}, withdrawn{0};
   std::atomic<bool> may_answer{true};
   std::atomic<bool> declines{false};
   std::mutex mutex;
@@ -34,13 +35,18 @@ struct Person {
     return asked >= n;
   }
   static Task<QuestionAnswer> answer(Person& self, Question question) {
+    const auto withdrawal = question.withdrawal;
     {
       const std::lock_guard lock(self.mutex);
       self.questions.push_back(std::move(question));
     }
     ++self.asked;
-    while (!self.may_answer) co_await net::sleep_for(*net::Shard::current(), std::chrono::milliseconds(5));
-    if (self.declines) co_return QuestionAnswer{R"({"code":-1,"message":"no"})", true};
+    const auto taken_back = [&] { return withdrawal && withdrawal->happened(); };
+    while (!self.may_answer && !taken_back())
+      co_await net::sleep_for(*net::Shard::current(), std::chrono::milliseconds(5));
+    const bool declines = self.declines;
+    if (taken_back()) ++self.withdrawn;
+    if (declines) co_return QuestionAnswer{R"({"code":-1,"message":"no"})", true};
     co_return QuestionAnswer{R"({"action":"accept","content":{"acct":"A-1"}})"};
   }
 };
@@ -260,6 +266,40 @@ TEST_CASE("the deadline of a call stands still while a question is open, and onl
   CHECK(mcp.await("notifications/cancelled").session() == "session-2");
 }
 
+TEST_CASE("a question that the upstream takes back is taken from the client, and the deadline goes on") {
+  const Json taken_back = {
+      {"jsonrpc", "2.0"}, {"method", "notifications/cancelled"}, {"params", {{"requestId", "q"}}}};
+  for (const bool on_own_stream : {true, false}) {
+    CAPTURE(on_own_stream);
+    ScriptedMcp mcp(ScriptedMcp::Era::legacy);
+    const auto tap = mcp.tap();
+    mcp.on("GET", ScriptedMcp::streams(tap));
+    UpstreamFixture gateway(mcp);
+    Person person;
+    person.may_answer = false;
+    CHECK(gateway.call(with(person)) == "fine");
+    mcp.on("tools/call", [&](RawSocket& socket, const Heard&) {
+      if (on_own_stream) ScriptedMcp::open_stream(socket, ScriptedMcp::event(elicitation("q")));
+      if (!on_own_stream) tap->event(elicitation("q"));
+      person.wait_asked();
+      if (on_own_stream) socket.send(ScriptedMcp::event(taken_back));
+      if (!on_own_stream) tap->event(taken_back);
+      for (int i = 0; i < 2000 && !gone(socket); ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return false;
+    });
+    auto how = with(person);
+    how.within = std::chrono::seconds(2);
+    CHECK(gateway.call(how) == "upstream_timeout");
+    CHECK(person.asked == 1);
+    for (int i = 0; i < 1000 && person.withdrawn == 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CHECK(person.withdrawn == 1);
+    mcp.await("notifications/cancelled");
+    CHECK(mcp.count("response") == 0);
+  }
+}
+
 TEST_CASE("a caller who gives up ends the call at once, whoever is being asked") {
   ScriptedMcp mcp(ScriptedMcp::Era::legacy);
   UpstreamFixture gateway(mcp);
@@ -292,6 +332,27 @@ TEST_CASE("a session of a caller's own that the upstream has lost is made again,
   CHECK(ran == 1);
   CHECK(mcp.heard("tools/call").back().session() == "session-3");
   CHECK(mcp.heard("initialize").back().message["params"]["capabilities"] == Json::parse(kCapabilities));
+}
+
+TEST_CASE("the room for sessions is made of those that rest: none of a call under way") {
+  ScriptedMcp mcp(ScriptedMcp::Era::legacy);
+  UpstreamFixture gateway(mcp, 1);
+  const auto end = std::make_shared<std::atomic<bool>>(false);
+  mcp.on("tools/call", [end](RawSocket& socket, const Heard& heard) {
+    while (heard.message["params"]["arguments"].contains("hold") && !*end && !gone(socket))
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return ScriptedMcp::reply(socket, 200, ScriptedMcp::text_result(heard.message));
+  });
+  auto oldest = gateway.calling(
+      0, {.within = std::chrono::minutes(10), .isolation = "oldest", .arguments = {{"hold", true}}});
+  const std::string held = mcp.await("tools/call").session();
+  for (std::size_t i = 0; i < limits::kUpstreamSessions; ++i)
+    REQUIRE(gateway.call({.isolation = "caller " + std::to_string(i)}) == "fine");
+  // The oldest are ended first.
+  mcp.await("DELETE", 16);
+  for (const auto& each : mcp.heard("DELETE")) CHECK(each.session() != held);
+  *end = true;
+  CHECK(oldest.get() == "fine");
 }
 
 TEST_CASE("the log level of a legacy session is raised once, to the most talkative level that is wanted") {

@@ -2,6 +2,7 @@
 /// Calls to upstream MCP servers: one object per server, any era, HTTP or stdio. The client half of the
 /// gateway.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ struct UpstreamIdentity {
   std::string server_info = "{}";
   std::string instructions{};
   std::uint64_t epoch = 0;  ///< grows when the session is replaced
+  /// Calls under way in a session that is made for an isolation, and for nothing else. Threads: any.
+  std::shared_ptr<std::atomic<int>> calls = std::make_shared<std::atomic<int>>(0);
   bool modern() const { return mcp::is_modern(version); }
 };
 
@@ -38,10 +41,31 @@ struct UpstreamNotification {
   json::Value params;
 };
 
+/// How somebody hears that an upstream has taken a question back (2025-11-25, cancellation). Threads: the
+/// caller's shard.
+class Withdrawal {
+ public:
+  /// One hears it, whoever says so last; at once where it has happened.
+  void then(std::function<void()> hear) {
+    hear_ = std::move(hear);
+    if (happened_ && hear_) std::exchange(hear_, nullptr)();
+  }
+  void happen() {
+    happened_ = true;
+    if (const auto hear = std::exchange(hear_, nullptr)) hear();
+  }
+  bool happened() const { return happened_; }
+
+ private:
+  std::function<void()> hear_;
+  bool happened_ = false;
+};
+
 /// What an upstream asks of the client while it works on a call: sampling, elicitation or roots.
 struct Question {
   mcp::Method method = mcp::Method::unknown;
-  std::string params = "{}";  ///< raw object
+  std::string params = "{}";                    ///< raw object
+  std::shared_ptr<Withdrawal> withdrawal = {};  ///< null: it is never taken back
 };
 /// The client's answer: a JSON-RPC `result` or `error` object, raw.
 struct QuestionAnswer {

@@ -233,12 +233,17 @@ class Peer {
       notify("notifications/message", {{"level", "error"}, {"data", "bad news"}});
       return say(id, "talked");
     }
-    if (name == "ask" || name == "ask and stop") {
-      asked_for_ = name == "ask" ? id : Json();
-      return send({{"jsonrpc", "2.0"},
-                   {"id", "question"},
-                   {"method", arguments.value("method", "sampling/createMessage")},
-                   {"params", {{"messages", Json::array()}, {"maxTokens", 1}}}});
+    if (name == "ask" || name == "ask and stop" || name == "ask and withdraw" || name == "ask anew") {
+      asked_for_ = name == "ask" || name == "ask anew" ? id : Json();
+      const Json question = {{"jsonrpc", "2.0"},
+                             {"id", "question"},
+                             {"method", arguments.value("method", "sampling/createMessage")},
+                             {"params", {{"messages", Json::array()}, {"maxTokens", 1}}}};
+      send(question);
+      if (name == "ask and withdraw" || name == "ask anew")
+        notify("notifications/cancelled", {{"requestId", "question"}});
+      if (name == "ask anew") send(question);
+      return;
     }
     if (name == "touch") {
       tell("notifications/resources/updated", {{"uri", arguments["uri"]}});
