@@ -197,8 +197,9 @@ void Feed::tell_watchers(const Notice& notice, std::string_view watched) {
       if (topic == Topic::task) {
         auto params = json::Document::parse(notice.params, json::kUpstream);
         if (!params || !params->root().is(json::Kind::object)) continue;
+        const ServerEntry* server = here_.snapshot->server(what.server);
         const std::string own =
-            mcp::rebuild_object(params->root(), {{"taskId", json::quote(what.client_id)}}, {"_meta"});
+            mcp::own_task(params->root(), what.client_id, server ? server->uri_prefix() : "", {"_meta"});
         follower->tell("notifications/tasks", std::string_view(own).substr(1, own.size() - 2));
         continue;
       }

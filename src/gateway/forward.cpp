@@ -171,7 +171,7 @@ Result<Answer> McpService::adapt(Call& call, const Target& target, UpstreamAnswe
   std::string raw =
       mcp::adapt_result(answer.payload, call.version, special ? std::nullopt : hints, info, answer.modern);
   if (special) return adapt_special(call, target, std::move(raw), *kind);
-  if (target.rewrites_uri) raw = mcp::prefix_uris(raw, target.server->config->document.name + "+");
+  if (target.rewrites_uri) raw = mcp::prefix_uris(raw, target.server->uri_prefix());
   return RpcResult{std::move(raw)};
 }
 

@@ -71,14 +71,14 @@ Task<Result<Answer>> McpService::task_method(Call& call) {
   UpstreamCall upstream{.method = message.method, .params = message.params};
   upstream.name = ref->id;
   upstream.replace.emplace_back("taskId", json::quote(ref->id));
-  const std::string ours(given->raw());
+  const std::string ours = given->string().value_or("");
   auto answer = co_await forward(call, Target{.server = ref->server, .canonical = ref->canonical},
                                  std::move(upstream), std::nullopt);
   if (answer && std::holds_alternative<RpcResult>(*answer)) {
     std::string& raw = std::get<RpcResult>(*answer).raw;
     const auto result = json::Document::parse(raw, json::kUpstream);
     if (result && result->root().find("taskId"))
-      raw = mcp::rebuild_object(result->root(), {{"taskId", ours}}, {});
+      raw = mcp::own_task(result->root(), ours, ref->server->uri_prefix());
   }
   co_return answer;
 }

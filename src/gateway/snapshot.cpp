@@ -31,7 +31,7 @@ class Composer {
       const std::string& server_name = server.config->document.name;
       out.rewrites_uri = server.config->document.uri_prefix;
       if (is_uri(sort)) {
-        out.name = out.rewrites_uri ? server_name + "+" + definition.name : definition.name;
+        out.name = server.uri_prefix() + definition.name;
       } else if (!source.as.empty()) {
         out.name = source.as;
       } else {
@@ -42,7 +42,7 @@ class Composer {
       Members changed{{name_member(sort), json::quote(out.name)}};
       if (out.rewrites_uri && sort == Sort::tool) {
         // MCP Apps: a tool names the resource that shows it, and that has another URI here.
-        if (auto meta = mcp::prefix_app_resource(definition.object, server_name + "+"))
+        if (auto meta = mcp::prefix_app_resource(definition.object, server.uri_prefix()))
           changed.emplace_back("_meta", std::move(*meta));
       }
       describe(source, definition, changed);
@@ -258,6 +258,10 @@ std::unique_ptr<Endpoint> virtual_endpoint(const Snapshot& snapshot, const store
 bool ServerEntry::serves(Sort sort, const Definition& definition) const {
   static const Pins nothing;
   return (pins ? *pins : nothing).serve(sort, definition, config->document.trust);
+}
+
+std::string ServerEntry::uri_prefix() const {
+  return config->document.uri_prefix ? config->document.name + "+" : std::string();
 }
 
 const Export* Exports::find(std::string_view name) const {

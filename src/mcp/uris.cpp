@@ -57,6 +57,15 @@ std::string prefix_uris(std::string_view result, std::string_view prefix) {
   return replace.empty() ? std::string(result) : rebuild_object(document->root(), replace, {});
 }
 
+std::string own_task(json::Value task, std::string_view id, std::string_view prefix,
+                     const std::vector<std::string_view>& remove) {
+  std::vector<std::pair<std::string_view, std::string>> replace{{"taskId", json::quote(id)}};
+  const auto result = prefix.empty() ? std::nullopt : task.find("result");
+  if (result && result->is(json::Kind::object))
+    replace.emplace_back("result", prefix_uris(result->raw(), prefix));
+  return rebuild_object(task, replace, remove);
+}
+
 std::optional<std::string> prefix_app_resource(json::Value tool, std::string_view prefix) {
   const auto meta = tool.find("_meta");
   const auto ui = meta && meta->is(json::Kind::object) ? meta->find("ui") : std::nullopt;

@@ -47,6 +47,9 @@ void carry_state(const json::Document& document) {
 
 void ask(const json::Document& document) {
   if (!document.root().is(json::Kind::object)) return;
+  const auto task =
+      json::Document::parse(mcp::own_task(document.root(), "a \"task\"", "up+"), json::kUpstream);
+  must(task && task->root().find("taskId")->string() == "a \"task\"");
   const std::string raw(document.root().raw());
   const std::string carried = wire::carried_capabilities(raw);
   must(json::Document::parse(carried).has_value());

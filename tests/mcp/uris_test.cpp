@@ -31,6 +31,17 @@ TEST_CASE("URIs of a result carry the prefix wherever a client may follow them")
   }
 }
 
+TEST_CASE("a task is its owner's under another id, and what is inlined carries the prefix") {
+  const auto task = json::Document::parse(
+      R"({"taskId":"t","_meta":{},"status":"completed","result":{"contents":[{"uri":"a://1"}]},"uri":"a://1"})");
+  REQUIRE(task);
+  CHECK(
+      mcp::own_task(task->root(), "o", "s+") ==
+      R"({"taskId":"o","_meta":{},"status":"completed","result":{"contents":[{"uri":"s+a://1"}]},"uri":"a://1"})");
+  CHECK(mcp::own_task(task->root(), "o", "", {"_meta"}) ==
+        R"({"taskId":"o","status":"completed","result":{"contents":[{"uri":"a://1"}]},"uri":"a://1"})");
+}
+
 TEST_CASE("a tool's app resource carries the prefix, and other tools stay as they are") {
   const auto tool = json::Document::parse(
       R"({"name":"t","_meta":{"x":1,"ui":{"resourceUri":"ui://t","visibility":["app"]}}})");

@@ -68,6 +68,29 @@ TEST_CASE("tasks pass through under ids that only their owner can use") {
   CHECK(upstream.call_count() == before);
 }
 
+TEST_CASE("the links in a finished task's result carry the prefix that resources have") {
+  FakeMcp upstream(FakeMcp::Era::modern, FakeMcp::default_tools(), kTasks);
+  const auto link = [](const std::string& uri) {
+    return Json{{"content", Json::array({{{"type", "resource_link"}, {"name", "r"}, {"uri", uri}}})}};
+  };
+  upstream.on_call([&](const std::string& head, const Json& message) {
+    if (message["method"] != "tasks/get") return task_server(head, message);
+    return FakeMcp::json(FakeMcp::result(message, {{"resultType", "complete"},
+                                                   {"taskId", "t-1"},
+                                                   {"status", "completed"},
+                                                   {"result", link("file:///report")}}));
+  });
+  for (const bool prefix : {false, true}) {
+    CAPTURE(prefix);
+    GatewayFixture gateway(server_document("up", upstream.url()) + (prefix ? "uris: prefix\n" : "") +
+                           kDefaultPolicy);
+    const std::string id = call(gateway, kCall, kTasks).json()["result"]["taskId"];
+    const Json got = task(gateway, "tasks/get", id).json()["result"];
+    CHECK(got["taskId"] == id);
+    CHECK(got["result"] == link(prefix ? "up+file:///report" : "file:///report"));
+  }
+}
+
 TEST_CASE("who does not declare tasks is refused news of them, with the capability that is missing") {
   FakeMcp upstream(FakeMcp::Era::modern, FakeMcp::default_tools(), kTasks);
   upstream.on_call(task_server);

@@ -55,6 +55,8 @@ struct ServerEntry {
   bool awaited = false;                ///< first contact is under way: a list may wait for it, briefly
   std::shared_ptr<const Pins> pins{};  ///< null: nothing was decided about its definitions
   bool serves(Sort sort, const Definition& definition) const;
+  /// What its resource URIs begin with for clients; empty: nothing (`uris` of the document).
+  std::string uri_prefix() const;
 };
 
 /// Arguments of an exported tool that its callers do not give.

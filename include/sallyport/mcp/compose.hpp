@@ -57,6 +57,11 @@ std::string rebuild_object(json::Value object,
 /// resources in the content of tool results and prompt messages.
 std::string prefix_uris(std::string_view result, std::string_view prefix);
 
+/// A task (Tasks extension) as its owner has it: under `id`, the URIs of an inlined result with `prefix`, and
+/// without the members in `remove`.
+std::string own_task(json::Value task, std::string_view id, std::string_view prefix,
+                     const std::vector<std::string_view>& remove = {});
+
 /// The `_meta` of a tool whose user interface is a resource (MCP Apps, `_meta.ui.resourceUri`), with that URI
 /// prefixed; nullopt for a tool without one.
 std::optional<std::string> prefix_app_resource(json::Value tool, std::string_view prefix);
