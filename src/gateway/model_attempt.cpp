@@ -99,6 +99,7 @@ llm::Target ModelAttempt::target() const {
   }
   if (provider_.messages_version >= kWithoutSampling) out.sampling = false;
   out.old_limit = provider_.kind->old_limit;
+  out.asks_usage = provider_.kind->stream_options;
   out.lenient = provider_.document.drop_tools;
   return out;
 }

@@ -56,7 +56,7 @@ class ChatBody {
     r_.copy_openai_fields(body_);
     if (request_.stream) {
       body_.add("stream", "true");
-      body_.add("stream_options", R"({"include_usage":true})");
+      if (r_.target().asks_usage) body_.add("stream_options", R"({"include_usage":true})");
     }
     return std::move(body_).take();
   }

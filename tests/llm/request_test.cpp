@@ -336,9 +336,12 @@ TEST_CASE("limits are those of the model") {
   CHECK_FALSE(holds(body_of(Wire::chat, Wire::responses, plain), "max_output_tokens"));
 }
 
-TEST_CASE("chat streams ask for usage, and Responses stores nothing of us") {
+TEST_CASE("chat streams ask for usage where the provider knows that, and Responses stores nothing of us") {
   CHECK(holds(body_of(Wire::messages, Wire::chat, with(R"("stream":true)")),
               R"("stream_options":{"include_usage":true})"));
+  CHECK_FALSE(holds(
+      body_of(Wire::messages, Wire::chat, with(R"("stream":true)"), {.model = "m", .asks_usage = false}),
+      "stream_options"));
   CHECK(holds(body_of(Wire::messages, Wire::responses, with(R"("stream":true)")), R"("store":false)"));
   CHECK(holds(body_of(Wire::chat, Wire::responses, with(R"("store":true)")), R"("store":true)"));
 }

@@ -86,7 +86,8 @@ TEST_CASE("headers that a request may forward reach a provider of another wire t
   CHECK(asked.header("x-api-key") == "secret-of-anthropic");
   for (const std::string name :
        {"authorization", "x-api-key", "cookie", "host", "content-length", "transfer-encoding",
-        "x-portkey-api-key", "x-sallyport-x", "openai-organization", "x-http-method-override"}) {
+        "x-portkey-api-key", "x-sallyport-x", "openai-organization", "x-http-method-override",
+        "x-auth-request-email", "x-goog-authenticated-user-email"}) {
     CAPTURE(name);
     CHECK(rig.chat(body, "x-portkey-forward-headers: x-tenant," + name + "\r\n").status == 400);
   }

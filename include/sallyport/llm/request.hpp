@@ -137,6 +137,7 @@ struct Target {
   bool sampling = true;
   bool custom_tools = false;  ///< chat: the provider knows custom tools; else they go as functions
   bool old_limit = false;     ///< chat: the provider knows max_tokens only
+  bool asks_usage = true;     ///< chat: the provider knows stream_options.include_usage
   /// Hosted tools, and the grammars of custom tools that go as functions, are dropped instead of refused.
   bool lenient = false;
 };
