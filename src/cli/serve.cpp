@@ -20,6 +20,7 @@
 #include "sallyport/core/executor.hpp"
 #include "sallyport/gateway/gateway.hpp"
 #include "sallyport/json/document.hpp"
+#include "sallyport/net/egress.hpp"
 #include "sallyport/net/held_bytes.hpp"
 
 namespace sallyport::cli {
@@ -38,6 +39,21 @@ struct Gate {
   net::Handler handler;
   std::function<void(const net::HeadRefusal&)> refused;
   std::atomic<bool> open{false};  // set once, after the two above
+  std::atomic<bool> warned{false};
+
+  /// Says, once, that somebody near brings others' requests and is not believed. Threads: any shard.
+  void meet_proxy(const net::Exchange& exchange, const net::TrustedProxies& trusted) {
+    const std::string& ip = exchange.peer().ip;
+    const auto address = net::address_of(ip, 0);
+    // From afar anybody may write such a header.
+    if (trusted.contains(ip) || (address && !net::is_private_address(*address)) || warned.exchange(true))
+      return;
+    spdlog::warn(
+        "{} sends requests with X-Forwarded-For or Forwarded and is none of trusted_proxies: all of them "
+        "count as "
+        "coming from there. If it is a proxy of yours, name it in that setting.",
+        ip);
+  }
 };
 
 Task<> not_yet(net::Exchange& exchange) {
@@ -141,7 +157,9 @@ Result<void> Server::Impl::open_public(std::vector<int>& inherited) {
   options.tls = settings.listen.tls();
   if (!inherited.empty()) options.inherited_fd = inherited.front();
   if (!inherited.empty()) inherited.erase(inherited.begin());
-  options.handler = [gate = gate](net::Exchange& exchange) {
+  options.trusted_proxies = settings.trusted_proxies;
+  options.handler = [gate = gate, &trusted = settings.trusted_proxies](net::Exchange& exchange) {
+    if (!exchange.request().forwarded.lines.empty()) gate->meet_proxy(exchange, trusted);
     return gate->open.load(std::memory_order_acquire) ? gate->handler(exchange) : not_yet(exchange);
   };
   options.on_refusal = [gate = gate](const net::HeadRefusal& refusal) {

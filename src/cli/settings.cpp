@@ -89,6 +89,13 @@ std::string take_origins(Settings& s, const Values& v) {
   return {};
 }
 
+std::string take_proxies(Settings& s, const Values& v) {
+  auto proxies = net::TrustedProxies::of(v);
+  if (!proxies) return proxies.error().hint;
+  s.trusted_proxies = std::move(*proxies);
+  return {};
+}
+
 std::string take_durability(Settings& s, const Values& v) {
   std::string word;
   auto problem = take_word(word, v[0], {"process", "disk"});
@@ -248,6 +255,8 @@ const std::vector<Setting>& all_settings() {
        "further Host values to answer to", take_hosts},
       {"allowed_origins", "SALLYPORT_ALLOWED_ORIGINS", "--allowed-origin", true, false,
        "browser origins that may call (CORS)", take_origins},
+      {"trusted_proxies", "SALLYPORT_TRUSTED_PROXIES", "--trusted-proxy", true, false,
+       "proxies whose X-Forwarded-For is believed, ADDRESS[/BITS] or unix", take_proxies},
       {"journal.durability", "SALLYPORT_JOURNAL_DURABILITY", "--durability", false, false, "process or disk",
        take_durability},
       {"log.format", "SALLYPORT_LOG_FORMAT", "--log-format", false, false, "text or json", take_log_format},

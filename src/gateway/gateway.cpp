@@ -184,7 +184,7 @@ class GatewayImpl final : public Gateway {
     here.counters.bytes_out.add(static_cast<std::int64_t>(bytes));
     if (options_.access_log) {
       options_.access_log({.call = call.id,
-                           .client = exchange.peer().ip,
+                           .client = exchange.client_ip(),
                            .principal = call.principal_name(),
                            .endpoint = call.endpoint_path,
                            .era = call.era(),

@@ -40,7 +40,7 @@ Access& access_of(Call& call, std::optional<Access>& own) {
 
 bool may_enter(Call& call, SystemTime now) {
   std::optional<Access> own;
-  const CallFacts facts{.arguments = {}, .client_ip = call.exchange.peer().ip, .now = now};
+  const CallFacts facts{.arguments = {}, .client_ip = call.exchange.client_ip(), .now = now};
   const auto decision = access_of(call, own).enters(*call.endpoint, &facts);
   if (decision.allowed()) return true;
   call.rule = decision.rule;
@@ -56,7 +56,7 @@ Verdict judge(Call& call, policy::Object object, std::string_view canonical, con
   Verdict otherwise = Verdict::unseen;
   if (decision.allowed() && decision.conditional) {
     decision = access.calls(*call.endpoint, object, canonical, definition,
-                            {.arguments = arguments, .client_ip = call.exchange.peer().ip, .now = now});
+                            {.arguments = arguments, .client_ip = call.exchange.client_ip(), .now = now});
     otherwise = Verdict::refused;
   }
   call.rule = std::move(decision.rule);

@@ -67,7 +67,7 @@ identity::LoginRequest login_request(Call& call, std::function<void()> keys_chan
                                            .principal = std::string(who),
                                            .endpoint = call.endpoint_path,
                                            .reason = reason,
-                                           .client = call.exchange.peer().ip,
+                                           .client = call.exchange.client_ip(),
                                            .status = 401,
                                            .before_authentication = true});
               }};

@@ -202,7 +202,7 @@ Result<void> ModelService::authorize(Call& call, Plan& plan) const {
     const auto verdict = judge(call, policy::Object::model, place.canonical, nullptr, body, clock_.now());
     if (verdict != Verdict::allowed) return refuse(verdict);
     if (rule.empty()) rule = call.rule;
-    const CallFacts facts{.arguments = body, .client_ip = call.exchange.peer().ip, .now = clock_.now()};
+    const CallFacts facts{.arguments = body, .client_ip = call.exchange.client_ip(), .now = clock_.now()};
     if (auto denial = denied_elsewhere(access_of(call, own), *call.endpoint, place, &facts)) {
       call.rule = std::move(denial->rule);
       call.refusal = "denied";
@@ -219,7 +219,7 @@ Result<void> ModelService::authorize(Call& call, Plan& plan) const {
 Result<void> ModelService::grant(Call& call, Planned& target) const {
   const ModelHandle& handle = *target.place.handle;
   const CallFacts facts{
-      .arguments = target.body.raw(), .client_ip = call.exchange.peer().ip, .now = clock_.now()};
+      .arguments = target.body.raw(), .client_ip = call.exchange.client_ip(), .now = clock_.now()};
   std::optional<Access> own;
   Access& access = access_of(call, own);
   const auto named = [](const std::string& name, std::string_view field) {

@@ -15,6 +15,7 @@
 #include "sallyport/identity/verification.hpp"
 #include "sallyport/json/list.hpp"
 #include "sign_in_limits.hpp"
+#include "subscriber.hpp"
 #include "visit.hpp"
 #include "wish.hpp"
 
@@ -162,7 +163,7 @@ Task<net::Reply> AuthorizationServer::come_back(LoginRequest& request) {
     request.refusal("sign_in", "");
   };
 
-  const std::string place = address_of(request.exchange);
+  const std::string place = subscriber_of(request.exchange.client_ip());
   if (limits_->begin("", place, clock_.steady()) > Duration::zero())
     co_return problem_page(429, "Too many attempts", "Wait a little, then log in again.", again);
   const auto endpoints = co_await providers_->find(request.client, *provider, clock_.steady());

@@ -18,6 +18,7 @@
 #include "sallyport/json/list.hpp"
 #include "sallyport/net/run_on_executor.hpp"
 #include "sign_in_limits.hpp"
+#include "subscriber.hpp"
 #include "visit.hpp"
 #include "wish.hpp"
 
@@ -158,8 +159,8 @@ bool AuthorizationServer::is_ours(std::string_view resource) const {
 
 Task<Result<OauthClient>> AuthorizationServer::client_of(LoginRequest& request, std::string_view id) {
   if (is_document_id(id, options_.private_clients))
-    co_return co_await documents_->find(request.client, std::string(id), address_of(request.exchange),
-                                        clock_.steady());
+    co_return co_await documents_->find(request.client, std::string(id),
+                                        subscriber_of(request.exchange.client_ip()), clock_.steady());
   auto client = opened_client(sealer_, id);
   if (!client)
     co_return client_error(
@@ -257,7 +258,7 @@ Task<net::Reply> AuthorizationServer::welcome(LoginRequest& request, store::Sign
   if (!*saved) co_return redirect_to("/oauth/authorize?" + query);
   request.note("sign_in",
                fmt::format("\"user\":{},\"client\":{},\"address\":{}", json::quote(principal->name()),
-                           json::quote(client), json::quote(request.exchange.peer().ip)));
+                           json::quote(client), json::quote(request.exchange.client_ip())));
   co_return with_cookie(redirect_to("/oauth/authorize?" + query), visit);
 }
 
@@ -339,7 +340,7 @@ Task<net::Reply> AuthorizationServer::sign_in(LoginRequest& request) {
   if (!wish) co_return page_of(wish.error());
 
   const std::string name = lower(trim((*form)["user"])).substr(0, 128);
-  const std::string place = address_of(request.exchange);
+  const std::string place = subscriber_of(request.exchange.client_ip());
   const Duration wait = limits_->begin(name, place, clock_.steady());
   if (wait > Duration::zero()) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();

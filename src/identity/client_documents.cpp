@@ -23,11 +23,9 @@ std::optional<Result<OauthClient>> ClientDocuments::known(const std::string& id,
 bool ClientDocuments::begin(const std::string& place) {
   const std::lock_guard lock(mutex_);
   if (fetching_ == limits::kClientFetches) return false;
-  if (!place.empty()) {
-    std::size_t& of_one = of_one_[place];
-    if (of_one == limits::kClientFetchesOfOne) return false;
-    ++of_one;
-  }
+  std::size_t& of_one = of_one_[place];
+  if (of_one == limits::kClientFetchesOfOne) return false;
+  ++of_one;
   ++fetching_;
   return true;
 }

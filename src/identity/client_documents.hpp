@@ -18,7 +18,7 @@ class ClientDocuments {
   /// `allow_private`: documents at private addresses, and over http, are fetched too.
   explicit ClientDocuments(bool allow_private) : allow_private_(allow_private) {}
 
-  /// `place`: who wants to know it, see limits::kClientFetchesOfOne; empty: nobody knows. Errors: bad_request
+  /// `place`: who wants to know it, see limits::kClientFetchesOfOne. Errors: bad_request
   /// (there is none, or it says something that is not allowed; the hint is for people), limited (too many are
   /// being fetched, or wait for a name server).
   Task<Result<OauthClient>> find(net::Client& client, std::string id, std::string place, SteadyTime now);

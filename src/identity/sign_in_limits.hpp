@@ -15,9 +15,9 @@ namespace sallyport::identity {
 /// Counts failures by name and by place, and forgets them after limits::kSignInMemory. Threads: any.
 class SignInLimits {
  public:
-  /// How long this name (empty: whoever comes back from a provider) has to wait at this place (empty: nobody
-  /// knows, because a proxy stands in between); zero: it may try now, and that counts as a failure until
-  /// succeeded() says otherwise, so that many at once are no way round.
+  /// How long this name (empty: whoever comes back from a provider) has to wait at this place; zero: it may
+  /// try now, and that counts as a failure until succeeded() says otherwise, so that many at once are no way
+  /// round.
   Duration begin(const std::string& name, const std::string& place, SteadyTime now) {
     const std::lock_guard lock(mutex_);
     const auto keys = keys_of(name, place);
@@ -65,12 +65,11 @@ class SignInLimits {
   static std::vector<Key> keys_of(const std::string& name, const std::string& place) {
     std::vector<Key> out;
     const auto some = limits::kSignInFailures, many = 10 * limits::kSignInFailures;
-    if (!name.empty() && place.empty()) out.push_back({name + "\n", some, limits::kSignInPauseOfName, true});
-    if (!name.empty() && !place.empty()) {
+    if (!name.empty()) {
       out.push_back({name + "\n" + place, some, limits::kSignInPauseMax, true});
       out.push_back({name + "\n", many, limits::kSignInPauseOfName, false});
     }
-    if (!place.empty()) out.push_back({"\n" + place, many, limits::kSignInPauseMax, false});
+    out.push_back({"\n" + place, many, limits::kSignInPauseMax, false});
     return out;
   }
   void make_room(SteadyTime now) {

@@ -33,11 +33,6 @@ struct AuthorizationServer::Wish {
 std::string identity_of(const Issuer& issuer, const policy::Principal& principal,
                         const std::vector<std::string>& teams, bool asserted);
 
-/// Where a browser is; empty where a proxy stands in between and everybody comes from it.
-inline std::string address_of(net::Exchange& exchange) {
-  return exchange.request().forwarded.lines.empty() ? exchange.peer().ip : std::string();
-}
-
 /// For a login that cannot go on, and whose client must not be told by a redirect.
 inline net::Reply page_of(const Error& error) {
   if (error.code == Code::bad_request || error.code == Code::not_found)

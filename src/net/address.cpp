@@ -8,10 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+
+#include "sallyport/net/ip.hpp"
 
 namespace sallyport::net {
 
@@ -88,22 +90,18 @@ Result<Bound> bind_tcp(const std::string& address) {
   return cannot(address, why);
 }
 
-std::string ip_text(const sockaddr_storage& address, std::uint16_t& port) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
+std::string ip_of(const sockaddr_storage& address, std::uint16_t& port) {
   if (address.ss_family == AF_INET) {
     const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
     port = ntohs(v4.sin_port);
-    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-  } else if (address.ss_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-    port = ntohs(v6.sin6_port);
-    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-      ::inet_ntop(AF_INET, v6.sin6_addr.s6_addr + 12, text.data(), text.size());
-    } else {
-      ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    }
+    return ip_text(mapped(ntohl(v4.sin_addr.s_addr)));
   }
-  return text.data();
+  if (address.ss_family != AF_INET6) return {};
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  port = ntohs(v6.sin6_port);
+  V6 bytes;
+  std::ranges::copy(v6.sin6_addr.s6_addr, bytes.begin());
+  return ip_text(bytes);
 }
 
 }  // namespace
@@ -127,7 +125,7 @@ std::string local_text(int fd, std::uint16_t& port) {
   if (address.ss_family == AF_UNIX) {
     return std::string("unix:") + reinterpret_cast<const sockaddr_un&>(address).sun_path;
   }
-  const std::string ip = ip_text(address, port);
+  const std::string ip = ip_of(address, port);
   return (ip.find(':') == std::string::npos ? ip : "[" + ip + "]") + ":" + std::to_string(port);
 }
 
@@ -141,7 +139,7 @@ Peer peer_of(int fd, const sockaddr_storage& address, bool tls) {
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) peer.uid = credentials.uid;
     return peer;
   }
-  peer.ip = ip_text(address, peer.port);
+  peer.ip = ip_of(address, peer.port);
   peer.loopback = peer.ip.starts_with("127.") || peer.ip == "::1";
   return peer;
 }

@@ -164,6 +164,10 @@ Task<bool> Connection::serve() {
   bytes_sent_ = 0;
   started_ = std::chrono::steady_clock::now();
   left_ = keeps_answering_ = false;
+  brought_for_.clear();
+  if (const auto& trusted = state_->options.trusted_proxies;
+      !request.forwarded.lines.empty() && !trusted.empty())
+    brought_for_ = trusted.client_of(peer_, request.forwarded);
   // One that was gone before its request was read is known to be so from the beginning.
   if (channel_.end_known()) client_left();
   watch_leaving();

@@ -52,6 +52,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   Shard& shard() override { return shard_; }
   const Request& request() const override { return parse_.request; }
   const Peer& peer() const override { return peer_; }
+  const std::string& client_ip() const override { return brought_for_.empty() ? peer_.ip : brought_for_; }
   SteadyTime started() const override { return started_; }
   Task<Result<std::string>> read_body(std::size_t cap) override;
   Task<> reply(Reply reply) override;
@@ -105,6 +106,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   // One exchange.
   std::optional<Cancel> cancel_;
   SteadyTime started_{};
+  std::string brought_for_;  // by a trusted proxy; else empty
   bool answered_ = false;
   bool keep_open_ = false;
   bool body_whole_ = false;  // every byte of the request was read

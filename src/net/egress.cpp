@@ -11,10 +11,10 @@
 #include <cstring>
 #include <utility>
 
+#include "sallyport/net/ip.hpp"
+
 namespace sallyport::net {
 namespace {
-
-using V6 = std::array<unsigned char, 16>;
 
 struct Range4 {
   std::uint32_t base;
@@ -41,22 +41,7 @@ constexpr Range4 kPrivate4[] = {
     {0xF0000000, 4},   // reserved, broadcast
 };
 
-struct Range6 {
-  V6 base;
-  int bits;
-};
-
-constexpr V6 v6(std::array<unsigned, 8> groups) {
-  V6 out{};
-  for (std::size_t i = 0; i < 8; ++i) {
-    out[2 * i] = static_cast<unsigned char>(groups[i] >> 8);
-    out[2 * i + 1] = static_cast<unsigned char>(groups[i] & 0xFF);
-  }
-  return out;
-}
-
-constexpr Range6 kGlobal6 = {v6({0x2000}), 3};  // everything global lies in here
-constexpr Range6 kMapped6 = {v6({0, 0, 0, 0, 0, 0xFFFF}), 96};
+constexpr Range6 kGlobal6 = {v6({0x2000}), 3};       // everything global lies in here
 constexpr Range6 kNat64 = {v6({0x64, 0xFF9B}), 96};  // RFC 6052
 constexpr Range6 k6to4 = {v6({0x2002}), 16};
 constexpr Range6 kCompatible6 = {v6({}), 96};                    // RFC 4291 §2.5.5.1, deprecated
@@ -74,16 +59,6 @@ constexpr std::uint32_t kMetadata4[] = {0xA9FEA9FE, 0xA9FEAA02, 0xA9FEAA17,
 constexpr V6 kMetadata6[] = {v6({0xFD00, 0x0EC2, 0, 0, 0, 0, 0, 0x254}),
                              v6({0xFD00, 0x0EC2, 0, 0, 0, 0, 0, 0x23}),
                              v6({0xFD20, 0x00CE, 0, 0, 0, 0, 0, 0x254})};
-
-bool within(const V6& a, const Range6& range) {
-  for (int bit = 0; bit < range.bits; bit += 8) {
-    const int left = std::min(8, range.bits - bit);
-    const auto mask = static_cast<unsigned char>(0xFF << (8 - left));
-    const auto i = static_cast<std::size_t>(bit / 8);
-    if ((a[i] ^ range.base[i]) & mask) return false;
-  }
-  return true;
-}
 
 bool is_private(std::uint32_t a) {
   return std::ranges::any_of(kPrivate4,
@@ -108,24 +83,6 @@ bool is_private(const V6& a) {
   if (within(a, kMapped6) || within(a, kNat64)) return is_private(*embedded(a));
   if (!within(a, kGlobal6)) return true;
   return std::ranges::any_of(kPrivateInGlobal6, [&](const Range6& r) { return within(a, r); });
-}
-
-std::optional<std::uint32_t> as_v4(const SocketAddress& address) {
-  sockaddr_in in{};
-  if (address.bytes.size() < sizeof in) return std::nullopt;
-  std::memcpy(&in, address.bytes.data(), sizeof in);
-  if (in.sin_family != AF_INET) return std::nullopt;
-  return ntohl(in.sin_addr.s_addr);
-}
-
-std::optional<V6> as_v6(const SocketAddress& address) {
-  sockaddr_in6 in{};
-  if (address.bytes.size() < sizeof in) return std::nullopt;
-  std::memcpy(&in, address.bytes.data(), sizeof in);
-  if (in.sin6_family != AF_INET6) return std::nullopt;
-  V6 out;
-  std::memcpy(out.data(), &in.sin6_addr, out.size());
-  return out;
 }
 
 template <class S>

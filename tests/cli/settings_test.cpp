@@ -41,6 +41,7 @@ admin:
 public_url: https://mcp.example.com
 allowed_hosts: [mcp.example.com, gateway.internal]
 allowed_origins: ["https://app.example.com"]
+trusted_proxies: [10.0.0.0/8, "fd00::1"]
 journal: {durability: disk}
 log: {format: json, level: warn, access: true}
 shards: 3
@@ -59,6 +60,9 @@ bytes_in_flight: 256MiB
   CHECK(s.public_url == "https://mcp.example.com");
   CHECK(s.allowed_hosts == std::vector<std::string>{"mcp.example.com", "gateway.internal"});
   CHECK(s.allowed_origins == std::vector<std::string>{"https://app.example.com"});
+  CHECK(s.trusted_proxies.contains("10.1.2.3"));
+  CHECK(s.trusted_proxies.contains("fd00::1"));
+  CHECK_FALSE(s.trusted_proxies.contains("fd00::2"));
   CHECK(s.durability == store::Durability::disk);
   CHECK(s.log.json);
   CHECK(s.log.level == "warn");
@@ -95,6 +99,7 @@ TEST_CASE("a wrong setting is refused with its line and column") {
       {"origin with a path", "allowed_origins: [\"https://a.example.com/\"]\n",
        "s.yaml:1:18: allowed_origins must be"},
       {"host with a port", "allowed_hosts: [\"a.example.com:80\"]\n", "s.yaml:1:16: allowed_hosts must be"},
+      {"proxy without a network", "trusted_proxies: [proxy.example.com]\n", "s.yaml:1:18: trusted_proxies"},
       {"text for an object", "log: info\n", "s.yaml:1:6: log must hold keys"},
       {"not YAML", "data: [\n", "s.yaml:2:1: "},
       {"a list at the top", "- data\n", "s.yaml:1:1: must be keys"},

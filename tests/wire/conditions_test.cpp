@@ -135,3 +135,30 @@ TEST_CASE("a condition on a virtual server is decided with each request") {
   CHECK(gateway.modern("tools/list", Json::object(), "/mcp/v").status == 404);
   CHECK(gateway.modern("tools/list", Json::object(), "/mcp/w").status == 200);
 }
+
+TEST_CASE("N10 conditions and records know whom a trusted proxy speaks for, and believe nobody else") {
+  FakeMcp upstream(FakeMcp::Era::modern, issue_tools());
+  const std::string documents =
+      server_document("hub", upstream.url()) +
+      policy("  - {effect: allow, tools: [\"hub/*\"], when: request.client_ip == \"203.0.113.7\"}\n");
+  sallyport::cli::Settings settings;
+  for (const bool trusting : {false, true}) {
+    CAPTURE(trusting);
+    if (trusting) settings.trusted_proxies = sallyport::net::TrustedProxies::of({"127.0.0.0/8"}).value();
+    const GatewayFixture gateway(documents, settings);
+    const auto code = [&](const std::string& forwarding) {
+      return gateway
+          .post(GatewayFixture::modern_body("tools/call",
+                                            {{"name", "hub__get_issue"}, {"arguments", Json::object()}}),
+                GatewayFixture::modern_headers("tools/call", "hub__get_issue") + forwarding)
+          .code();
+    };
+    CHECK(code("X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n") == (trusting ? 0 : 1001));
+    CHECK(code("X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n") == 1001);
+    CHECK(code("Forwarded: for=203.0.113.7\r\n") == 1001);
+    CHECK(code("") == 1001);
+    CHECK(gateway.recorded("refusal", {{"reason", "denied"}, {"client", "127.0.0.1"}}, trusting ? 2 : 4));
+    CHECK(gateway.recorded("refusal", {{"reason", "denied"}, {"client", "198.51.100.1"}}, trusting ? 1 : 0));
+    CHECK(gateway.recorded("intent", {{"client", "203.0.113.7"}}, trusting ? 1 : 0));
+  }
+}

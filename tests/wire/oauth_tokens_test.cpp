@@ -27,17 +27,41 @@ TEST_CASE("guessing passwords gets slower, for the name and the place that guess
   CHECK(stranger.status == 401);
   CHECK(stranger.body.find("do not fit together") != std::string::npos);
   CHECK(tries("", "").status == 401);
-  // Behind a proxy all come from one address, and who fails there keeps nobody else out.
-  const auto by_proxy = [&](const std::string& user, const std::string& password) {
-    const Response page = rig.asks();
-    return rig
-        .post("/oauth/sign-in", {{"request", Rig::request_of(page)}, {"user", user}, {"password", password}},
-              "X-Forwarded-For: 192.0.2.1\r\nCookie: " + Rig::cookie_of(page) + "\r\n")
-        .status;
-  };
-  for (int i = 0; i < 60; ++i) by_proxy("nobody" + std::to_string(i), "wrong password");
-  CHECK(by_proxy("alice", kPassword) == 303);
   CHECK(rig.gateway.recorded("refusal", {{"reason", "sign_in"}, {"principal", "user:alice"}}, 5));
+}
+
+TEST_CASE(
+    "who guesses behind a trusted proxy is known by the address that it gives, and nobody else by any") {
+  cli::Settings settings;
+  for (const bool trusting : {true, false}) {
+    CAPTURE(trusting);
+    if (trusting) settings.trusted_proxies = net::TrustedProxies::of({"127.0.0.1"}).value();
+    Rig rig(trusting ? settings : cli::Settings());
+    const auto from = [&](const std::string& address, const std::string& user, const std::string& password) {
+      const Response page = rig.asks();
+      return rig
+          .post("/oauth/sign-in",
+                {{"request", Rig::request_of(page)}, {"user", user}, {"password", password}},
+                "X-Forwarded-For: " + address + "\r\nCookie: " + Rig::cookie_of(page) + "\r\n")
+          .status;
+    };
+    // So often that the pause is longer than what follows.
+    const auto fails = [&](const std::function<std::string(int)>& address) {
+      for (int i = 0; i < 9; ++i) {
+        rig.clock.advance(20s);
+        CHECK(from(address(i), "alice", "wrong password") == 401);
+      }
+    };
+    fails([](int) { return "192.0.2.1"; });
+    CHECK(from("192.0.2.1", "alice", kPassword) == 429);
+    // Another address in the header is another person's only where the proxy is trusted.
+    CHECK(from("192.0.2.2", "alice", kPassword) == (trusting ? 303 : 429));
+    if (!trusting) continue;
+    // A subscriber has as many IPv6 addresses as anybody could want.
+    fails([](int i) { return "2001:db8:1:2::" + std::to_string(i); });
+    CHECK(from("2001:db8:1:2:ffff::9", "alice", kPassword) == 429);
+    CHECK(from("2001:db8:1:3::1", "alice", kPassword) == 303);
+  }
 }
 
 TEST_CASE("a scope that was not asked for is not named, and the token is as good") {

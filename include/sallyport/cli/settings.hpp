@@ -41,6 +41,7 @@ struct Settings {
   ListenSettings admin{.address = "127.0.0.1:8081"};
   std::string public_url{};  ///< empty: made of the listener's address
   std::vector<std::string> allowed_hosts{}, allowed_origins{};
+  net::TrustedProxies trusted_proxies{};
   store::Durability durability = store::Durability::process;
   LogSettings log{};
   identity::LoginOptions login{};

@@ -13,6 +13,7 @@
 #include "sallyport/core/task.hpp"
 #include "sallyport/net/http.hpp"
 #include "sallyport/net/shard.hpp"
+#include "sallyport/net/trusted_proxies.hpp"
 
 namespace sallyport::net {
 
@@ -41,6 +42,9 @@ class Exchange {
   virtual Shard& shard() = 0;
   virtual const Request& request() const = 0;
   virtual const Peer& peer() const = 0;
+  /// Where the request comes from, for records, limits and policies: the peer's address, or what trusted
+  /// proxies (ListenerOptions) say of it.
+  virtual const std::string& client_ip() const = 0;
   virtual SteadyTime started() const = 0;
 
   /// Reads the whole body (sends 100-continue where asked). Counted as HeldBytes until the
@@ -113,6 +117,7 @@ struct ListenerOptions {
   std::optional<ListenerTls> tls{};
   Handler handler{};
   std::function<void(const HeadRefusal&)> on_refusal{};  ///< on the connection's shard
+  TrustedProxies trusted_proxies{};
   int inherited_fd = -1;  ///< a listening socket handed over (LISTEN_FDS); then `address` only names it
   ConnectionBounds bounds{};
 };
