@@ -235,6 +235,7 @@ Result<Answer> McpService::adapt_special(Call& call, const Target& target, std::
   call.input_required = true;
   const auto theirs = result.find("requestState");
   if (!theirs) return RpcResult{std::string(result.raw())};
+  if (theirs->raw().size() > kUpstreamState) return broken("its requestState is larger than 512 KiB");
   const RequestState state{.digest = request_digest(call.message.message.method, call.message.message.params),
                            .call = call.id,
                            .expires = unix_millis(clock_.now() + limits::kStateLife) / 1000,

@@ -14,6 +14,9 @@
 
 namespace sallyport::gateway {
 
+/// Of an upstream's own requestState, as it is written; sealed it still opens.
+inline constexpr std::size_t kUpstreamState = 512 * 1024;
+
 /// Bound to the principal and endpoint by its seal, to one request by `digest`.
 struct RequestState {
   std::string digest;        ///< of method and params

@@ -11,7 +11,7 @@
 namespace sallyport::identity {
 namespace {
 
-constexpr std::size_t kTokenBytes = 16 * 1024;  // longer than any head may carry
+constexpr std::size_t kTokenBytes = 1024 * 1024;  // what we seal is smaller, an upstream's state included
 
 /// Purpose and binding as one text; the length keeps ("ab", "c") and ("a", "bc") apart.
 std::string associated(std::string_view purpose, std::string_view bound) {

@@ -7,15 +7,19 @@ using namespace sallyport::testing;
 namespace {
 
 /// A 2026 server that asks for `who` before it answers, with a state of its own.
-std::string asking_server(const std::string&, const Json& message) {
+std::string asking_with(const std::string& state, const Json& message) {
   const Json& params = message["params"];
   if (!params.contains("inputResponses")) {
     return FakeMcp::json(FakeMcp::result(
         message, {{"resultType", "input_required"},
                   {"inputRequests", {{"who", {{"method", "elicitation/create"}, {"params", kAsked}}}}},
-                  {"requestState", "theirs \"1\""}}));
+                  {"requestState", state}}));
   }
   return FakeMcp::json(FakeMcp::result(message, text_result(params.dump())));
+}
+
+std::string asking_server(const std::string&, const Json& message) {
+  return asking_with("theirs \"1\"", message);
 }
 
 }  // namespace
@@ -53,6 +57,28 @@ TEST_CASE("a 2026 upstream's question reaches a 2026 client, and its state comes
   }
   REQUIRE(intents.size() == 2);
   CHECK(intents[1]["continues"] == intents[0]["call"]);
+}
+
+TEST_CASE("a 2026 upstream that keeps nothing may have a large state, up to a bound that it hears of") {
+  for (const std::size_t size : {20'000UL, 512UL * 1024 - 2, 512UL * 1024}) {
+    CAPTURE(size);
+    const std::string state(size, 's');
+    FakeMcp upstream;
+    upstream.on_call([&](const std::string&, const Json& message) { return asking_with(state, message); });
+    GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+    const Response first = call(gateway, kCall);
+    if (size == 512 * 1024) {
+      CHECK(first.code() == 1004);
+      continue;
+    }
+    Json again = kCall;
+    again["inputResponses"] = {{"who", kAccept}};
+    again["requestState"] = first.json()["result"]["requestState"];
+    CHECK(call(gateway, again).json()["result"]["resultType"] == "complete");
+    REQUIRE(upstream.call_count() == 2);
+    const std::string sent = upstream.calls()[1];
+    CHECK(Json::parse(sent.substr(sent.find("\r\n\r\n") + 4))["params"]["requestState"] == state);
+  }
 }
 
 TEST_CASE("what a 2026 upstream answers instead of a result never reaches a client that cannot know it") {
