@@ -50,8 +50,7 @@ struct Gate {
       return;
     spdlog::warn(
         "{} sends requests with X-Forwarded-For or Forwarded and is none of trusted_proxies: all of them "
-        "count as "
-        "coming from there. If it is a proxy of yours, name it in that setting.",
+        "count as coming from there. If it is a proxy of yours, name it in that setting.",
         ip);
   }
 };

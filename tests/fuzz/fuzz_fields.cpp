@@ -1,6 +1,7 @@
 /// Header lines of clients and providers, and the names in a client's certificate: nothing crashes; what is
 /// taken out of a line stands in it and has the letters that it may have; waits and dates stay within their
-/// bounds. Input: header lines; of the first one the name is also a certificate's, the value a date.
+/// bounds; the client that a proxy names is an address, and only a trusted proxy names one. Input: header
+/// lines; of the first one the name is also a certificate's, the value a date.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,6 +19,8 @@
 #include "sallyport/identity/endpoint_path.hpp"
 #include "sallyport/identity/keys.hpp"
 #include "sallyport/llm/retry_after.hpp"
+#include "sallyport/net/egress.hpp"
+#include "sallyport/net/trusted_proxies.hpp"
 
 using namespace sallyport;
 using namespace std::chrono_literals;
@@ -70,6 +73,17 @@ void read_lines(const net::Request& request) {
   }
 }
 
+void read_hops(const net::Headers& headers) {
+  static const auto trusted = net::TrustedProxies::of({"10.0.0.0/8", "fd00::/8"}).value();
+  net::Peer peer;
+  peer.ip = "192.0.2.1";
+  must(trusted.client_of(peer, headers) == peer.ip);
+  peer.ip = "10.0.0.1";
+  const std::string client = trusted.client_of(peer, headers);
+  must(net::address_of(client, 0).has_value());
+  must(client == peer.ip || headers.find("x-forwarded-for").has_value());
+}
+
 void read_certificate(std::string_view name, std::string_view value) {
   const auto names = identity::CertificateNames::parse(value);
   if (!names) return;
@@ -89,9 +103,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const net::Request request = request_of(text);
   read_lines(request);
+  read_hops(request.headers);
   if (request.headers.lines.empty()) return 0;
   const auto [name, value] = request.headers.lines.front();
   read_certificate(name, value);
+  if (const auto proxies = net::TrustedProxies::of({std::string(value)}))
+    must(proxies->contains(value.substr(0, value.find('/'))));
   if (const auto date = parse_date(value)) must(*date >= SystemTime{} && rfc3339(*date).size() == 24);
   if (identity::is_endpoint_path(value)) must(value.starts_with('/') && visible(value));
   return 0;
