@@ -42,8 +42,8 @@ class Carrier {
 /// A sort of carrier.
 struct CarrierKind {
   std::function<std::unique_ptr<Carrier>(net::Shard& shard)> make;
-  std::string noun;          ///< "process", "connection": what ends, in words for the log
-  std::size_t most = 64;     ///< of one server on one shard
+  std::string noun, nouns;   ///< "process", "processes": what ends, in words for the log
+  std::size_t most;          ///< of one server on one shard, beside the one that everybody shares
   bool legacy_only = false;  ///< no modern server is reached this way
   bool rests = true;         ///< one that everybody shares is stopped while nobody calls
 };

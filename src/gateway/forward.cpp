@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "isolation.hpp"
 #include "mcp_service.hpp"
 #include "record.hpp"
 #include "sallyport/core/limits.hpp"
@@ -103,7 +104,7 @@ Task<Result<Answer>> McpService::forward(Call& call, Target target, UpstreamCall
   auto written = co_await intend(call, arguments, state ? std::string_view(state->call) : std::string_view());
   if (!written) co_return Failure(written.error());
 
-  std::string isolation = isolation_of(call, config);
+  std::string isolation = isolation_of(call, config.document);
   upstream.carried = call.message.meta.carried;
   upstream.deadline = std::chrono::steady_clock::now() + config.document.timeout;
   upstream.cancel = &call.cancel;

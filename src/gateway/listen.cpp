@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "feed.hpp"
+#include "isolation.hpp"
 #include "mcp_service.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/mcp/compose.hpp"
@@ -67,7 +68,7 @@ Watched McpService::watched(const Call& call, const Readable& found, std::string
   return {.topic = Topic::resource,
           .upstream = server.upstream,
           .server = server.config->document.name,
-          .isolation = isolation_of(call, *server.config),
+          .isolation = isolation_of(call, server.config->document),
           .id = found.original,
           .client_id = std::move(uri),
           .canonical = found.canonical};
@@ -114,7 +115,7 @@ Task<Result<Answer>> McpService::listen(Call& call) {
     Watched what{.topic = Topic::task,
                  .upstream = task->server->upstream,
                  .server = config.document.name,
-                 .isolation = isolation_of(call, config),
+                 .isolation = isolation_of(call, config.document),
                  .id = task->id,
                  .client_id = id,
                  .canonical = task->canonical};

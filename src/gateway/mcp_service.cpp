@@ -324,19 +324,6 @@ Task<Result<Answer>> McpService::complete(Call& call) {
   return forward(call, Target::of(*target), std::move(upstream), std::nullopt);
 }
 
-std::string McpService::isolation_of(const Call& call, const ServerConfig& config) {
-  switch (config.document.isolation) {
-    case store::Isolation::shared:
-      return "";
-    case store::Isolation::session:
-      if (call.session) return call.session->nonce;
-      [[fallthrough]];
-    case store::Isolation::principal:
-      return call.principal->name();
-  }
-  return "";
-}
-
 Result<Answer> McpService::set_log_level(Call& call) {
   const std::string level = text_member(call.message.message.params, "level");
   if (log_severity(level) < 0)

@@ -136,8 +136,6 @@ class McpService {
   static Watched watched(const Call& call, const Readable& found, std::string uri);
   /// The same answer for both, in the words of the client's era.
   static Result<Answer> no_such_resource(const Call& call, const std::string& uri);
-  /// Whose upstream session the call uses (DESIGN 3.15): "" is everyone's.
-  static std::string isolation_of(const Call& call, const ServerConfig& config);
 
   net::Shards& shards_;
   std::vector<std::unique_ptr<ShardState>>& states_;

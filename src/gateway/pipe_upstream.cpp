@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "isolation.hpp"
 #include "message_pipe.hpp"
 #include "pipe_handshake.hpp"
 #include "sallyport/core/bytes.hpp"
@@ -123,6 +124,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   using Key = std::pair<std::string, std::string>;
   struct Owned {
     std::shared_ptr<MessagePipe> pipe;
+    SteadyTime used{};
     SteadyTime not_before{};
     Duration backoff = limits::kChildBackoffMin;
     bool was_up = false;
@@ -134,6 +136,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   /// What one shard owns; touched there only.
   struct Local {
     std::map<Key, Owned> owned;
+    std::map<Key, int> calls;                                   ///< under way, or waiting for the handshake
     std::map<std::string, std::map<Subject, Watched>> watched;  ///< by isolation
     bool closed = false;
   };
@@ -164,6 +167,60 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     return slot.pipe && (slot.pipe->running() || slot.pipe->flight.flying());
   }
 
+  /// A call keeps its pipe from being ended as one that rests.
+  class Use {
+   public:
+    Use(Local& here, Key key) : here_(here), key_(std::move(key)) { ++here_.calls[key_]; }
+    ~Use() {
+      if (--here_.calls[key_] == 0) here_.calls.erase(key_);
+      if (const auto slot = here_.owned.find(key_); slot != here_.owned.end())
+        slot->second.used = std::chrono::steady_clock::now();
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    Local& here_;
+    const Key key_;
+  };
+
+  /// Nobody is waiting for it to be tried again, either.
+  static bool over(const Owned& slot) {
+    return !usable(slot) && slot.not_before <= std::chrono::steady_clock::now();
+  }
+
+  bool rests(const Key& key, const Owned& slot) {
+    if (here().calls.contains(key)) return false;
+    return !usable(slot) || (!slot.pipe->flight.flying() && slot.pipe->subscriptions().empty());
+  }
+
+  Result<void> make_room_for(const Key& newcomer) {
+    auto& mine = here().owned;
+    if (newcomer.first.empty() || mine.size() < kind_->most / 2) return {};
+    if (const auto known = mine.find(newcomer); known != mine.end() && usable(known->second)) return {};
+    const auto isolation = config_->document.isolation;
+    std::vector<Held> held;
+    std::vector<std::map<Key, Owned>::iterator> slots;
+    for (auto it = mine.begin(); it != mine.end();) {
+      const auto slot = it++;
+      const auto& [key, its] = *slot;
+      if (key.first.empty() || key == newcomer) continue;
+      if (over(its)) {
+        mine.erase(slot);
+        continue;
+      }
+      held.push_back({.holder = holder_of(isolation, key.first), .rests = rests(key, its), .used = its.used});
+      slots.push_back(slot);
+    }
+    const auto victim = make_room(holder_of(isolation, newcomer.first), held, kind_->most, kind_->nouns);
+    if (!victim) return Failure(victim.error());
+    if (!*victim) return {};
+    Owned& ends = slots[**victim]->second;
+    ends.not_before = {};
+    if (usable(ends)) ends.pipe->stop();
+    return {};
+  }
+
   Task<Answer> owned_call(const UpstreamCall* call, std::string isolation, net::Shard* home,
                           std::shared_ptr<CallTicket> ticket) {
     // Waited for through a slot, so that a caller who gives up need not wait for a slow start.
@@ -172,6 +229,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     if (ticket->cancelled)
       co_return fail(Code::cancelled, Blame::client, "cancelled before it was sent", true);
     const Key key = key_for(isolation, call->capabilities);
+    const Use use(here(), key);
     spawn(identity_into(shared_from_this(), key, call->deadline, connecting));
     auto identity = co_await *connecting;
     if (!identity) co_return Failure(identity.error());
@@ -200,12 +258,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   Task<Result<Identity>> owned_identity(Key key, SteadyTime deadline) {
     auto& mine = here().owned;
     if (here().closed) co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
-    if (mine.size() >= kind_->most && !mine.contains(key)) {
-      std::erase_if(mine, [](const auto& entry) { return !usable(entry.second); });
-      if (mine.size() >= kind_->most)
-        co_return fail(Code::limited, Blame::admin,
-                       "too many callers with a " + kind_->noun + " of their own", true);
-    }
+    if (auto room = make_room_for(key); !room) co_return Failure(room.error());
     Owned& slot = mine[key];
     if (slot.pipe && slot.pipe->being_given_up()) {
       Failure held =
@@ -222,6 +275,7 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
         co_return held;
       }
       slot.pipe = make_pipe(key);
+      slot.used = std::chrono::steady_clock::now();
     }
     const auto pipe = slot.pipe;
     co_return co_await pipe->flight.join(*net::Shard::current(), deadline, [this, key, pipe] {

@@ -206,21 +206,22 @@ class Server : public std::enable_shared_from_this<Server> {
     Visitor visitor_;
   };
 
-  /// Keeps a session from being ended as one that rests. Whoever visits one is known to its owner anyway.
+  /// Keeps a session from being ended as one that rests.
   class Use {
    public:
-    Use(const SessionKey& key, const Identity& identity)
-        : calls_(key.base() && !key.shared() ? identity->calls : nullptr) {
-      if (calls_) ++*calls_;
+    Use(const SessionKey& key, const Identity& identity) : use_(key.shared() ? nullptr : identity->use) {
+      if (use_) ++use_->under_way;
     }
     ~Use() {
-      if (calls_) --*calls_;
+      if (!use_) return;
+      use_->last = std::chrono::steady_clock::now();
+      --use_->under_way;
     }
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
 
    private:
-    const std::shared_ptr<std::atomic<int>> calls_;
+    const std::shared_ptr<UpstreamIdentity::Use> use_;
   };
 
   Local& here() { return local_[static_cast<std::size_t>(net::Shard::current()->index())]; }

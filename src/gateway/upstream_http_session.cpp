@@ -47,6 +47,7 @@ Task<> Session::connect(std::shared_ptr<Session> self) {
     co_return;
   }
   made->epoch = self->ears_.next_epoch();
+  made->use->last = std::chrono::steady_clock::now();
   const auto identity = std::make_shared<const UpstreamIdentity>(std::move(*made));
   if (self->stopped_) {
     spawn(Link::end_session(self->link_, identity));
@@ -78,7 +79,15 @@ void Session::drop(std::uint64_t epoch) {
 bool Session::resting() const {
   if (flight_.flying() || !visitors.empty() || !watches_.empty() || key_.shared()) return false;
   const Identity now = identity();
-  return !now || *now->calls == 0;
+  return !now || now->use->under_way == 0;
+}
+
+Held Session::held() const {
+  const Identity now = identity();
+  return {.holder = key_.principal.empty() ? holder_of(link_->config().document.isolation, key_.isolation)
+                                           : std::string_view(key_.principal),
+          .rests = resting(),
+          .used = now ? now->use->last.load() : SteadyTime{}};
 }
 
 void Session::stop() {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "isolation.hpp"
 #include "sallyport/gateway/single_flight.hpp"
 #include "upstream_http_stream.hpp"
 
@@ -55,6 +56,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Identity identity() const { return flight_.value ? *flight_.value : nullptr; }
   /// Can be ended without anybody noticing.
   bool resting() const;
+  /// Borrows from this.
+  Held held() const;
 
   Task<Result<int>> raise_level(std::uint64_t epoch, std::string level);
   Task<Result<bool>> watch(Watched watched, SteadyTime deadline);

@@ -1,7 +1,5 @@
 #include "upstream_http_sessions.hpp"
 
-#include <algorithm>
-
 #include "sallyport/core/limits.hpp"
 
 namespace sallyport::gateway::http {
@@ -18,22 +16,28 @@ Result<std::shared_ptr<Session>> Sessions::take(const SessionKey& key) {
   if (closed_)
     return fail(Code::unavailable, Blame::us, "the configuration of the server was replaced", true);
   if (auto known = find(key)) return known;
-  if (sessions_.size() >= limits::kUpstreamSessions) make_room();
-  if (sessions_.size() >= limits::kUpstreamSessions)
-    return fail(Code::limited, Blame::us, "too many sessions with one upstream are in use", true);
-  return sessions_[key] = std::make_shared<Session>(link_, shard_, ears_, key);
+  const auto made = std::make_shared<Session>(link_, shard_, ears_, key);
+  if (!key.shared()) {
+    if (auto room = make_room_for(*made); !room) return Failure(room.error());
+  }
+  return sessions_[key] = made;
 }
 
-/// The older half of what rests is ended.
-void Sessions::make_room() {
-  std::vector<std::pair<std::uint64_t, SessionKey>> resting;
-  for (const auto& [key, session] : sessions_) {
-    const auto identity = session->identity();
-    if (session->resting()) resting.emplace_back(identity ? identity->epoch : 0, key);
+Result<void> Sessions::make_room_for(const Session& session) {
+  // Nobody's share is reached before that; most servers never have as many.
+  if (sessions_.size() < limits::kUpstreamSessions / 2) return {};
+  std::vector<Held> held;
+  std::vector<const SessionKey*> keys;
+  for (const auto& [key, one] : sessions_) {
+    if (key.shared()) continue;
+    held.push_back(one->held());
+    keys.push_back(&key);
   }
-  std::sort(resting.begin(), resting.end());
-  resting.resize((resting.size() + 1) / 2);
-  for (const auto& [epoch, key] : resting) end(key);
+  const auto victim =
+      make_room(session.held().holder, held, limits::kUpstreamSessions, "sessions with one server");
+  if (!victim) return Failure(victim.error());
+  if (*victim) end(SessionKey(*keys[**victim]));
+  return {};
 }
 
 void Sessions::end(const SessionKey& key) {

@@ -32,9 +32,9 @@ class Sessions : public std::enable_shared_from_this<Sessions> {
 
  private:
   std::shared_ptr<Session> find(const SessionKey& key) const;
-  /// Errors: unavailable after close(), limited when all sessions are in use.
+  /// Errors: unavailable after close(), limited when there is no room.
   Result<std::shared_ptr<Session>> take(const SessionKey& key);
-  void make_room();
+  Result<void> make_room_for(const Session& session);
   void end(const SessionKey& key);
 
   const std::shared_ptr<Link> link_;

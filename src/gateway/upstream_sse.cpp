@@ -244,6 +244,7 @@ std::shared_ptr<Upstream> make_sse_upstream(net::Shards& shards, Clients& client
       .make = [&clients,
                config](net::Shard& shard) { return std::make_unique<SseCarrier>(shard, clients, config); },
       .noun = "connection",
+      .nouns = "connections",
       .most = kConnections,
       .legacy_only = true,
       .rests = false};

@@ -1,6 +1,7 @@
 #include <spdlog/spdlog.h>
 
 #include "pipe_upstream.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/net/child.hpp"
 
 namespace sallyport::gateway {
@@ -55,7 +56,9 @@ std::shared_ptr<Upstream> make_stdio_upstream(net::Shards& shards, std::shared_p
                                               OnNotice on_notice) {
   const CarrierKind kind{
       .make = [config](net::Shard& shard) { return std::make_unique<ChildCarrier>(shard, config); },
-      .noun = "process"};
+      .noun = "process",
+      .nouns = "processes",
+      .most = limits::kChildren};
   return make_pipe_upstream(shards, std::make_shared<const CarrierKind>(kind), config, std::move(on_notice));
 }
 

@@ -1,5 +1,7 @@
 // Upstreams behind a pipe of messages, at the upstream's interface: whose question it is, what is watched,
 // what is told. The pipe is a child process's.
+#include <csignal>
+
 #include "upstream_bench.hpp"
 
 using namespace sallyport::testing;
@@ -12,9 +14,10 @@ namespace limits = sallyport::limits;
 
 /// A child process in a mode of the peer, and what it wrote down.
 struct Bed : Ledger {
-  explicit Bed(const std::string& mode, const std::string& more = "")
+  explicit Bed(const std::string& mode, const std::string& more = "", int shards = 2)
       : bench("kind: Server\nname: up\ntransport: {type: stdio, command: \"" STDIO_PEER "\", args: [" + mode +
-              ", \"" + path() + "\"]}\n" + more) {}
+                  ", \"" + path() + "\"]}\n" + more,
+              "", shards) {}
   UpstreamBench bench;
 };
 
@@ -219,6 +222,48 @@ TEST_CASE("a caller's child is made for its capabilities; a modern one hears the
     CHECK(bed.count("start") == (mode == "modern" ? 3 : 4));
     CHECK(bed.count("greeted with " + kSampling) == (mode == "modern" ? 0 : 2));
   }
+}
+
+TEST_CASE("children of their own: nobody's calls take all the places, and those that rest make room") {
+  Bed bed("modern", "isolation: session\n", 1);
+  const auto child = [&](const std::string& whose) {
+    return bed.bench.call(0, "pid", Json::object(), {.isolation = whose});
+  };
+  const auto alive_at_last = [&](std::size_t wanted) {
+    return UpstreamBench::until([&] {
+      const auto lines = bed.lines();
+      return wanted ==
+             static_cast<std::size_t>(std::count_if(lines.begin(), lines.end(), [](const auto& line) {
+               return line.starts_with("start ") && ::kill(std::stoi(line.substr(6)), 0) == 0;
+             }));
+    });
+  };
+  constexpr std::size_t kShare = limits::kChildren - limits::kChildren / 4;
+  const std::string file = bed.file("go");
+  std::vector<std::future<std::string>> calls;
+  for (std::size_t i = 0; i < kShare; ++i)
+    calls.push_back(bed.bench.begin_call(
+        0, "wait", {{"file", file}},
+        {.isolation = "s" + std::to_string(i) + " alice", .within = std::chrono::minutes(2)}));
+  REQUIRE(UpstreamBench::until([&] { return bed.count("call wait") == kShare; }, 30s));
+  CHECK(child("one-more alice") == "limited again");
+
+  const std::string first = child("s0 bob");
+  for (std::size_t i = 1; i < limits::kChildren - kShare; ++i) (void)child("s" + std::to_string(i) + " bob");
+  CHECK(child("s0 bob") == first);
+  const std::string second = child("s1 bob");
+  const std::string last = child("s15 bob");
+  CHECK(alive_at_last(limits::kChildren));
+  CHECK(std::stoi(child("one-more carol")) > 0);
+  CHECK(alive_at_last(limits::kChildren));
+  CHECK(child("s0 bob") == first);
+  CHECK(child("s1 bob") == second);
+  CHECK(child("s15 bob") == last);
+
+  std::ofstream(file) << "go";
+  for (auto& call : calls) CHECK(call.get() == "released");
+  CHECK(std::stoi(child("one-more alice")) > 0);
+  CHECK(alive_at_last(limits::kChildren));
 }
 
 TEST_CASE(

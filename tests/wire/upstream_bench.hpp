@@ -1,5 +1,6 @@
 #pragma once
-/// One upstream at its interface, on two shards, and what it says outside of calls.
+/// One upstream at its interface, on two shards unless a test says otherwise, and what it says outside of
+/// calls.
 
 #include <future>
 #include <mutex>
@@ -30,7 +31,8 @@ struct CallOptions {
 class UpstreamBench {
  public:
   /// `document` is one Server; its URL, where it has one, is dialled as it stands.
-  explicit UpstreamBench(const std::string& document, const std::string& credential_line = "") {
+  explicit UpstreamBench(const std::string& document, const std::string& credential_line = "", int shards = 2)
+      : shards_(shards) {
     auto read = store::read_documents(document, "test.yaml");
     if (!read) FAIL(read.error().front().text());
     auto config = std::make_shared<gateway::ServerConfig>();
@@ -39,7 +41,7 @@ class UpstreamBench {
     if (const auto* http = std::get_if<store::HttpTransport>(&config->document.transport))
       config->origin = {.url = *net::parse_url(http->url), .allow_private = http->allow_private};
     shards_.start();
-    clients_.resize(2);
+    clients_.resize(static_cast<std::size_t>(shards));
     net::on_all_shards(shards_, [this](net::Shard& shard) {
       clients_[static_cast<std::size_t>(shard.index())] = std::make_unique<net::Client>(shard);
     });
@@ -52,7 +54,7 @@ class UpstreamBench {
                                   : make_http_upstream(shards_, clients_, config, heard);
   }
   ~UpstreamBench() {
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < shards_.size(); ++i) {
       on(i, [this]() -> Task<int> {
         co_await upstream->close();
         co_return 0;
@@ -145,7 +147,7 @@ class UpstreamBench {
   }
 
  private:
-  net::Shards shards_{2};
+  net::Shards shards_;
   gateway::Clients clients_;
   mutable std::mutex mutex_;
   std::vector<Notice> notices_;

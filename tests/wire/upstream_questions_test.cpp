@@ -346,11 +346,19 @@ TEST_CASE("the room for sessions is made of those that rest: none of a call unde
   auto oldest = gateway.calling(
       0, {.within = std::chrono::minutes(10), .isolation = "oldest", .arguments = {{"hold", true}}});
   const std::string held = mcp.await("tools/call").session();
-  for (std::size_t i = 0; i < limits::kUpstreamSessions; ++i)
+  std::map<std::string, std::string> sessions;
+  for (const std::string who : {"first", "second", "third", "first"}) {
+    REQUIRE(gateway.call({.isolation = who}) == "fine");
+    sessions[who] = mcp.heard("tools/call").back().session();
+  }
+  for (std::size_t i = 0; i < limits::kUpstreamSessions - 2; ++i)
     REQUIRE(gateway.call({.isolation = "caller " + std::to_string(i)}) == "fine");
-  // The oldest are ended first.
-  mcp.await("DELETE", 16);
-  for (const auto& each : mcp.heard("DELETE")) CHECK(each.session() != held);
+  // What was used last counts, not what was made last.
+  mcp.await("DELETE", 2);
+  std::set<std::string> ended;
+  for (const auto& each : mcp.heard("DELETE")) ended.insert(each.session());
+  CHECK(ended == std::set{sessions["second"], sessions["third"]});
+  CHECK_FALSE(ended.contains(held));
   *end = true;
   CHECK(oldest.get() == "fine");
 }

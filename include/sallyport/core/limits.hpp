@@ -180,7 +180,9 @@ constexpr auto kRouteCooldown = 30s;                        ///< the shortest of
 constexpr auto kRouteCooldownMax = std::chrono::hours(24);  ///< and the longest
 
 // Child processes.
-constexpr auto kChildStart = 20s;   ///< from spawn to a finished handshake
+constexpr auto kChildStart = 20s;  ///< from spawn to a finished handshake
+constexpr std::size_t kChildren =
+    64;  ///< of one server on one shard, each somebody's own; then resting ones end
 constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped
 constexpr auto kChildBackoffMin = 500ms;
 constexpr auto kChildBackoffMax = 60s;

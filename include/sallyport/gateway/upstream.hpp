@@ -30,8 +30,12 @@ struct UpstreamIdentity {
   std::string server_info = "{}";
   std::string instructions{};
   std::uint64_t epoch = 0;  ///< grows when the session is replaced
-  /// Calls under way in a session that is made for an isolation, and for nothing else. Threads: any.
-  std::shared_ptr<std::atomic<int>> calls = std::make_shared<std::atomic<int>>(0);
+  /// Calls in a session that not everybody shares. Threads: any.
+  struct Use {
+    std::atomic<int> under_way{0};
+    std::atomic<SteadyTime> last{};
+  };
+  std::shared_ptr<Use> use = std::make_shared<Use>();
   bool modern() const { return mcp::is_modern(version); }
 };
 
