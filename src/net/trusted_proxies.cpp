@@ -85,8 +85,12 @@ Result<TrustedProxies> TrustedProxies::of(const std::vector<std::string>& entrie
 bool TrustedProxies::contains(std::string_view ip) const {
   if (ip == "unix") return unix_;
   const auto hop = networks_.empty() ? std::nullopt : read(ip);
-  return hop &&
-         std::ranges::any_of(networks_, [&](const Range6& network) { return within(hop->address, network); });
+  if (!hop) return false;
+  // All of IPv4 lies within ::/0 and its like, and nobody who wrote those meant it.
+  const int least = within(hop->address, kMapped6) ? kMapped6.bits : 0;
+  return std::ranges::any_of(networks_, [&](const Range6& network) {
+    return network.bits >= least && within(hop->address, network);
+  });
 }
 
 std::string TrustedProxies::client_of(const Peer& peer, const Headers& forwarded) const {

@@ -78,6 +78,10 @@ TEST_CASE("the client is the last hop that is no trusted proxy, and what stands 
   CHECK(trusted({}).client_of(at("10.0.0.1"), forwarded) == "10.0.0.1");
   CHECK(trusted({"0.0.0.0/0"}).contains("203.0.113.1"));
   CHECK_FALSE(trusted({"0.0.0.0/0"}).contains("2001:db8::1"));
+  CHECK(trusted({"::/0"}).contains("2001:db8::1"));
+  CHECK_FALSE(trusted({"::/0"}).contains("203.0.113.1"));
+  CHECK_FALSE(trusted({"::/1"}).contains("203.0.113.1"));
+  CHECK(trusted({"::ffff:0.0.0.0/96"}).contains("203.0.113.1"));
   CHECK(trusted({"203.0.113.1/32"}).contains("203.0.113.1"));
   CHECK(trusted({"::ffff:203.0.113.0/120"}).contains("203.0.113.99"));
 }
