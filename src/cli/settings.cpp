@@ -10,6 +10,7 @@
 #include "sallyport/core/files.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/net/egress.hpp"
+#include "sallyport/store/documents.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -225,8 +226,12 @@ const std::vector<Setting>& all_settings() {
       {"data", "SALLYPORT_DATA", "--data", false, true, "data directory",
        [](Settings& s, const Values& v) { return take_text(s.data, v[0]); }},
       {"environment", "SALLYPORT_ENVIRONMENT", "--environment", false, false,
-       "name of this installation, for records",
-       [](Settings& s, const Values& v) { return take_text(s.environment, v[0]); }},
+       "name of this installation: in records, and what documents call `environments`",
+       [](Settings& s, const Values& v) {
+         // As documents write it: another spelling would switch off, without a word, what holds there.
+         if (auto wrong = store::name_problem(v[0]); !wrong.empty()) return wrong;
+         return take_text(s.environment, v[0]);
+       }},
       {"listen.address", "SALLYPORT_LISTEN", "--listen", false, false, "public listener, HOST:PORT",
        [](Settings& s, const Values& v) { return take_address(s.listen.address, v[0]); }},
       {"listen.tls.cert", "SALLYPORT_LISTEN_TLS_CERT", "--listen-tls-cert", false, true,

@@ -11,15 +11,12 @@ namespace {
 /// What the endpoint adds to a decision of the rules: it grants what nobody denied.
 policy::Decision granted(const Endpoint& endpoint, policy::Decision decision) {
   const bool nobody = decision.rule == "default" || !decision.lacks.empty();
-  if (!endpoint.grants || !nobody || (decision.allowed() && decision.lacks.empty())) return decision;
+  if (!(endpoint.grants || endpoint.anonymous) || !nobody || (decision.allowed() && decision.lacks.empty()))
+    return decision;
   return {.effect = policy::Effect::allow,
           .rule = "virtual-server:" + endpoint.name,
           .conditional = decision.conditional,
           .read_args = decision.read_args};
-}
-
-policy::Decision open_to_all(const Endpoint& endpoint) {
-  return {.effect = policy::Effect::allow, .rule = "virtual-server:" + endpoint.name};
 }
 
 bool is_virtual(const Endpoint& endpoint) { return endpoint.path.starts_with("/mcp/"); }
@@ -145,7 +142,7 @@ policy::Decision Access::plain_or(const Endpoint& endpoint, policy::Object objec
 }
 
 policy::Decision Access::enters(const Endpoint& endpoint, const CallFacts* facts) {
-  if (endpoint.anonymous || !is_virtual(endpoint)) return {.effect = policy::Effect::allow, .rule = {}};
+  if (!is_virtual(endpoint)) return {.effect = policy::Effect::allow, .rule = {}};
   auto decision = plain_or(endpoint, policy::Object::virtual_server, endpoint.name, nullptr,
                            facts ? policy::Phase::call : policy::Phase::list, facts);
   // A selection that grants nothing needs no permission of its own; a denial holds everywhere.
@@ -155,7 +152,6 @@ policy::Decision Access::enters(const Endpoint& endpoint, const CallFacts* facts
 
 policy::Decision Access::lists(const Endpoint& endpoint, policy::Object object, std::string_view canonical,
                                const Definition* definition) {
-  if (endpoint.anonymous) return open_to_all(endpoint);
   return granted(endpoint, plain_or(endpoint, object, canonical, definition, policy::Phase::list, nullptr));
 }
 
@@ -169,7 +165,6 @@ bool Access::shows(const Endpoint& endpoint, policy::Object object, const Export
 
 policy::Decision Access::calls(const Endpoint& endpoint, policy::Object object, std::string_view canonical,
                                const Definition* definition, const CallFacts& facts) {
-  if (endpoint.anonymous) return open_to_all(endpoint);
   return granted(endpoint, plain_or(endpoint, object, canonical, definition, policy::Phase::call, &facts));
 }
 
@@ -180,7 +175,7 @@ policy::Explanation Access::explain(const Endpoint& endpoint, policy::Object obj
   auto out = snapshot_->rules->explain(*principal_, object, canonical,
                                        facts ? policy::Phase::call : policy::Phase::list, bound.activation());
   if (definition)  // what an endpoint grants is what it contains
-    out.decision = endpoint.anonymous ? open_to_all(endpoint) : granted(endpoint, std::move(out.decision));
+    out.decision = granted(endpoint, std::move(out.decision));
   return out;
 }
 

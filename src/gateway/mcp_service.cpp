@@ -234,6 +234,23 @@ Task<Result<Answer>> McpService::get_prompt(Call& call) {
   return forward(call, Target::of(*prompt), std::move(upstream), std::nullopt);
 }
 
+/// Whether a rule denies the same resource under another spelling.
+bool McpService::denied_otherwise(Call& call, const Readable& found) const {
+  std::optional<Access> own;
+  const std::string arguments = "{\"uri\":" + json::quote(found.original) + "}";
+  const std::string& server = found.entry->server->config->document.name;
+  for (const std::string& other : mcp::other_spellings(found.original)) {
+    const auto decision = access_of(call, own).calls(
+        *call.endpoint, policy::Object::resource, mcp::canonical_name(server, other), found.entry->definition,
+        {.arguments = arguments, .client_ip = call.exchange.client_ip(), .now = clock_.now()});
+    // That no rule allows it by this name is no denial, and neither is a scope that its rule asks for.
+    if (decision.allowed() || decision.rule == "default" || !decision.lacks.empty()) continue;
+    call.rule = decision.rule;
+    return true;
+  }
+  return false;
+}
+
 std::optional<McpService::Readable> McpService::readable(Call& call, const std::string& uri) const {
   const auto hit = call.endpoint->resource(uri);
   Readable out;
@@ -250,7 +267,7 @@ std::optional<McpService::Readable> McpService::readable(Call& call, const std::
                               ? judged(call, policy::Object::resource, out.canonical, hit->entry->definition,
                                        "{\"uri\":" + json::quote(out.original) + "}")
                               : Verdict::unseen;
-  if (verdict == Verdict::allowed) return out;
+  if (verdict == Verdict::allowed && !(hit->by_template && denied_otherwise(call, out))) return out;
   if (verdict == Verdict::unscoped) return std::nullopt;
   call.refusal = !hit ? "unknown_resource" : ambiguous ? "ambiguous_uri" : "denied";
   return std::nullopt;

@@ -133,6 +133,7 @@ class McpService {
   };
   /// None where it does not exist or the caller may not read it; the call's record is told which.
   std::optional<Readable> readable(Call& call, const std::string& uri) const;
+  bool denied_otherwise(Call& call, const Readable& found) const;
   static Watched watched(const Call& call, const Readable& found, std::string uri);
   /// The same answer for both, in the words of the client's era.
   static Result<Answer> no_such_resource(const Call& call, const std::string& uri);

@@ -52,7 +52,7 @@ std::optional<std::string> first_beyond(const std::optional<std::vector<std::str
                                         const std::vector<std::string>& wanted) {
   if (!held) return std::nullopt;
   for (const auto& one : wanted)
-    if (std::ranges::none_of(*held, [&](const auto& outer) { return policy::glob_covers(outer, one); }))
+    if (std::ranges::none_of(*held, [&](const auto& outer) { return policy::name_covers(outer, one); }))
       return one;
   return std::nullopt;
 }

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -189,6 +191,10 @@ bool is_dots(std::string_view segment) { return segment == "." || segment == "..
 }  // namespace
 
 bool has_other_spellings(std::string_view uri) {
+  const auto scheme = uri.contains(':') ? uri.substr(0, uri.find(':')) : std::string_view();
+  const bool is_web = scheme == "http" || scheme == "https";
+  const auto without_case = is_web ? uri.substr(0, uri.find_first_of("/?#", scheme.size() + 3)) : scheme;
+  if (std::ranges::any_of(without_case, [](char c) { return c >= 'A' && c <= 'Z'; })) return true;
   if (uri.starts_with("file:") &&
       (!uri.starts_with("file:///") || uri.find_first_of("?#") != std::string_view::npos))
     return true;
@@ -203,6 +209,28 @@ bool has_other_spellings(std::string_view uri) {
     if (i >= begin && rest.starts_with('/') && !uri.substr(0, i).ends_with(':')) return true;
   }
   return false;
+}
+
+std::vector<std::string> other_spellings(std::string_view uri) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string escaped, plain;
+  for (std::size_t i = 0; i < uri.size(); ++i) {
+    const auto byte = uri[i] == '%' ? unhex(uri.substr(i + 1, 2)) : std::nullopt;
+    const bool is_escape = byte && byte->size() == 1;
+    const char c = is_escape ? byte->front() : uri[i];
+    const auto code = static_cast<unsigned char>(c);
+    if (is_escape || code >= 0x80) {
+      escaped.append({'%', kHex[code >> 4U], kHex[code & 15U]});
+    } else {
+      escaped += c;
+    }
+    plain += c;
+    if (is_escape) i += 2;
+  }
+  std::vector<std::string> out;
+  for (std::string& other : std::array{std::move(escaped), std::move(plain)})
+    if (other != uri) out.push_back(std::move(other));
+  return out;
 }
 
 }  // namespace sallyport::mcp

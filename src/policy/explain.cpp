@@ -30,7 +30,7 @@ std::string_view key_of(Object object) {
 
 bool names(const CompiledRule& rule, Object object, std::string_view target) {
   return std::ranges::any_of(rule.of(object),
-                             [&](const auto& pattern) { return glob_match(pattern, target); });
+                             [&](const Pattern& pattern) { return pattern.matches(target); });
 }
 
 std::string outcome(const CompiledRule& rule, Phase phase, const Holding& held) {

@@ -37,4 +37,21 @@ bool glob_match(std::string_view glob, std::string_view text) { return matches(g
 // The pattern as a text: a '*' in it stands for any run, which only a '*' covers.
 bool glob_covers(std::string_view outer, std::string_view inner) { return matches(outer, inner, '*'); }
 
+namespace {
+
+bool apart(bool (*match)(std::string_view, std::string_view), std::string_view pattern,
+           std::string_view name) {
+  const auto slash = pattern.find('/');
+  if (slash == std::string_view::npos) return match(pattern, name);
+  const auto end = name.find('/');
+  return end != std::string_view::npos && match(pattern.substr(0, slash), name.substr(0, end)) &&
+         match(pattern.substr(slash + 1), name.substr(end + 1));
+}
+
+}  // namespace
+
+bool name_match(std::string_view pattern, std::string_view name) { return apart(glob_match, pattern, name); }
+
+bool name_covers(std::string_view outer, std::string_view inner) { return apart(glob_covers, outer, inner); }
+
 }  // namespace sallyport::policy

@@ -12,17 +12,24 @@
 
 namespace sallyport::policy {
 
+/// What a rule says of one kind of object. `apart`: it means names as name_match does.
+struct Pattern {
+  std::string text;
+  bool apart = false;
+  bool matches(std::string_view target) const {
+    return apart ? name_match(text, target) : glob_match(text, target);
+  }
+};
+
 /// One rule, compiled.
 struct CompiledRule {
   std::string name;  ///< "payments-tools#2"
   Effect effect = Effect::deny;
-  std::array<std::vector<std::string>, kObjects> patterns{};
+  std::array<std::vector<Pattern>, kObjects> patterns{};
   std::shared_ptr<const Expression> when{};  ///< null: always
   std::vector<std::string> scopes{};         ///< that a token needs, for an allow
 
-  const std::vector<std::string>& of(Object object) const {
-    return patterns[static_cast<std::size_t>(object)];
-  }
+  const std::vector<Pattern>& of(Object object) const { return patterns[static_cast<std::size_t>(object)]; }
 };
 
 struct CompiledPolicy {

@@ -10,21 +10,26 @@ std::uint64_t RuleIndex::letters_of(std::string_view text) {
   return out;
 }
 
-void RuleIndex::add(Effect effect, std::string_view pattern, std::uint32_t rule) {
+void RuleIndex::add(Effect effect, std::string_view pattern, bool apart, std::uint32_t rule) {
   Patterns& patterns = by_effect_[static_cast<std::size_t>(effect)];
   const auto wildcard = pattern.find_first_of("*?");
   if (wildcard == std::string_view::npos) {
     patterns.literals[pattern].push_back(rule);
     return;
   }
-  Glob glob{
-      .prefix = pattern.substr(0, wildcard), .rest = pattern.substr(wildcard), .letters = 0, .rule = rule};
+  Glob glob{.prefix = pattern.substr(0, wildcard),
+            .rest = pattern.substr(wildcard),
+            .letters = 0,
+            .rule = rule,
+            .apart = apart && pattern.find('/', wildcard) != std::string_view::npos};
   for (const char c : pattern)
     if (c != '*' && c != '?') glob.letters |= letters_of({&c, 1});
-  if (const auto slash = glob.prefix.find('/'); slash != std::string_view::npos)
+  if (const auto slash = glob.prefix.find('/'); slash != std::string_view::npos) {
+    glob.apart = false;  // the server is literal, and the first slash its end
     patterns.globs_by_server[pattern.substr(0, slash)].push_back(glob);
-  else
+  } else {
     patterns.other_globs.push_back(glob);
+  }
 }
 
 std::uint32_t RuleIndex::first(const std::vector<Glob>& globs, std::string_view target, std::uint32_t below) {

@@ -18,8 +18,9 @@ class RuleIndex {
  public:
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-  /// Requires: rules are added with rising numbers, so that each list is in order.
-  void add(Effect effect, std::string_view pattern, std::uint32_t rule);
+  /// `apart`: it means names as name_match does. Requires: rules are added with rising numbers, so that each
+  /// list is in order.
+  void add(Effect effect, std::string_view pattern, bool apart, std::uint32_t rule);
   /// Lowest rule of this effect that matches; kNone when there is none.
   std::uint32_t first(Effect effect, std::string_view target) const;
   /// Every rule of this effect that matches, in order, each once.
@@ -32,10 +33,12 @@ class RuleIndex {
     std::string_view rest;
     std::uint64_t letters;  ///< letters_of what is literal in it
     std::uint32_t rule;
+    bool apart;  ///< and it matters: a wildcard stands before a slash
     /// `has`: letters_of(target).
     bool matches(std::string_view target, std::uint64_t has) const {
       if ((letters & ~has) != 0 || !target.starts_with(prefix)) return false;
-      return rest == "*" || glob_match(rest, target.substr(prefix.size()));
+      const auto left = target.substr(prefix.size());
+      return rest == "*" || (apart ? name_match(rest, left) : glob_match(rest, left));
     }
   };
   using Rules = std::vector<std::uint32_t>;

@@ -13,27 +13,37 @@ namespace {
 constexpr Object kAll[kObjects] = {Object::tool,           Object::prompt, Object::resource,
                                    Object::virtual_server, Object::model,  Object::brought};
 
-std::vector<std::string> take_patterns(Rule& rule, Object object) {
+std::vector<Pattern> take_patterns(Rule& rule, Object object) {
+  std::vector<Pattern> out;
+  const auto take = [&](std::vector<std::string>& own) {
+    for (auto& text : own) out.push_back({.text = std::move(text), .apart = rule.effect == Effect::allow});
+  };
   const auto with_servers = [&](std::vector<std::string>& own) {
-    own.reserve(own.size() + rule.servers.size());
-    for (const auto& server : rule.servers) own.push_back(server + "/*");
-    return std::move(own);
+    out.reserve(own.size() + rule.servers.size());
+    take(own);
+    for (const auto& server : rule.servers) out.push_back({.text = server + "/*", .apart = true});
   };
   switch (object) {
     case Object::tool:
-      return with_servers(rule.tools);
+      with_servers(rule.tools);
+      break;
     case Object::prompt:
-      return with_servers(rule.prompts);
+      with_servers(rule.prompts);
+      break;
     case Object::resource:
-      return with_servers(rule.resources);
+      with_servers(rule.resources);
+      break;
     case Object::virtual_server:
-      return std::move(rule.virtual_servers);
+      take(rule.virtual_servers);
+      break;
     case Object::model:
-      return std::move(rule.models);
+      take(rule.models);
+      break;
     case Object::brought:
-      return std::move(rule.brings);
+      take(rule.brings);
+      break;
   }
-  return {};
+  return out;
 }
 
 Failure bad_policy(const Policy& policy, const std::string& what) {
@@ -58,7 +68,7 @@ Result<CompiledRule> compile_rule(Policy& policy, std::size_t i) {
   const bool opens_doors = !rule.virtual_servers.empty();
   for (const Object object : kAll) {
     out.patterns[static_cast<std::size_t>(object)] = take_patterns(rule, object);
-    if (std::ranges::any_of(out.of(object), &std::string::empty))
+    if (std::ranges::any_of(out.of(object), [](const Pattern& one) { return one.text.empty(); }))
       return bad_policy(policy,
                         fmt::format("rule {} has the empty pattern ''; write '*' for everything", i + 1));
   }
@@ -193,7 +203,7 @@ std::shared_ptr<const RuleSet::View> RuleSet::view(const Principal& principal) c
         const bool depends = rule.when || !lacking(rule, impl->scopes).empty();
         auto& indexes = depends ? impl->conditional : impl->plain;
         for (const auto& pattern : rule.of(object))
-          indexes[static_cast<std::size_t>(object)].add(rule.effect, pattern,
+          indexes[static_cast<std::size_t>(object)].add(rule.effect, pattern.text, pattern.apart,
                                                         static_cast<std::uint32_t>(number));
       }
     }
@@ -213,7 +223,7 @@ std::optional<Decision> RuleSet::View::unconditional(Object object, std::string_
   // Which endpoint a token is for is said by its audience.
   if (impl_->tools && object != Object::virtual_server &&
       (object != Object::tool ||
-       std::ranges::none_of(*impl_->tools, [&](const auto& glob) { return glob_match(glob, target); })))
+       std::ranges::none_of(*impl_->tools, [&](const auto& glob) { return name_match(glob, target); })))
     return Decision{.effect = Effect::deny, .rule = "token"};
   const auto i = static_cast<std::size_t>(object);
   const RuleIndex& conditional = impl_->conditional[i];

@@ -10,6 +10,7 @@
 #include "sallyport/core/limits.hpp"
 #include "sallyport/store/claim_path.hpp"
 #include "sallyport/store/definition_hash.hpp"
+#include "sallyport/store/documents.hpp"
 
 namespace sallyport::store::check {
 namespace {
@@ -253,7 +254,9 @@ std::string target(std::string_view text) {
 }
 
 std::string subject(std::string_view text) {
-  if (text == "*" || is_reference(text, {"team", "agent", "user", "role", "environment"})) return "";
+  if (text == "*" || text == "anonymous" ||
+      is_reference(text, {"team", "agent", "user", "role", "environment"}))
+    return "";
   if (text.starts_with("claim:")) {
     const auto equals = text.find('=');
     if (equals != std::string_view::npos && equals + 1 < text.size() && text.size() <= kPatternBytes &&
@@ -261,7 +264,9 @@ std::string subject(std::string_view text) {
       return "";
     return "must be claim:NAME=PATTERN";
   }
-  return "must be team:NAME, agent:NAME, user:NAME, role:NAME, claim:NAME=PATTERN, environment:NAME or \"*\"";
+  return "must be team:NAME, agent:NAME, user:NAME, role:NAME, claim:NAME=PATTERN, environment:NAME, "
+         "anonymous or "
+         "\"*\"";
 }
 
 std::string owner(std::string_view text) {
@@ -339,3 +344,9 @@ std::string hash_prefix(std::string_view text) {
 }
 
 }  // namespace sallyport::store::check
+
+namespace sallyport::store {
+
+std::string name_problem(std::string_view text) { return check::name(text); }
+
+}  // namespace sallyport::store

@@ -39,6 +39,8 @@ Provider read_provider(Fields& fields) {
   out.headers = fields.text_map("headers", check::fixed_header, check::header_value);
   out.aliases = fields.text_map("aliases", check::model, check::model);
   out.models = fields.texts("models", check::glob);
+  if (fields.list_is_empty("models"))
+    fields.problem("models", "\"models\" is empty: leave it out for all, or say disabled: true for none");
   out.api_version = fields.checked("api_version", check::model);
   out.capture = fields.word<Capture>(
       "capture", out.capture, {{"none", Capture::none}, {"digest", Capture::digest}, {"full", Capture::full}},
@@ -59,6 +61,8 @@ VirtualKey read_virtual_key(Fields& fields) {
   out.provider = fields.checked("provider", check::name, true);
   out.credential = fields.checked("credential", check::name);
   out.models = fields.texts("models", check::glob);
+  if (fields.list_is_empty("models"))
+    fields.problem("models", "\"models\" is empty: leave it out for all, or say disabled: true for none");
   out.expires = fields.checked("expires", shown_date);
   out.disabled = fields.flag("disabled");
   fields.finish({"limits"});

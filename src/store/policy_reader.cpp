@@ -30,6 +30,8 @@ PolicyDocument::Rule read_rule(const Node& node, Problems& problems) {
   out.models = fields.texts("models", check::glob);
   out.brings = fields.texts("brings", check::brings);
   out.scopes = fields.texts("scopes", check::scope);
+  if (fields.list_is_empty("scopes"))
+    fields.problem("scopes", "\"scopes\" is empty: leave it out for a rule that asks for none");
   out.when = fields.checked("when", check::expression);
   if (const Node* when = fields.take("when")) note_place(*when, out);
   // A list whose entries were refused has been reported; only a rule that was written without any is idle.
@@ -55,6 +57,8 @@ PolicyDocument read_policy(Fields& fields, Problems& problems) {
     fields.problem("subjects", "\"subjects\" is empty: whom does the policy concern? \"*\" is everybody");
   }
   out.environments = fields.texts("environments", check::name);
+  if (fields.list_is_empty("environments"))
+    fields.problem("environments", "\"environments\" is empty: leave it out for all, or the policy for none");
   const auto& rules = fields.list("rules", true);
   out.rules.reserve(rules.size());
   for (const Node& item : rules) out.rules.push_back(read_rule(item, problems));

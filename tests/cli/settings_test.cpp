@@ -199,6 +199,8 @@ TEST_CASE("a TLS listener asks for clients' certificates where the settings name
            Row{{cert, key, {"listen.tls.client_certificates.required", {"true"}}}, "ca is missing"},
            Row{{cert, key, {"listen.tls.client_certificates.principal", {"san_dns"}}}, "ca is missing"},
            Row{{cert, key, {"listen.tls.client_certificates.principal", {"name"}}}, "must be subject_cn"},
+           Row{{{"environment", {"Prod"}}}, "must be 1 to 63 of a-z"},
+           Row{{{"environment", {"prod "}}}, "must be 1 to 63 of a-z"},
        }) {
     CAPTURE(row.says);
     const auto refused = load_settings("", [](const char*) { return nullptr; }, row.flags);

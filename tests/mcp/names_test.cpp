@@ -181,7 +181,8 @@ TEST_CASE("a hostile template costs no more than its length times the URI's") {
 TEST_CASE("a URI that a server may take for another one is told from one with a single spelling") {
   for (const std::string uri :
        {"note://5/text", "file:///etc/passwd", "file:///a%20b/c", "file:///.../x", "db://h/t?q=1#2",
-        "urn:a:b", "", "web://https://example.org/a", "repo://o/r/contents{/x}"}) {
+        "urn:a:b", "", "web://https://example.org/a", "repo://o/r/contents{/x}", "repo://Owner/Repo",
+        "https://a/B?C#D", "file:///h%40b/ä"}) {
     CAPTURE(uri);
     CHECK_FALSE(has_other_spellings(uri));
   }
@@ -202,11 +203,30 @@ TEST_CASE("a URI that a server may take for another one is told from one with a 
                                 "note://%61",
                                 "note://%2e%2e/b",
                                 "note://%2f",
+                                "FILE:///etc/passwd",
+                                "Note://a",
+                                "HTTPS://a/b",
+                                "https://A/b",
                                 "note://%00",
                                 "note://%",
                                 "note://%g0"}) {
     CAPTURE(uri);
     CHECK(has_other_spellings(uri));
+  }
+}
+
+TEST_CASE("a URI's other spellings are all escaped that is or must be, and nothing escaped") {
+  using Uris = std::vector<std::string>;
+  struct Row {
+    const char* uri;
+    Uris others;
+  };
+  for (const Row& row : {Row{"note://a/b", {}}, Row{"note://a%40b", {"note://a@b"}}, Row{"note://a@b", {}},
+                         Row{"note://%c3%a9", {"note://%C3%A9", "note://é"}},
+                         Row{"note://%C3%A9", {"note://é"}}, Row{"note://é", {"note://%C3%A9"}},
+                         Row{"note://%4", {}}, Row{"note://%", {}}, Row{"note://%zz%20", {"note://%zz "}}}) {
+    CAPTURE(row.uri);
+    CHECK(other_spellings(row.uri) == row.others);
   }
 }
 

@@ -15,13 +15,23 @@ using namespace sallyport::policy;
 
 namespace {
 
-std::vector<std::string> patterns(const Rule& rule, Object object) {
+/// By definition: a server's name has no slash, so a pattern's part for it takes none.
+bool by_parts(const std::string& pattern, const std::string& target) {
+  const auto slash = pattern.find('/'), end = target.find('/');
+  if (slash == std::string::npos) return glob_match(pattern, target);
+  return end != std::string::npos && glob_match(pattern.substr(0, slash), target.substr(0, end)) &&
+         glob_match(pattern.substr(slash + 1), target.substr(end + 1));
+}
+
+bool names(const Rule& rule, Object object, const std::string& target) {
   const std::array<const std::vector<std::string>*, kObjects> all{
       &rule.tools, &rule.prompts, &rule.resources, &rule.virtual_servers, &rule.models, &rule.brings};
-  auto out = *all[static_cast<std::size_t>(object)];
   if (object == Object::tool || object == Object::prompt || object == Object::resource)
-    for (const auto& server : rule.servers) out.push_back(server + "/*");
-  return out;
+    for (const auto& server : rule.servers)
+      if (by_parts(server + "/*", target)) return true;
+  return std::ranges::any_of(*all[static_cast<std::size_t>(object)], [&](const auto& pattern) {
+    return rule.effect == Effect::allow ? by_parts(pattern, target) : glob_match(pattern, target);
+  });
 }
 
 constexpr const char* kHere = "prod";
@@ -97,10 +107,9 @@ Decision naive(const std::vector<Policy>& policies, const Asked& asked, Object o
             std::ranges::any_of(policy.subjects,
                                 [&](const auto& subject) { return covers(subject, asked.principal); });
         for (std::size_t i = 0; concerns && i < policy.rules.size(); ++i)
-          for (const auto& pattern : patterns(policy.rules[i], object))
-            if (policy.rules[i].effect == effect && policy.rules[i].when.empty() != conditional &&
-                glob_match(pattern, asked.target) && holds(policy.rules[i], asked, phase))
-              return {.effect = effect, .rule = policy.name + "#" + std::to_string(i + 1)};
+          if (policy.rules[i].effect == effect && policy.rules[i].when.empty() != conditional &&
+              names(policy.rules[i], object, asked.target) && holds(policy.rules[i], asked, phase))
+            return {.effect = effect, .rule = policy.name + "#" + std::to_string(i + 1)};
       }
   return {.effect = Effect::deny, .rule = "default"};
 }
@@ -140,7 +149,7 @@ class Cases {
     if (below(3) == 0) rule.brings.push_back(pattern());
     if (below(3) == 0) rule.resources.push_back(pattern());
     if (below(4) == 0) rule.prompts.push_back(pattern());
-    if (below(4) == 0) rule.servers.push_back(below(3) ? "s" : "*");
+    if (below(4) == 0) rule.servers.emplace_back(std::array{"s", "*", "*t", "?", "s*"}[below(5)]);
     if (below(4) == 0) rule.virtual_servers.push_back(pattern());
     if (below(3) == 0) rule.when = kConditions[below(kConditions.size())].text;
     return rule;

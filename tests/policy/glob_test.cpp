@@ -7,6 +7,8 @@
 
 using sallyport::policy::glob_covers;
 using sallyport::policy::glob_match;
+using sallyport::policy::name_covers;
+using sallyport::policy::name_match;
 
 namespace {
 /// The definition, written down as it is said.
@@ -120,4 +122,36 @@ TEST_CASE("a pattern covers another one only where it matches all that the other
     if (glob_match(inner, text)) CHECK(glob_match(outer, text));
   }
   CHECK(covered > 1000);
+}
+
+TEST_CASE("no name of one server reaches into what a pattern allows of another's") {
+  struct Row {
+    const char *pattern, *name;
+    bool matches;
+  };
+  for (const auto& row : {
+           Row{"*", "a/b/c", true},
+           Row{"*c", "a/b/c", true},
+           Row{"*-prod/*", "a-prod/b/c", true},
+           Row{"*-prod/*", "sandbox/x-prod/delete", false},
+           Row{"*-prod/*", "sandbox/file:///a-prod/b", false},
+           Row{"?/*", "a/b", true},
+           Row{"?a/*", "/a/b", false},
+           Row{"*/gpt-5", "hub/gpt-5", true},
+           Row{"*/gpt-5", "hub/stranger/gpt-5", false},
+           Row{"*/*/gpt-5", "hub/stranger/gpt-5", true},
+           Row{"github/*", "github/a/b", true},
+           Row{"github/a*b", "github/a/b", true},
+           Row{"*/*", "github", false},
+           Row{"*/", "github/", true},
+       }) {
+    CAPTURE(row.pattern);
+    CAPTURE(row.name);
+    CHECK(name_match(row.pattern, row.name) == row.matches);
+  }
+  CHECK(name_covers("*", "*-prod/*"));
+  CHECK(name_covers("*/*", "a*/b"));
+  CHECK(name_covers("*-prod/*", "a-prod/*"));
+  CHECK_FALSE(name_covers("*-prod/*", "sandbox/x-prod/*"));
+  CHECK_FALSE(name_covers("*-prod/*", "*"));
 }

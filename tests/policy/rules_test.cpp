@@ -420,3 +420,40 @@ TEST_CASE("a denial and a virtual server's door ask for no scopes") {
     CHECK(refused.error().hint.find("scopes") != std::string::npos);
   }
 }
+
+TEST_CASE("what one server calls its tools is allowed by no rule about another, and denied by every rule") {
+  const auto view = compiled({{.name = "prod",
+                               .subjects = {"*"},
+                               .rules = {{.effect = Effect::allow, .servers = {"*-prod"}},
+                                         {.effect = Effect::allow, .models = {"*/gpt-5"}},
+                                         {.effect = Effect::deny, .tools = {"*/delete_*"}},
+                                         {.effect = Effect::deny, .servers = {"x*"}}}}})
+                        ->view(agent("bot"));
+  struct Row {
+    Object object;
+    const char* target;
+    const char* rule;
+  };
+  for (const auto& row : {
+           Row{Object::tool, "crm-prod/query", "prod#1"},
+           Row{Object::tool, "crm-prod/a/b-prod/c", "prod#1"},
+           Row{Object::tool, "sandbox/x-prod/query", "default"},
+           Row{Object::prompt, "sandbox/x-prod/", "default"},
+           Row{Object::resource, "sandbox/file:///a-prod/b", "default"},
+           Row{Object::tool, "crm-prod/admin/delete_all", "prod#3"},
+           Row{Object::tool, "crm-prod/x-ray", "prod#1"},
+           Row{Object::tool, "x-prod/query", "prod#4"},
+           Row{Object::model, "hub/gpt-5", "prod#2"},
+           Row{Object::model, "hub/stranger/gpt-5", "default"},
+       }) {
+    CAPTURE(row.target);
+    CHECK(view->decide(row.object, row.target).rule == row.rule);
+  }
+  auto limited = agent("bot");
+  limited.tools = {"*-prod/*"};
+  const auto bounded =
+      compiled({{.name = "all", .subjects = {"*"}, .rules = {{.effect = Effect::allow, .tools = {"*"}}}}})
+          ->view(limited);
+  CHECK(bounded->decide(Object::tool, "crm-prod/query").allowed());
+  CHECK(bounded->decide(Object::tool, "sandbox/x-prod/query").rule == "token");
+}

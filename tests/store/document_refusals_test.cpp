@@ -267,6 +267,8 @@ TEST_CASE("teams, agents and policies are refused with their place") {
        "leave it out"},
       {"claim without value", "kind: Policy\nname: p\nsubjects: [\"claim:tenant\"]\nrules: []\n", 3, 12,
        "claim:NAME=PATTERN"},
+      {"nowhere", head + "environments: []\nrules: []\n", 4, 1, "leave it out for all"},
+      {"no scopes", head + "rules: [{effect: allow, tools: [\"*\"], scopes: []}]\n", 4, 39, "leave it out"},
       {"environments", head + "environments: [\"a b\"]\nrules: []\n", 4, 16, "1 to 63"},
       {"role of two words", "kind: Agent\nname: a\nroles: [\"a b\"]\n", 3, 9, "one word"},
       {"claim with =", "kind: Agent\nname: a\nclaims: {\"a=b\": c}\n", 3, 10, "without ="},

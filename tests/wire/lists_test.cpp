@@ -250,6 +250,80 @@ tools:
   CHECK(gateway.modern("tools/list", Json::object(), "/mcp/nosuch").status == 404);
 }
 
+TEST_CASE("a denial holds where no key is asked for, too") {
+  FakeMcp github(FakeMcp::Era::modern, tools({"get_me", "secret", "delete_repo"}));
+  struct Row {
+    const char* policy;
+    std::vector<std::string> left;
+    bool admitted;
+  };
+  const Row rows[] = {
+      {"rules: []", {"github__delete_repo", "github__get_me", "github__secret"}, true},
+      {"rules: [{effect: allow, tools: [github/get_me]}]",
+       {"github__delete_repo", "github__get_me", "github__secret"},
+       true},
+      {"rules: [{effect: deny, tools: ['*/delete_*']}]", {"github__get_me", "github__secret"}, true},
+      {"rules: [{effect: deny, servers: ['*']}]", {}, true},
+      {"rules: [{effect: deny, virtual_servers: [open]}]", {}, false},
+  };
+  for (const char* subject : {"anonymous", "'*'"}) {
+    for (const Row& row : rows) {
+      CAPTURE(row.policy);
+      GatewayFixture gateway(
+          server_document("github", github.url()) + kDefaultPolicy +
+          "---\nkind: VirtualServer\nname: open\naccess: anonymous\ntools: [{from: github}]\n"
+          "---\nkind: Policy\nname: strangers\nsubjects: [" +
+          subject + "]\n" + row.policy + "\n");
+      const auto ask = [&](const std::string& method, const Json& params) {
+        return gateway.raw(GatewayFixture::request(
+            "POST", "/mcp/open",
+            GatewayFixture::media() + GatewayFixture::modern_headers(method, params.value("name", "")),
+            GatewayFixture::modern_body(method, params)));
+      };
+      const Response listed = ask("tools/list", Json::object());
+      CHECK((listed.status == 200) == row.admitted);
+      if (row.admitted) CHECK(names_in(listed) == row.left);
+      for (const std::string name : {"github__get_me", "github__secret", "github__delete_repo"}) {
+        CAPTURE(name);
+        const auto before = github.call_count();
+        const Response answer = ask("tools/call", {{"name", name}, {"arguments", Json::object()}});
+        const bool reached = std::ranges::count(row.left, name) > 0;
+        CHECK(github.call_count() - before == (reached ? 1 : 0));
+        CHECK((answer.status == 200 && answer.json().contains("result")) == reached);
+      }
+    }
+  }
+}
+
+TEST_CASE("a denial of a resource holds for every spelling of its URI") {
+  ListMcp files(resources({}, {"file:///{+path}"}));
+  GatewayFixture gateway(server_document("files", files.url()) + kDefaultPolicy + R"(---
+kind: Policy
+name: closed
+subjects: ["*"]
+rules:
+  - effect: deny
+    resources: ["files/file:///home/bob@corp/*", "files/file:///srv/gehälter/*", "files/file:///srv/a%C3%A9/*"]
+)");
+  const std::string session = gateway.initialize();
+  const auto reads = [&](const std::string& uri) {
+    return gateway.legacy(session, "resources/read", {{"uri", uri}}).json().contains("result");
+  };
+  for (const std::string uri :
+       {"file:///home/ann@corp/key", "file:///home/ann%40corp/key", "file:///srv/löhne/x"}) {
+    CAPTURE(uri);
+    CHECK(reads(uri));
+  }
+  for (const std::string uri :
+       {"file:///home/bob@corp/key", "file:///home/bob%40corp/key", "file:///srv/gehälter/x",
+        "file:///srv/geh%C3%A4lter/x", "file:///srv/geh%c3%a4lter/x", "file:///srv/a%C3%A9/x",
+        "file:///srv/a%c3%a9/x", "file:///srv/aé/x", "FILE:///home/ann/key"}) {
+    CAPTURE(uri);
+    CHECK_FALSE(reads(uri));
+  }
+  CHECK(gateway.recorded("refusal", {{"rule", "closed#1"}, {"reason", "denied"}}, 8));
+}
+
 TEST_CASE("a URI that two servers claim belongs to nobody, unless a server says uris: prefix") {
   ListMcp one(resources({"note://both", "note://one"}, {"one://{id}", "shared://{id}"}));
   ListMcp two(resources({"note://both", "note://two"}, {"shared://{id}"}));

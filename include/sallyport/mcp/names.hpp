@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sallyport/core/error.hpp"
 
@@ -30,10 +31,15 @@ std::string escaped(std::string_view text);
 /// RFC 6570 match good enough to route: does `uri` fit `uri_template`? Level 1-3 expressions match what they
 /// can expand to.
 bool template_matches(std::string_view uri_template, std::string_view uri);
-/// True for a URI that a server may take for another one: dots, backslashes, empty segments, escapes of what
-/// needs none, and with `file:` a host, a query or a fragment, which file servers drop. Rules compare what is
-/// written, so such a URI is served only where a server lists it as it is. An empty segment behind ':' begins
-/// a URL within the URI and is none of them.
+/// True for a URI that a server may take for another one: capitals in a scheme or a web host, dots,
+/// backslashes, empty segments, escapes of what needs none, and with `file:` a host, a query or a fragment,
+/// which file servers drop. Rules compare what is written, so such a URI is served only where a server lists
+/// it as it is. An empty segment behind ':' begins a URL within the URI and is none of them.
 bool has_other_spellings(std::string_view uri);
+
+/// The same URI with everything escaped that is (in capitals) or is no ASCII, and with nothing escaped; only
+/// what differs from it. Which of them a server takes for the same nobody knows, so a denial of one is a
+/// denial of all.
+std::vector<std::string> other_spellings(std::string_view uri);
 
 }  // namespace sallyport::mcp

@@ -45,7 +45,8 @@ enum class Effect : std::uint8_t { allow, deny };
 
 /// One rule as a Policy document states it. Globs: '*' any run of bytes, '?' one byte; everything else is
 /// literal. Tools, prompts and resources are "server/name" (resources: "server/uri"); `servers` stands for
-/// all three of the servers that it matches.
+/// all three of the servers that it matches. An allow matches as name_match does; in a denial a '*' may also
+/// stand for what has a slash in it.
 struct Rule {
   Effect effect = Effect::deny;
   std::vector<std::string> tools{}, prompts{}, resources{}, servers{}, virtual_servers{}, models{}, brings{};
@@ -91,6 +92,14 @@ bool glob_match(std::string_view glob, std::string_view text);
 /// Whether all that `inner` matches is matched by `outer` too; false also where that takes more than one
 /// comparison to see.
 bool glob_covers(std::string_view outer, std::string_view inner);
+
+/// Whether what is allowed by `pattern` is "server/name". What stands before the first slash and behind it
+/// are matched apart, as names may have slashes of their own: no server's names reach into what is allowed of
+/// another's. A pattern without a slash is matched with the whole.
+bool name_match(std::string_view pattern, std::string_view name);
+
+/// glob_covers for them.
+bool name_covers(std::string_view outer, std::string_view inner);
 
 class Activation;
 class Facts;

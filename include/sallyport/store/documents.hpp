@@ -183,6 +183,8 @@ using AnyDocument = std::variant<Credential, Server, VirtualServer, Team, Agent,
                                  Provider, VirtualKey, Route>;
 
 std::string_view kind_of(const AnyDocument& document);
+/// What is wrong with `text` as a name in documents: "must be ..."; empty: nothing.
+std::string name_problem(std::string_view text);
 const std::string& name_of(const AnyDocument& document);
 
 /// Reads every document of a file. All errors of the file are collected, each "FILE:LINE:COLUMN: what, and
