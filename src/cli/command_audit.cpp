@@ -107,6 +107,7 @@ Result<std::vector<std::string>> last_lines(const std::string& data, std::option
   const auto now = unix_millis(system_clock().now());
   const std::int64_t kSteps[] = {60'000, 3'600'000, 86'400'000, now};
   for (const auto step : kSteps) {
+    if (most == 0 && step != now) continue;
     lines.clear();
     CallFilter filter(wish);
     const auto read = store::read_journal(data, since.value_or(now - step), [&](std::string_view line) {
@@ -123,10 +124,23 @@ Result<std::vector<std::string>> last_lines(const std::string& data, std::option
                                   std::make_move_iterator(lines.end()));
 }
 
-int follow(Invocation& invocation, AuditFollower& follower, const std::set<std::size_t>& shown,
+int follow(Invocation& invocation, AuditFollower& follower, const std::vector<std::string>& lines_before,
            const CallWish& wish) {
   CallFilter filter(wish);
   std::map<std::string, AuditRow> open;
+  std::set<std::size_t> shown;
+  // Calls that are under way now end in what follows.
+  for (const std::string& line : lines_before) {
+    shown.insert(std::hash<std::string>()(line));
+    const auto record = Json::parse(line, nullptr, false);
+    if (!wish.empty()) static_cast<void>(filter.takes(record));
+    const auto type = record.value("type", ""), call = record.value("call", "");
+    if (type == "outcome" || type == "unknown") open.erase(call);
+    if (type != "intent") continue;
+    AuditRows one(0);
+    one.add(line);
+    if (!one.rows().empty()) open[call] = one.rows().front();
+  }
   while (invocation.out) {
     const auto lines = follower.look();
     if (!lines) return invocation.failed(lines.error());
@@ -162,6 +176,13 @@ int follow(Invocation& invocation, AuditFollower& follower, const std::set<std::
   return kDone;
 }
 
+Result<void> has_data(const std::string& data) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(data, ignored)) return {};
+  return client_error(Code::not_found,
+                      fmt::format("there is no data directory {}; name it with --data DIR", data));
+}
+
 int tail(Invocation& invocation, const TailOptions& options) {
   std::optional<std::int64_t> since;
   if (!options.since.empty()) {
@@ -171,14 +192,8 @@ int tail(Invocation& invocation, const TailOptions& options) {
       return kWrongUse;
     }
   }
-  std::error_code ignored;
   const auto& data = invocation.settings.data;
-  if (!std::filesystem::is_directory(data, ignored)) {
-    return invocation.failed(
-        client_error(Code::not_found,
-                     fmt::format("there is no data directory {}; name it with --data DIR", data))
-            .error());
-  }
+  if (const auto there = has_data(data); !there) return invocation.failed(there.error());
   const auto wish = wish_of(invocation, options.wish);
   if (!wish) return invocation.failed(wish.error());
   AuditFollower follower(data);
@@ -189,8 +204,6 @@ int tail(Invocation& invocation, const TailOptions& options) {
   const std::size_t most = options.most.value_or(since ? 0 : kTailRows);
   auto lines = last_lines(data, since, most, *wish);
   if (!lines) return invocation.failed(lines.error());
-  std::set<std::size_t> shown;
-  for (const auto& line : *lines) shown.insert(std::hash<std::string>()(line));
   if (invocation.json()) {
     const auto skip = most > 0 && lines->size() > most ? lines->size() - most : 0;
     for (std::size_t i = skip; i < lines->size(); ++i) invocation.out << shown_json((*lines)[i]) << '\n';
@@ -205,7 +218,7 @@ int tail(Invocation& invocation, const TailOptions& options) {
                                        : "the journal holds no such call\n");
   }
   invocation.out.flush();
-  return options.follow ? follow(invocation, follower, shown, *wish) : int{kDone};
+  return options.follow ? follow(invocation, follower, *lines, *wish) : int{kDone};
 }
 
 /// A number that may be missing, as text.
@@ -221,7 +234,8 @@ std::vector<std::string> query_cells(const Json& call) {
   const Json ended = call.value("outcome", Json::object());
   const Json model = ended.value("model", Json::object());
   const Json tokens = model.value("tokens", Json::object());
-  std::string outcome = ended.value("status", ended.empty() ? "open" : "");
+  // One that a crash left open has no status; it may have acted.
+  std::string outcome = ended.value("status", ended.empty() ? "open" : ended.value("type", ""));
   if (begun.value("type", "") == "refusal") outcome = "refused: " + begun.value("reason", "");
   return {
       time_text(begun.value("t", std::int64_t{0})),
@@ -247,6 +261,7 @@ int query(Invocation& invocation, const TailOptions& options) {
     }
     since = *from;
   }
+  if (const auto there = has_data(invocation.settings.data); !there) return invocation.failed(there.error());
   const auto wish = wish_of(invocation, options.wish);
   if (!wish) return invocation.failed(wish.error());
   CallFilter filter(*wish);
@@ -383,7 +398,7 @@ void add_audit(CLI::App& app, Invocation& invocation) {
   auto key = std::make_shared<std::string>();
   verifying->add_option("--checkpoint", *checkpoint,
                         "A checkpoint kept elsewhere: the journal must still contain it");
-  verifying->add_option("--key", *key, "Public key kept elsewhere (default: DATA/journal.pub)");
+  verifying->add_option("--public-key,--key", *key, "Public key kept elsewhere (default: DATA/journal.pub)");
   verifying->callback([&invocation, checkpoint, key] {
     invocation.action = [&invocation, checkpoint, key] { return verify(invocation, *key, *checkpoint); };
   });

@@ -191,8 +191,10 @@ Result<void> Database::backup_to(const std::string& file) {
   int rc = sqlite3_open_v2(partial.c_str(), &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, nullptr);
   if (rc == SQLITE_OK) {
     if (sqlite3_backup* backup = sqlite3_backup_init(copy, "main", db_, "main")) {
-      sqlite3_backup_step(backup, -1);
+      const int stepped = sqlite3_backup_step(backup, -1);
       rc = sqlite3_backup_finish(backup);
+      // finish() does not tell of a step that found the database busy.
+      if (rc == SQLITE_OK && stepped != SQLITE_DONE) rc = stepped;
     } else {
       rc = sqlite3_errcode(copy);
     }

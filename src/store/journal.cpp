@@ -125,7 +125,8 @@ class FileJournal final : public Journal {
   JournalState state() const override {
     JournalState state;
     for (const auto& writer : writers_) writer->add_to(state);
-    const std::lock_guard lock(mutex_);
+    // Asked on the loops: not behind a checkpoint, which waits for the disk.
+    const std::lock_guard lock(problem_mutex_);
     if (!problem_.empty()) {
       state.healthy = false;
       if (state.problem.empty()) state.problem = problem_;
@@ -178,6 +179,11 @@ class FileJournal final : public Journal {
     for (const auto& writer : writers_) {
       auto at = writer->snapshot();
       heads.push_back(at.head);
+      // What could not be synced was left for that, and has been told.
+      for (const auto& left : at.left) {
+        if (left->unsynced()) continue;
+        if (auto synced = left->sync(); !synced) return problem(std::move(synced));
+      }
       if (auto synced = at.file->sync(); !synced) return problem(std::move(synced));
       checkpoint.chains.push_back({.chain = at.name.chain(),
                                    .file = at.name.file(),
@@ -185,21 +191,28 @@ class FileJournal final : public Journal {
                                    .head = at.head,
                                    .open = std::move(at.open)});
     }
-    if (heads.empty() || (!always && heads == heads_ && problem_.empty())) return {};
+    if (heads.empty() || (!always && heads == heads_ && !has_problem())) return {};
     if (auto ours = setup_.directory->in_place(); !ours) return problem(std::move(ours));
     if (auto found = checkpoints_.find_again(folder_, key_.public_key, options_.files); !found)
       return problem(std::move(found));
-    if (auto done = checkpoints_.append(std::move(checkpoint), key_); !done) return problem(std::move(done));
+    // The names of the files first: a checkpoint names nothing that a power cut may take.
     if (auto done = sync_directory(folder_); !done) return problem(std::move(done));
+    if (auto done = checkpoints_.append(std::move(checkpoint), key_); !done) return problem(std::move(done));
     sealed_.clear();
     heads_ = std::move(heads);
+    const std::lock_guard told(problem_mutex_);
     problem_.clear();
     return {};
   }
 
   Result<void> problem(Result<void> failed) {
+    const std::lock_guard lock(problem_mutex_);
     problem_ = failed.error().what;
     return failed;
+  }
+  bool has_problem() const {
+    const std::lock_guard lock(problem_mutex_);
+    return !problem_.empty();
   }
 
   const JournalOptions options_;
@@ -210,11 +223,12 @@ class FileJournal final : public Journal {
   ChainSetup setup_;
   std::unique_ptr<GroupCommit> group_;
   std::vector<std::shared_ptr<ChainWriter>> writers_;
-  mutable std::mutex mutex_;  // checkpoints come from any thread, one at a time
+  std::mutex mutex_;  // checkpoints come from any thread, one at a time
   CheckpointLog checkpoints_;
   std::vector<ChainClaim> sealed_;
   std::vector<ChainHead> heads_;
-  std::string problem_;
+  mutable std::mutex problem_mutex_;
+  std::string problem_;  // of the last checkpoint
 };
 
 }  // namespace

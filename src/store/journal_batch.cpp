@@ -66,6 +66,8 @@ Result<void> ChainWriter::open_segment(int segment) {
     if (auto done = sync_directory(setup_.folder); !done) return done;
   }
   name_ = name;
+  // What the kernel has not written yet must be there before a checkpoint names what follows.
+  if (file_) left_.push_back(std::move(file_));
   file_ = std::move(*file);
   payload_file_.reset();
   rotate_ = false;
@@ -145,6 +147,19 @@ void ChainWriter::take_back(const Error* error) {
   const std::vector<Mark> marks = std::exchange(marks_, {});
   head_ = committed_;
   if (error) begin_failure(error->what);
+  if (payload_file_ && payload_file_->broken()) rotate_ = true;
+  if (file_ && file_->broken() && !std::exchange(torn_named_, true)) {
+    rotate_ = true;
+    // Part of the batch stands behind the last good record and cannot be cut off: go on in a new segment,
+    // whose first record says where this one ends. Whole lines of what was refused may stand there.
+    const std::string_view residue = std::string_view(lines).substr(0, file_->residue());
+    begin_record(Kind::other, "torn");
+    add_text(buffer_, "file", name_.file());
+    add_number(buffer_, "offset", static_cast<std::int64_t>(file_->size()));
+    add_number(buffer_, "bytes", static_cast<std::int64_t>(residue.size()));
+    add_hex(buffer_, "sha256", view(sha256(residue)));
+    end_record();
+  }
   for (const Mark& mark : marks) {
     if (mark.kind == Kind::intent) {
       ++refused_;
@@ -170,19 +185,6 @@ void ChainWriter::take_back(const Error* error) {
     }
     payload_.append(payloads, mark.payload.begin, mark.payload.size);
     marks_.push_back(kept);
-  }
-  if (payload_file_ && payload_file_->broken()) rotate_ = true;
-  if (file_ && file_->broken() && !std::exchange(torn_named_, true)) {
-    rotate_ = true;
-    // Part of the batch stands behind the last good record and cannot be cut off: name it, go on in a new
-    // segment.
-    const std::string_view residue = std::string_view(lines).substr(0, file_->residue());
-    begin_record(Kind::other, "torn");
-    add_text(buffer_, "file", name_.file());
-    add_number(buffer_, "offset", static_cast<std::int64_t>(file_->size()));
-    add_number(buffer_, "bytes", static_cast<std::int64_t>(residue.size()));
-    add_hex(buffer_, "sha256", view(sha256(residue)));
-    end_record();
   }
   pending_.store(!marks_.empty(), std::memory_order_relaxed);
   if (error) leave_missing();

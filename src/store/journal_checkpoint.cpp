@@ -199,10 +199,12 @@ Result<CheckpointLog> CheckpointLog::open(const std::string& folder, const std::
 Result<void> CheckpointLog::find_again(const std::string& folder, const std::string& public_key,
                                        const FileCalls& calls) {
   if (file_->in_place()) {
-    if (!file_->unsynced()) return {};
-    auto again = AppendFile::open(file_->path(), calls);
+    if (!file_->unsynced() && !file_->broken()) return {};
+    auto again = open(folder, public_key, calls);
     if (!again) return Failure(again.error());
-    file_ = std::move(*again);
+    file_ = std::move(again->file_);
+    // Part of a line that could not be taken off again: the next one names it.
+    torn_ = std::move(again->torn_);
     return {};
   }
   auto there = open(folder, public_key, calls);

@@ -1,11 +1,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "sallyport/core/bytes.hpp"
 #include "sallyport/store/journal_checkpoint.hpp"
 
 namespace sallyport::store {
@@ -27,14 +29,15 @@ class ChainScan {
     }
     claim_.sealed = true;
     claim_.open.clear();
-    for (const SegmentName& segment : segments) {
-      const std::string file = segment.file();
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const std::string file = segments[i].file();
       if (from && file < from->file) continue;
       const std::uint64_t offset = from && file == from->file ? from->offset : 0;
-      if (auto read = size_of(file) < offset ? read_cut(file) : read_segment(file, offset); !read)
+      const auto end =
+          i + 1 < segments.size() ? end_named_by(folder_, segments[i + 1].file(), file) : std::nullopt;
+      if (auto read = size_of(file) < offset ? read_cut(file) : read_segment(file, offset, end); !read)
         return read;
     }
-    if (!last_.empty()) claim_.head.hash = sha256(last_);
     return {};
   }
 
@@ -67,14 +70,18 @@ class ChainScan {
     return {};
   }
 
-  Result<void> read_segment(const std::string& file, std::uint64_t offset) {
+  /// `end`: behind it stands what was refused, as the next segment says.
+  Result<void> read_segment(const std::string& file, std::uint64_t offset, std::optional<std::uint64_t> end) {
     auto reader = LineReader::open(folder_ + "/" + file, offset);
     if (!reader) return Failure(reader.error());
     std::optional<std::uint64_t> damage;
     if (damaged_) damage = offset;
     while (const auto line = reader->next()) {
+      if (end && reader->offset() >= *end) return {};
       const auto record = parse_line(*line);
-      const bool follows = record && !damaged_ && record->seq == claim_.head.seq + 1;
+      // The digest too: where a block was lost in a power cut, the parts of two lines may look like one.
+      const bool follows = record && !damaged_ && record->seq == claim_.head.seq + 1 &&
+                           record->prev == hex(view(claim_.head.hash));
       // Behind damage nothing is in the chain: an outcome there closes no call, but an intent there may have
       // acted.
       if (record && (follows || record->type == "intent")) note_calls(*record);
@@ -87,7 +94,7 @@ class ChainScan {
       claim_.head.seq = record->seq;
       claim_.file = file;
       claim_.offset = reader->offset() + line->size() + 1;
-      last_.assign(*line);
+      claim_.head.hash = sha256(*line);
     }
     if (reader->failed())
       return fail(Code::storage, Blame::admin, fmt::format("cannot read {}/{}", folder_, file));
@@ -97,7 +104,7 @@ class ChainScan {
       torn_.push_back(std::move(*torn));
       return {};
     }
-    if (!reader->rest().empty() && !damaged_) {
+    if (!reader->rest().empty() && !damaged_ && !end) {
       torn_.push_back({.file = file,
                        .offset = reader->offset(),
                        .bytes = reader->rest().size(),
@@ -124,11 +131,23 @@ class ChainScan {
   ChainClaim claim_;
   OpenCalls open_;
   std::vector<Torn> torn_;
-  std::string last_;
   bool damaged_ = false;
 };
 
 }  // namespace
+
+std::optional<std::uint64_t> end_named_by(const std::string& folder, const std::string& successor,
+                                          const std::string& file) {
+  auto reader = LineReader::open(folder + "/" + successor);
+  const auto line = reader ? reader->next() : std::nullopt;
+  const auto record = line ? parse_line(*line) : std::nullopt;
+  if (!record || record->type != "torn" || record->member("file") != file) return std::nullopt;
+  std::uint64_t offset = 0;
+  const auto text = record->member("offset");
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), offset);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return offset;
+}
 
 Result<Torn> damage_of(const std::string& folder, const std::string& file, std::uint64_t offset) {
   auto reader = LineReader::open(folder + "/" + file, offset);

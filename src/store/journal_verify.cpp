@@ -151,7 +151,8 @@ class Verifier {
     Walk at{.claims = claims, .where = files.front().file()};
     check_claims(at, at.where);  // a start that ended before its first record is sealed at 0
     std::int64_t next = 1;
-    for (const SegmentName& file : files) {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const SegmentName& file = files[i];
       if (next < file.segment) {
         const SegmentName first{.start = file.start, .shard = file.shard, .segment = static_cast<int>(next)};
         const std::int64_t more = file.segment - next - 1;
@@ -159,7 +160,9 @@ class Verifier {
                             more > 0 ? fmt::format(", and {} more before {}", more, file.file()) : ""));
       }
       next = std::int64_t{file.segment} + 1;
-      if (auto read = walk_segment(file, at, file == files.back()); !read) return read;
+      const auto end =
+          i + 1 < files.size() ? end_named_by(folder_, files[i + 1].file(), file.file()) : std::nullopt;
+      if (auto read = walk_segment(file, at, file == files.back(), end); !read) return read;
     }
     if (at.next_claim < claims.size()) {
       const Claim& last = claims.back();
@@ -183,7 +186,9 @@ class Verifier {
     bool lost = false;   ///< the line before was no record: its successor cannot be judged
   };
 
-  Result<void> walk_segment(const SegmentName& segment, Walk& at, bool last) {
+  /// `end`: where its records end, as its successor says.
+  Result<void> walk_segment(const SegmentName& segment, Walk& at, bool last,
+                            std::optional<std::uint64_t> end) {
     const std::string file = segment.file();
     auto reader = LineReader::open(folder_ + "/" + file);
     if (!reader) return Failure(reader.error());
@@ -194,9 +199,18 @@ class Verifier {
       return {};
     }
     while (const auto line = reader->next()) {
+      if (end && reader->offset() >= *end) {
+        auto residue = damage_of(folder_, file, reader->offset());
+        if (!residue) return Failure(residue.error());
+        rests_.push_back({.torn = std::move(*residue), .line = reader->line(), .tail = false});
+        check_payloads(segment);
+        return {};
+      }
       const std::string where = fmt::format("{}:{}", file, reader->line());
       const auto record = parse_line(*line);
-      if ((!record || record->seq != at.head.seq + 1) && is_named_damage(file, reader->offset())) {
+      const bool follows =
+          record && record->seq == at.head.seq + 1 && record->prev == hex(view(at.head.hash));
+      if (!follows && is_named_damage(file, reader->offset())) {
         at.ended = true;
         check_payloads(segment);
         return {};

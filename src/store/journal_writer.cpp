@@ -1,5 +1,7 @@
 #include "sallyport/store/journal_writer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -13,6 +15,17 @@ namespace {
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kSaltPool =
     256 * kSaltBytes;  // one call to the generator costs as much as a whole record
+
+// Of what a client made up: a journal must not grow by what is refused.
+constexpr std::size_t kNameShown = 256, kTargetShown = 4 * limits::KiB;
+
+/// The text, or where it is longer its beginning with its length; `room` holds that.
+std::string_view shown(std::string_view text, std::size_t most, std::string& room) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80) --most;
+  room = fmt::format("{}... ({} bytes)", text.substr(0, most), text.size());
+  return room;
+}
 
 std::uint32_t narrow(std::size_t n) { return static_cast<std::uint32_t>(n); }
 
@@ -78,6 +91,7 @@ void ChainWriter::end_record() {
 }
 
 void ChainWriter::intent(const Intent& intent, Durable durable) {
+  std::string method, target_text;
   const std::lock_guard lock(mutex_);
   begin_record(Kind::intent, "intent");
   const Range call = add_named("call", intent.call);
@@ -87,8 +101,8 @@ void ChainWriter::intent(const Intent& intent, Durable durable) {
   add_text(buffer_, "grant", intent.grant);
   add_text(buffer_, "endpoint", intent.endpoint);
   add_text(buffer_, "era", intent.era);
-  add_text(buffer_, "method", intent.method);
-  const Range target = add_named("target", intent.target);
+  add_text(buffer_, "method", shown(intent.method, kNameShown, method));
+  const Range target = add_named("target", shown(intent.target, kTargetShown, target_text));
   add_text(buffer_, "rule", intent.rule);
   add_number(buffer_, "generation", intent.policy_generation);
   add_text(buffer_, "client", intent.client);
@@ -118,6 +132,7 @@ void ChainWriter::outcome(const Outcome& outcome) {
 }
 
 void ChainWriter::refusal(const Refusal& refusal) {
+  std::string endpoint, method, target;
   const std::lock_guard lock(mutex_);
   const std::int64_t millis = unix_millis(setup_.clock.now());
   const bool admitted = !refusal.before_authentication || setup_.sampler.admit(refusal.reason, millis);
@@ -129,10 +144,10 @@ void ChainWriter::refusal(const Refusal& refusal) {
   add_text(buffer_, "key", refusal.key_id);
   add_text(buffer_, "actor", refusal.actor);
   add_text(buffer_, "grant", refusal.grant);
-  add_text(buffer_, "endpoint", refusal.endpoint);
+  add_text(buffer_, "endpoint", shown(refusal.endpoint, kNameShown, endpoint));
   add_text(buffer_, "era", refusal.era);
-  add_text(buffer_, "method", refusal.method);
-  add_text(buffer_, "target", refusal.target);
+  add_text(buffer_, "method", shown(refusal.method, kNameShown, method));
+  add_text(buffer_, "target", shown(refusal.target, kTargetShown, target));
   add_text(buffer_, "reason", refusal.reason);
   add_text(buffer_, "rule", refusal.rule);
   add_number(buffer_, "status", refusal.status);
@@ -182,7 +197,8 @@ void ChainWriter::commit() {
   Result<void> result;
   {
     const std::lock_guard lock(mutex_);
-    if (setup_.sampler.due(millis_)) add_counts(millis_);
+    const std::int64_t now = unix_millis(setup_.clock.now());
+    if (setup_.sampler.due(now)) add_counts(now);
     if (marks_.empty()) return;
     waiting.swap(waiting_);
     const std::uint64_t first = committed_.seq + 1;
@@ -219,9 +235,14 @@ bool ChainWriter::stuck() const {
          setup_.sampler.due(unix_millis(setup_.clock.now()));
 }
 
-ChainWriter::Snapshot ChainWriter::snapshot() const {
+ChainWriter::Snapshot ChainWriter::snapshot() {
   const std::lock_guard lock(mutex_);
-  Snapshot out{.name = name_, .file = file_, .offset = file_->size(), .head = committed_, .open = {}};
+  Snapshot out{.name = name_,
+               .file = file_,
+               .left = std::exchange(left_, {}),
+               .offset = file_->size(),
+               .head = committed_,
+               .open = {}};
   open_.each([&out](const OpenCall& call) { out.open.push_back(call); });
   std::ranges::sort(out.open, {}, &OpenCall::seq);
   return out;

@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -81,6 +83,51 @@ TEST_CASE("F03 bytes that cannot be cut off again are named, and the chain goes 
   CHECK(f.verify().ok);
 }
 
+TEST_CASE("F03 what was refused is no record, also where whole lines of it could not be cut off again") {
+  for (const bool killed : {false, true}) {
+    CAPTURE(killed);
+    JournalFixture f;
+    auto journal = f.open();
+    auto& writer = journal->writer(0);
+    CHECK(f.intent(writer, "acting", 0));
+    f.outcome(writer, "acting", 0);
+    int refused = 0;
+    const auto count = [&](const Result<void>& done) { refused += !done; };
+    writer.intent({.call = "refused", .target = "a/b", .capture = 0}, count);
+    const std::string long_name(4000, 'b');
+    writer.intent({.call = "refused too", .target = long_name, .capture = 0}, count);
+    f.disk.write_error = EIO;
+    f.disk.room = 1500;  // half of the last
+    f.disk.truncate_error = EIO;
+    writer.commit();
+    f.disk = {};
+    CHECK(refused == 2);
+    CHECK(f.call(writer, "accepted", 0));
+    CHECK(f.intent(writer, "open", 0));
+    const auto files = f.folder.files();
+    REQUIRE(files.size() == 2);
+    CHECK(read_text(f.folder.file(files[0])).find("\"call\":\"refused\"") != std::string::npos);
+    if (killed) {
+      const TestFolder kept;
+      const std::string ours = f.folder.path + "/journal", copy = kept.path + "/journal";
+      std::filesystem::copy(ours, copy, std::filesystem::copy_options::recursive);
+      journal.reset();
+      std::filesystem::remove_all(ours);
+      std::filesystem::rename(copy, ours);
+    }
+    journal.reset();
+    for (int start = 0; start < 2; ++start) {
+      auto again = f.open();
+    }
+    CHECK(f.count("\"type\":\"torn\"") == 1);
+    CHECK(f.count("\"type\":\"unknown\"") == 1);
+    CHECK(f.count("\"type\":\"unknown\",\"call\":\"open\"") == 1);
+    const auto report = f.verify();
+    CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+    CHECK(report.torn_tails == 1);
+  }
+}
+
 TEST_CASE("F04 outcomes that cannot be written are kept up to a bound, and what is lost is counted") {
   JournalFixture f;
   auto journal = f.open();
@@ -130,6 +177,68 @@ TEST_CASE("F03 a checkpoint that cannot be written makes the journal unhealthy u
   CHECK(journal->state().healthy);
   journal.reset();
   CHECK(f.verify().ok);
+}
+
+TEST_CASE("F03 a checkpoint of which a part could not be cut off again is named by the next one") {
+  JournalFixture f;
+  auto journal = f.open();
+  CHECK(f.call(journal->writer(0), "c"));
+  f.disk.write_error = EIO;
+  f.disk.room = 100;
+  f.disk.truncate_error = EIO;
+  CHECK_FALSE(journal->checkpoint());
+  f.disk = {};
+  CHECK(journal->checkpoint());
+  CHECK(journal->state().healthy);
+  journal.reset();
+  const auto report = f.verify();
+  CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+  CHECK(report.torn_tails == 1);
+}
+
+TEST_CASE("whether the journal is well is told at once, also while a checkpoint waits for the disk") {
+  JournalFixture f;
+  std::binary_semaphore reached(0), go(0);
+  std::atomic<bool> slow = false;
+  FileCalls calls = f.disk.calls();
+  calls.sync = [&, sync = calls.sync](int fd) {
+    if (slow.exchange(false)) {
+      reached.release();
+      go.acquire();
+    }
+    return sync(fd);
+  };
+  auto journal = Journal::open({.directory = f.folder.path, .post = {}, .files = calls}, f.key, f.clock);
+  REQUIRE(journal);
+  CHECK(f.call((*journal)->writer(0), "c"));
+  slow = true;
+  std::thread checkpoint([&] { CHECK((*journal)->checkpoint()); });
+  reached.acquire();
+  CHECK((*journal)->state().healthy);
+  CHECK(f.call((*journal)->writer(0), "d"));
+  go.release();
+  checkpoint.join();
+}
+
+TEST_CASE("a checkpoint names nothing of which a segment before it is not synced") {
+  JournalFixture f;
+  std::set<std::string> synced;
+  FileCalls calls = f.disk.calls();
+  calls.sync = [&, sync = calls.sync](int fd) {
+    synced.insert(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)).filename());
+    return sync(fd);
+  };
+  auto journal = Journal::open({.directory = f.folder.path, .post = {}, .segment_bytes = 500, .files = calls},
+                               f.key, f.clock);
+  REQUIRE(journal);
+  for (int i = 0; i < 6; ++i) CHECK(f.call((*journal)->writer(0), "c" + std::to_string(i), 0));
+  const auto files = f.folder.files();
+  REQUIRE(files.size() > 3);
+  CHECK((*journal)->checkpoint());
+  for (const std::string& file : files) {
+    CAPTURE(file);
+    CHECK(synced.contains(file));
+  }
 }
 
 namespace {

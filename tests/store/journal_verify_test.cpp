@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "sallyport/core/bytes.hpp"
+#include "sallyport/core/crypto.hpp"
 #include "sallyport/store/journal_line.hpp"
 #include "store/journal_fixture.hpp"
 
@@ -302,16 +303,18 @@ TEST_CASE("a journal of a million records opens in under two seconds") {
   {
     auto journal = f.open();
   }
-  const std::string zeros(64, '0');
+  std::string prev(64, '0');
   const std::int64_t start = f.clock.millis + 10;
   for (int segment = 1; segment <= 2; ++segment) {
     std::string text;
     text.reserve(100'000'000);
     for (int i = 1; i <= kHalf; ++i) {
       const std::string n = std::to_string((segment - 1) * kHalf + i), call = std::to_string(i / 2);
+      const std::size_t begin = text.size();
       text.append(R"({"seq":)").append(n).append(R"(,"t":1800000000011,"type":")");
       text.append(i % 2 == 0 ? "intent" : "outcome").append(R"(","call":"c)").append(call);
-      text.append(R"(","target":"s/t","status":"ok","prev":")").append(zeros).append("\"}\n");
+      text.append(R"(","target":"s/t","status":"ok","prev":")").append(prev).append("\"}\n");
+      prev = sha256_hex(std::string_view(text).substr(begin, text.size() - begin - 1));
     }
     write_text(f.folder.file(SegmentName{.start = start, .shard = 0, .segment = segment}.file()), text);
   }

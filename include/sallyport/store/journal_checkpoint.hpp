@@ -84,6 +84,10 @@ struct Recovered {
   std::vector<Torn> torn{};
   std::int64_t last_start = 0;
 };
+/// Where the records of `file` end, if its successor begins with a torn record about it: what stands behind
+/// was refused, whole lines included.
+std::optional<std::uint64_t> end_named_by(const std::string& folder, const std::string& successor,
+                                          const std::string& file);
 /// Everything in a segment from `offset` on, as what is named when it was found damaged. Errors: storage.
 Result<Torn> damage_of(const std::string& folder, const std::string& file, std::uint64_t offset);
 

@@ -55,15 +55,16 @@ class ChainWriter final : public JournalWriter {
   /// Threads: any.
   void check_files();
 
-  /// The written end of the chain and what is open there. Threads: any.
+  /// The written end of the chain and what is open there; whoever takes it syncs `left`. Threads: any.
   struct Snapshot {
     SegmentName name;
     std::shared_ptr<AppendFile> file;
+    std::vector<std::shared_ptr<AppendFile>> left;  ///< segments before it that nobody has synced since
     std::uint64_t offset = 0;
     ChainHead head;
     std::vector<OpenCall> open;
   };
-  Snapshot snapshot() const;
+  Snapshot snapshot();
   /// Adds this chain's numbers. Threads: any.
   void add_to(JournalState& state) const;
 
@@ -115,8 +116,9 @@ class ChainWriter final : public JournalWriter {
 
   SegmentName name_;
   std::shared_ptr<AppendFile> file_, payload_file_;
-  bool rotate_ = false;      // the present segment must not be appended to
-  bool torn_named_ = false;  // its residue stands in a record already
+  std::vector<std::shared_ptr<AppendFile>> left_;  // since the last snapshot
+  bool rotate_ = false;                            // the present segment must not be appended to
+  bool torn_named_ = false;                        // its residue stands in a record already
   bool stopped_ = false;
   OpenCalls open_;
 
