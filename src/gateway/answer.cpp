@@ -47,10 +47,12 @@ Shown show(const Error& error, const Call& call) {
 
 namespace {
 
-bool open_stream(Call& call) {
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+bool open_stream(Call& call, const HeaderList& headers) {
   if (call.stream) return !call.log.empty() || call.stream->open();
   if (!call.takes_stream || call.exchange.answered()) return false;
-  net::Reply head{.status = 200, .content_type = "text/event-stream", .body = {}, .headers = call.cors};
+  net::Reply head{.status = 200, .content_type = "text/event-stream", .body = {}, .headers = headers};
   // A stream that is broken off ends like any other: nobody may take its connection for one to go on with.
   call.breakable = call.may_break_off && call.session && call.session->version >= mcp::Version::v2025_11_25;
   head.close = call.breakable;
@@ -74,7 +76,7 @@ void push(Call& call, std::string_view message) {
 }  // namespace
 
 void open_early(Call& call) {
-  if (call.session && call.session->version >= mcp::Version::v2025_11_25) open_stream(call);
+  if (call.session && call.session->version >= mcp::Version::v2025_11_25) open_stream(call, call.cors);
 }
 
 void break_off(Call& call) {
@@ -85,7 +87,7 @@ void break_off(Call& call) {
 }
 
 bool say(Call& call, std::string_view message) {
-  if (!open_stream(call)) return false;
+  if (!open_stream(call, call.cors)) return false;
   push(call, message);
   return !call.log.empty() || call.stream->open();
 }
@@ -185,8 +187,10 @@ Task<int> send_answer(Call& call, net::Reply reply) {
   // as one event.
   if (!call.stream && (!call.takes_json || (call.session && call.prefers_stream)) && status == 200 &&
       reply.content_type == "application/json")
-    open_stream(call);
+    open_stream(call, reply.headers);
   if (call.stream) {
+    // From here on the stream has the share, until it is written.
+    call.answer_held.release();
     push(call, reply.body);
     if (!call.log.empty()) call.here.feed->sessions().finish(call.log);
     co_return 200;

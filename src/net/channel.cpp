@@ -22,12 +22,23 @@ Error broken(std::string what) {
 }
 std::string system_reason(int error) { return std::system_category().message(error); }
 
+/// An upstream's stream may be silent for hours, and what stands between may forget it without a word: this
+/// finds out in two minutes. Fails on a local socket, where it means nothing.
+void keep_alive(int fd) {
+  const int on = 1, idle = 60, between = 15, times = 4;
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+}
+
 }  // namespace
 
 Channel::Impl::Impl(Shard& owner, int fd, bool connecting) : shard(owner), polled(owner.impl().poller) {
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
                sizeof on);  // fails on a local socket, where it means nothing
+  if (connecting) keep_alive(fd);
   polled.open(fd, connecting);
 }
 
@@ -293,7 +304,11 @@ void Channel::end_read() {
   if (impl_->is_open()) ::shutdown(impl_->fd(), SHUT_RD);
 }
 
-bool Channel::quiet() const { return impl_->is_open() && !impl_->polled.ready(Direction::in); }
+bool Channel::quiet() const {
+  // What came with the bytes that were read may wait within TLS.
+  return impl_->is_open() && !impl_->polled.ready(Direction::in) &&
+         (!impl_->tls || SSL_has_pending(impl_->tls.get()) == 0);
+}
 
 bool Channel::stale() {
   Impl& impl = *impl_;

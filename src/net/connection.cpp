@@ -64,6 +64,7 @@ Task<> Connection::run(std::shared_ptr<Connection> self) {
   Connection& c = *self;
   if (!c.state_->tls || co_await c.shake_hands()) {
     while (!c.state_->stopping && co_await c.read_head() && co_await c.serve()) {
+      c.fresh_ = false;
     }
   }
   c.phase_ = Phase::ending;
@@ -93,7 +94,9 @@ Task<bool> Connection::read_head() {
     }
     if (in_.empty()) {
       in_.shrink(Input::kFirst);
-      deadline_.set(bounds().idle, [this] { channel_.close(); });
+      // Who has not asked for anything yet has no claim on a place for longer than a head may take.
+      deadline_.set(fresh_ ? std::min(bounds().head, bounds().idle) : bounds().idle,
+                    [this] { channel_.close(); });
     } else if (phase_ == Phase::idle) {
       phase_ = Phase::head;
       deadline_.set(bounds().head, [this] {

@@ -94,6 +94,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   Peer peer_;
   const std::shared_ptr<ListenerState> state_;
   Phase phase_ = Phase::idle;
+  bool fresh_ = true;  ///< nothing was asked on it yet
   Input in_;
   HeadParse parse_;
   std::string out_;

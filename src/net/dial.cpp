@@ -32,7 +32,7 @@ Task<Result<Channel>> connect(Shard& shard, const std::vector<SocketAddress>& ad
   co_return Failure(std::move(last));
 }
 
-Task<Result<Dial::Made>> make(std::shared_ptr<Dial> dial, Ticket ticket, Origin origin, SteadyTime until) {
+Task<Result<Dial::Made>> make(std::shared_ptr<Dial> dial, Ticket ticket, Origin origin, SteadyTime deadline) {
   Pools& pools = ticket.pools();
   Shard& shard = pools.shard();
   const Url& url = origin.url;
@@ -42,13 +42,14 @@ Task<Result<Dial::Made>> make(std::shared_ptr<Dial> dial, Ticket ticket, Origin 
   auto addresses = permitted(std::move(*found), url, origin.allow_private);
   if (!addresses) co_return Failure(std::move(addresses.error()));
 
+  const SteadyTime until = std::min(deadline, std::chrono::steady_clock::now() + limits::kConnectDeadline);
   auto channel = co_await connect(shard, *addresses, until, *dial);
   if (!channel) co_return Failure(std::move(channel.error()));
   if (url.scheme == "https") {
     auto tls = pools.tls(origin.ca_file);
     if (!tls) co_return Failure(std::move(tls.error()));
-    Deadline deadline(shard);
-    deadline.set_at(until, [&] { channel->close(); });
+    Deadline late(shard);
+    late.set_at(until, [&] { channel->close(); });
     auto shaken = co_await channel->connect_tls(std::move(*tls), url.host);
     if (!shaken) co_return unreachable(url.origin() + ": " + shaken.error().what);
   }
@@ -59,8 +60,7 @@ Task<Result<Dial::Made>> make(std::shared_ptr<Dial> dial, Ticket ticket, Origin 
 }  // namespace
 
 Task<> dial_origin(std::shared_ptr<Dial> dial, Ticket ticket, Origin origin, SteadyTime deadline) {
-  const SteadyTime until = std::min(deadline, std::chrono::steady_clock::now() + limits::kConnectDeadline);
-  auto made = co_await make(dial, std::move(ticket), std::move(origin), until);
+  auto made = co_await make(dial, std::move(ticket), std::move(origin), deadline);
   dial->made.deliver(std::move(made));
 }
 

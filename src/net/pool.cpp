@@ -21,7 +21,7 @@ constexpr auto kFresh = std::chrono::milliseconds(100);
 bool usable(IdleConnection& c, SteadyTime now) {
   if (c.until <= now) return false;
   const bool told = c.kept && now - c.since < kFresh;
-  return told ? c.channel.quiet() : !c.channel.stale();
+  return (told && c.channel.quiet()) || !c.channel.stale();
 }
 
 }  // namespace

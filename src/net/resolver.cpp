@@ -23,14 +23,14 @@ Failure unresolved(const std::string& host, std::string_view why) {
               true);
 }
 
-/// Two look-ups at once, one of names that strangers named; another waits. Never destroyed: a name server
+/// Eight look-ups at once, one of names that strangers named; another waits. Never destroyed: a name server
 /// that does not answer must not hold up our exit.
 Executor& dns(NamedBy named_by) {
   if (named_by == NamedBy::stranger) {
     static auto* strangers = new Executor("dns-strangers", 1, limits::kStrangersNames);
     return *strangers;
   }
-  static auto* executor = new Executor("dns", 2, limits::kExecutorQueue);
+  static auto* executor = new Executor("dns", 8, limits::kExecutorQueue);
   return *executor;
 }
 

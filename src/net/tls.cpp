@@ -103,7 +103,11 @@ Task<Result<void>> shake_hands(Channel::Impl& impl) {
     ERR_clear_error();
     errno = 0;
     const Step step = impl.is_open() ? outcome(impl, SSL_do_handshake(impl.tls.get())) : Step::failed;
-    if (step == Step::done) co_return Result<void>{};
+    if (step == Step::done && SSL_is_init_finished(impl.tls.get()) == 1) co_return Result<void>{};
+    if (step == Step::done) {  // the peer said goodbye in the middle
+      impl.tls_broken = true;
+      co_return fail(Code::upstream_broken, Blame::upstream, "TLS handshake: closed");
+    }
     if (step == Step::failed) {
       if (const long verdict = SSL_get_verify_result(impl.tls.get()); verdict != X509_V_OK) {
         ERR_clear_error();

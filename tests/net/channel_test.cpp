@@ -238,10 +238,33 @@ TEST_CASE("a quiet TLS connection is not stale, and one whose peer said goodbye 
     Result<std::size_t> n = co_await ours.read(byte);
     CHECK(n.value_or(kFailed) == 1);
     CHECK_FALSE(ours.stale());
+    // What is left of a record waits within TLS, where the socket does not tell of it.
+    CHECK(co_await theirs.write("ab"));
+    n = co_await ours.read(std::span(byte, 1));
+    CHECK(n.value_or(kFailed) == 1);
+    CHECK_FALSE(ours.quiet());
+    CHECK(ours.stale());
+    n = co_await ours.read(byte);
+    CHECK(n.value_or(kFailed) == 1);
+    CHECK(ours.quiet());
+    CHECK_FALSE(ours.stale());
     Deadline deadline(s);
     deadline.set(1ms, [&] { theirs.close(); });
     CHECK(co_await ours.wait_gone());
     CHECK(ours.stale());
+  });
+}
+
+TEST_CASE("a peer that says goodbye in the middle of a TLS handshake has not shaken hands") {
+  Result<std::shared_ptr<TlsContext>> client = make_client_tls("");
+  REQUIRE(client);
+  Pair pair;
+  CHECK(pair.theirs.send(std::string("\x15\x03\x01\x00\x02\x01\x00", 7)));
+  run([&](Shard& s) -> Task<> {
+    Channel ours(s, pair.ours);
+    const Result<void> shaken = co_await ours.connect_tls(*client, "localhost");
+    REQUIRE_FALSE(shaken.has_value());
+    CHECK(shaken.error().what == "TLS handshake: closed");
   });
 }
 

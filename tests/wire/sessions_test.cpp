@@ -194,6 +194,20 @@ TEST_CASE("what a client of a session names first in Accept is what its answers 
   }
 }
 
+TEST_CASE("a client that takes only event streams gets its session's id with its first one") {
+  FakeMcp upstream;
+  GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
+  const Response begun = gateway.raw(GatewayFixture::request(
+      "POST", "/mcp", gateway.bearer() + "Content-Type: application/json\r\nAccept: text/event-stream\r\n",
+      R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},)"
+      R"("clientInfo":{"name":"c","version":"1"}}})"));
+  CHECK(begun.status == 200);
+  CHECK(begun.header("Content-Type") == "text/event-stream");
+  const std::string session = begun.header("Mcp-Session-Id");
+  REQUIRE_FALSE(session.empty());
+  CHECK(gateway.legacy(session, "tools/list", Json::object()).status == 200);
+}
+
 TEST_CASE("ping and logging/setLevel answer with nothing, and only known levels are taken") {
   FakeMcp upstream;
   GatewayFixture gateway(server_document("up", upstream.url()) + kDefaultPolicy);
