@@ -16,8 +16,11 @@ namespace {
 
 /// A failed contact is tried again after a second, then two, four ... at most every 30 s.
 constexpr auto kRetryMax = std::chrono::seconds(30);
-/// How long a replaced upstream may finish the calls of older snapshots.
-constexpr auto kRetireGrace = std::chrono::seconds(60);
+/// How long a replaced upstream may finish the calls of older snapshots: as long as they may take, and wait
+/// for answers to questions.
+Duration retire_grace(const ServerConfig& config) {
+  return std::max<Duration>(config.document.timeout, std::chrono::seconds(60)) + limits::kQuestionWait;
+}
 
 Task<> rest(net::Shard& shard, Duration time, Cancel& end) {
   const auto slot = std::make_shared<Slot<bool>>();
@@ -146,7 +149,7 @@ void Control::end(const std::shared_ptr<Managed>& managed) {
 Task<> Control::close(Control* self, std::shared_ptr<Managed> managed, net::Shard* here,
                       std::shared_ptr<std::promise<void>> done) {
   // Calls of older snapshots hold the upstream; let them finish, within reason.
-  const auto until = std::chrono::steady_clock::now() + kRetireGrace;
+  const auto until = std::chrono::steady_clock::now() + retire_grace(*managed->config);
   while (managed->upstream.use_count() > 1 && !self->stopping_ && std::chrono::steady_clock::now() < until)
     co_await net::sleep_for(*here, std::chrono::milliseconds(100));
   co_await managed->upstream->close();

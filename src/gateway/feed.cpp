@@ -220,7 +220,8 @@ void Feed::examine(const std::shared_ptr<View>& view) {
     return;
   }
   if (view->awaited) view->told = *now;
-  view->awaited = here_.snapshot->endpoint(view->caller.path)->awaited();
+  // Only what a list waits for itself when it is asked for goes unsaid: a server that comes later is news.
+  view->awaited = view->awaited && here_.snapshot->endpoint(view->caller.path)->awaited();
   for (std::size_t kind = 0; kind < now->size(); ++kind) {
     if ((*now)[kind] != view->told[kind]) view->pending |= static_cast<std::uint8_t>(1U << kind);
   }

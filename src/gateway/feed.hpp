@@ -15,6 +15,7 @@
 #include "sallyport/core/clock.hpp"
 #include "sallyport/gateway/upstream.hpp"
 #include "sallyport/net/fine_timer.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/shard.hpp"
 #include "sallyport/policy/rules.hpp"
 #include "session_streams.hpp"
@@ -35,8 +36,11 @@ struct Watched {
   std::string id;         ///< the upstream's own URI or task id
   std::string client_id;  ///< the same as the client knows it
   std::string canonical;  ///< "server/uri": what policy is asked about; empty: nothing is asked
+  std::string session{};  ///< its nonce; clients of 2026-07-28 have none
   bool confirmed = false;
   std::string holder{};  ///< the principal whose share it is, once it is watched
+  /// Bytes that one of these takes.
+  std::size_t size() const { return sizeof(Watched) + 2 * (id.size() + client_id.size() + canonical.size()); }
 };
 
 /// One stream of one client. Threads: its shard's.
@@ -55,6 +59,7 @@ class Follower {
   std::size_t place_ = 0;
   std::uint8_t wants_ = 0;
   std::vector<Watched> watched_;
+  net::HeldBytes held_;  ///< for them
 };
 
 /// Who listens, and where: all that see the same.
@@ -125,6 +130,7 @@ class Feed {
   bool may_read(const View& view, std::string_view canonical, std::string_view client_uri) const;
   void take_heard();
   void tell_watchers(const Notice& notice, std::string_view watched);
+  static void give_back(Follower& follower, const Watched& what);
   void forget(Follower& follower, Topic topic, std::string_view client_id);
   void sweep_later();
   void sweep();

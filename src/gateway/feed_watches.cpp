@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "feed_view.hpp"
+#include "isolation.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/mcp/compose.hpp"
@@ -38,6 +39,11 @@ auto find_in(std::vector<Watched>& all, Topic topic, std::string_view client_id)
 
 }  // namespace
 
+void Feed::give_back(Follower& follower, const Watched& what) {
+  static_cast<void>(
+      follower.held_.set(follower.held_.bytes() - std::min(follower.held_.bytes(), what.size())));
+}
+
 Task<Result<bool>> Feed::watch(std::shared_ptr<Follower> follower, Watched what, SteadyTime deadline) {
   const auto known = find_in(follower->watched_, what.topic, what.client_id);
   const bool first = known == follower->watched_.end();
@@ -45,9 +51,16 @@ Task<Result<bool>> Feed::watch(std::shared_ptr<Follower> follower, Watched what,
   if (first) {
     if (follower->watched_.size() >= limits::kSubscriptions)
       co_return client_error(Code::limited, "Too many subscriptions on one stream.");
+    if (what.id.size() > limits::kWatchedUri)
+      co_return client_error(Code::limited, "This URI is too long to subscribe to.");
+    const std::size_t bytes = follower->held_.bytes() + what.size();
+    if (!follower->held_.set(bytes, net::HeldBytes::budget() / 2))
+      co_return fail(Code::limited, Blame::us, "too much is subscribed to", true);
     what.holder = follower->view_ ? follower->view_->principal->name() : "";
-    if (what.isolation.empty() && !shares_->take(what.holder, what.server, key_of(what)))
+    if (what.isolation.empty() && !shares_->take(what.holder, what.server, key_of(what))) {
+      give_back(*follower, what);
       co_return client_error(Code::limited, "You have too many subscriptions at this server.");
+    }
     // Known here before the upstream is asked: what it says right after its answer finds its way.
     follower->watched_.push_back(what);
     watchers_[key_of(what)].push_back(follower.get());
@@ -85,6 +98,7 @@ void Feed::forget(Follower& follower, Topic topic, std::string_view client_id) {
   if (it == follower.watched_.end()) return;
   Watched what = std::move(*it);
   follower.watched_.erase(it);
+  give_back(follower, what);
   if (what.isolation.empty()) shares_->give(what.holder, what.server, key_of(what));
   if (const auto list = watchers_.find(key_of(what)); list != watchers_.end()) {
     const auto place = std::ranges::find(list->second, &follower);
@@ -127,6 +141,7 @@ void Feed::recheck(const std::shared_ptr<Follower>& follower) {
       forget(*follower, what.topic, what.client_id);
       Watched again = what;
       again.upstream = server->upstream;
+      again.isolation = isolation_of(server->config->document.isolation, what.session, what.holder);
       again.confirmed = false;
       spawn(watch_again(this, follower, std::move(again)));
     }

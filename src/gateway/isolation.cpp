@@ -8,17 +8,23 @@
 
 namespace sallyport::gateway {
 
-std::string isolation_of(const Call& call, const store::Server& server) {
-  switch (server.isolation) {
+std::string session_of(const Call& call) { return call.session ? call.session->nonce : ""; }
+
+std::string isolation_of(store::Isolation isolation, std::string_view session, const std::string& principal) {
+  switch (isolation) {
     case store::Isolation::shared:
       return "";
     case store::Isolation::session:
-      // Clients of 2026-07-28 have none: theirs is the principal's. A nonce has no spaces.
-      return fmt::format("{} {}", call.session ? call.session->nonce : "", call.principal->name());
+      return fmt::format("{} {}", session, principal);  // a nonce has no spaces
     case store::Isolation::principal:
-      return call.principal->name();
+      return principal;
   }
   return "";
+}
+
+std::string isolation_of(const Call& call, const store::Server& server) {
+  if (server.isolation == store::Isolation::shared) return "";
+  return isolation_of(server.isolation, session_of(call), call.principal->name());
 }
 
 std::string_view holder_of(store::Isolation isolation, std::string_view name) {

@@ -15,7 +15,11 @@ namespace sallyport::gateway {
 
 struct Call;
 
-/// Names the connections to an upstream that a call uses (DESIGN 3.15); "" for those that everybody shares.
+/// Names the connections to an upstream that somebody uses (DESIGN 3.15); "" for those that everybody shares.
+/// `session`: the nonce of a 2025 client's; clients of 2026-07-28 have none, theirs is the principal's.
+std::string isolation_of(store::Isolation isolation, std::string_view session, const std::string& principal);
+/// "" when it has none.
+std::string session_of(const Call& call);
 std::string isolation_of(const Call& call, const store::Server& server);
 
 /// The principal in what isolation_of() made of a server with that `isolation`.

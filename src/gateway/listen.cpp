@@ -71,7 +71,8 @@ Watched McpService::watched(const Call& call, const Readable& found, std::string
           .isolation = isolation_of(call, server.config->document),
           .id = found.original,
           .client_id = std::move(uri),
-          .canonical = found.canonical};
+          .canonical = found.canonical,
+          .session = session_of(call)};
 }
 
 Task<Result<Answer>> McpService::listen(Call& call) {
@@ -118,7 +119,8 @@ Task<Result<Answer>> McpService::listen(Call& call) {
                  .isolation = isolation_of(call, config.document),
                  .id = task->id,
                  .client_id = id,
-                 .canonical = task->canonical};
+                 .canonical = task->canonical,
+                 .session = session_of(call)};
     if (co_await feed.watch(listener, std::move(what), deadline)) tasks.push_back(id);
   }
   if (!uris.empty()) honour("resourceSubscriptions", quoted(uris));

@@ -110,6 +110,7 @@ Task<MessagePipe::Answer> MessagePipe::request(const UpstreamCall& call, const U
   if (ticket && ticket->cancelled)
     co_return fail(Code::cancelled, Blame::client, "cancelled before it was sent");
   rest_when_idle();
+  note_caller(call);
   modern_ = identity.modern();
   want_log_level(call, identity);
   const std::string id = next_id();
@@ -211,6 +212,12 @@ void MessagePipe::want_log_level(const UpstreamCall& call, const UpstreamIdentit
       Carrier::Order::before_what_follows);
 }
 
+void MessagePipe::note_caller(const UpstreamCall& call) {
+  if (call.background) return;
+  if (caller_.empty()) caller_ = call.principal;
+  callers_differ_ |= caller_ != call.principal;
+}
+
 void MessagePipe::rest_when_idle() {
   if (!kind_->rests && owner_.isolation.empty()) return;
   idle_.set(limits::kChildIdle, [this] {
@@ -301,8 +308,9 @@ void MessagePipe::relay(json::Document document, const mcp::Envelope& message) {
     const auto token = message.params->find("progressToken");
     const auto it = token ? pending_.find(std::string(token->raw())) : pending_.end();
     if (it != pending_.end()) pending = it->second;
-  } else if (pending_.size() == 1) {
-    // Log messages on a pipe name no call: with several under way nobody can say whose they are.
+  } else if (pending_.size() == 1 && !callers_differ_) {
+    // Log messages on a pipe name no call: with several under way nobody can say whose they are, and one may
+    // be about the call of somebody who has gone.
     pending = pending_.begin()->second;
   }
   if (!pending || !pending->call.on_notification) return;

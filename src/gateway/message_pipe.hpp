@@ -108,6 +108,7 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
                              const std::shared_ptr<Withdrawal>& withdrawal);
   static void arm(const std::shared_ptr<PendingCall>& pending);
   void want_log_level(const UpstreamCall& call, const UpstreamIdentity& identity);
+  void note_caller(const UpstreamCall& call);
   void rest_when_idle();
   std::uint64_t heard() const { return carrier_ ? carrier_->heard() : 0; }
   void count_silence(const Answer& answer, std::uint64_t heard_before);
@@ -117,6 +118,8 @@ class MessagePipe : public std::enable_shared_from_this<MessagePipe> {
 
   net::Shard& shard_;
   const std::shared_ptr<const CarrierKind> kind_;
+  std::string caller_;           // the principal of the first call
+  bool callers_differ_ = false;  // another has called since
   const PipeOwner owner_;
   std::unique_ptr<Carrier> carrier_;
   std::map<std::string, std::shared_ptr<PendingCall>> pending_;

@@ -141,8 +141,9 @@ void Subscriptions::subscribe(const Subject& subject) {
 
 void Subscriptions::unsubscribe(const Subject& subject) {
   subscribed_.erase(subject);
-  pipe_.ask(mcp::Method::resources_unsubscribe, "{\"uri\":" + json::quote(subject.second) + "}",
-            [](const Result<UpstreamAnswer>&) {});
+  pipe_.ask(
+      mcp::Method::resources_unsubscribe, "{\"uri\":" + json::quote(subject.second) + "}",
+      [](const Result<UpstreamAnswer>&) {}, Carrier::Order::before_what_follows);
 }
 
 void Subscriptions::open_listen() {

@@ -20,7 +20,9 @@ Result<std::shared_ptr<Session>> Sessions::take(const SessionKey& key) {
   if (!key.shared()) {
     if (auto room = make_room_for(*made); !room) return Failure(room.error());
   }
-  return sessions_[key] = made;
+  sessions_[key] = made;
+  rest_when_idle(key);
+  return made;
 }
 
 Result<void> Sessions::make_room_for(const Session& session) {
@@ -58,7 +60,6 @@ Task<Result<Identity>> Sessions::enter(SessionKey key, Visitor visitor, SteadyTi
   auto session = take(key);
   if (!session) co_return Failure(session.error());
   (*session)->visitors.insert(visitor);
-  (*session)->idle.clear();
   co_return co_await (*session)->identify(deadline);
 }
 
@@ -68,10 +69,20 @@ void Sessions::leave(const SessionKey& key, Visitor visitor) {
   session->visitors.erase(visitor);
   if (!session->visitors.empty()) return;
   if (session->resting() && !session->identity()) return end(key);
+  rest_when_idle(key);
+}
+
+/// What every caller uses is never ended; what is in use looks again later.
+void Sessions::rest_when_idle(const SessionKey& key) {
+  const auto session = find(key);
+  if (!session || key.shared()) return;
   session->idle.set(limits::kUpstreamSessionIdle, [weak = weak_from_this(), key] {
     const auto self = weak.lock();
     const auto idle = self ? self->find(key) : nullptr;
-    if (idle && idle->resting()) self->end(SessionKey(key));
+    if (!idle) return;
+    const bool long_since =
+        std::chrono::steady_clock::now() - idle->held().used >= limits::kUpstreamSessionIdle;
+    idle->resting() && long_since ? self->end(SessionKey(key)) : self->rest_when_idle(SessionKey(key));
   });
 }
 

@@ -35,6 +35,7 @@ class Sessions : public std::enable_shared_from_this<Sessions> {
   /// Errors: unavailable after close(), limited when there is no room.
   Result<std::shared_ptr<Session>> take(const SessionKey& key);
   Result<void> make_room_for(const Session& session);
+  void rest_when_idle(const SessionKey& key);
   void end(const SessionKey& key);
 
   const std::shared_ptr<Link> link_;

@@ -116,15 +116,19 @@ Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& f
   const auto token = opened_refresh(sealer_, form["refresh_token"], form["client_id"]);
   if (!token)
     co_return oauth_refusal("invalid_grant", "The refresh token is none of ours, or another client's.");
+  // Asked before the token counts as used: a mistake must not cost the grant.
+  const auto other_resource = std::make_shared<bool>(false);
   auto renewed = co_await net::run_on_executor(
       request.exchange.shard(), database_,
-      [this, token = *token, issuers = request.issuers, changed = request.keys_changed] {
+      [this, token = *token, issuers = request.issuers, changed = request.keys_changed,
+       resource = form["resource"], other_resource] {
         look_at_keys(*issuers->own(), changed);
         return accounts_.renew_grant(token.grant, token.serial, [&](const store::Grant& grant) {
           const bool known =
               issuers->signed_in({.user = grant.user, .issuer = grant.issuer, .identity = grant.identity})
                   .has_value();
-          return known && is_ours(grant.resource);
+          *other_resource = !resource.empty() && resource != grant.resource;
+          return known && is_ours(grant.resource) && !*other_resource;
         });
       });
   if (!renewed) co_return oauth_refusal(renewed.error());
@@ -136,10 +140,10 @@ Task<net::Reply> AuthorizationServer::renew(LoginRequest& request, const Form& f
         "invalid_grant",
         "The refresh token was used before: the grant has ended, because two hold it. Log in again.");
   }
+  if (renewed->what != store::Accounts::Renewal::fresh && *other_resource)
+    co_return oauth_refusal("invalid_target", "resource is another one than before.");
   if (renewed->what != store::Accounts::Renewal::fresh)
     co_return oauth_refusal("invalid_grant", "The grant has ended; log in again.");
-  if (!form["resource"].empty() && form["resource"] != renewed->grant.resource)
-    co_return oauth_refusal("invalid_target", "resource is another one than before.");
   co_return issued(request, renewed->grant, form["client_id"]);
 }
 

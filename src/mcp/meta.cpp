@@ -5,6 +5,8 @@ namespace sallyport::mcp {
 
 namespace {
 
+// They are kept, and travel on to upstreams.
+constexpr std::size_t kCapabilitiesBytes = 16 * 1024;
 constexpr std::string_view kPrefix = "io.modelcontextprotocol/";
 
 Failure wrong(std::string_view key, std::string_view want) {
@@ -26,6 +28,7 @@ Result<bool> read_reserved(std::string_view key, const json::Value& value, Meta&
     if (!out.protocol_version) return wrong(key, "a string");
   } else if (name == "clientCapabilities") {
     if (!value.is(json::Kind::object)) return wrong(key, "an object");
+    if (value.raw().size() > kCapabilitiesBytes) return wrong(key, "at most 16 KiB");
     out.capabilities = value.raw();
   } else if (name == "clientInfo") {
     if (!value.is(json::Kind::object)) return wrong(key, "an object");

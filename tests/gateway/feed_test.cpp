@@ -76,9 +76,11 @@ resources: [{from: notes, include: ["note://b*"]}]
 )";
 
 std::shared_ptr<const Snapshot> snapshot(const std::shared_ptr<Upstream>& upstream, const std::string& yaml,
-                                         const std::string& tools = "[]") {
+                                         const std::string& tools = "[]", bool awaited = false,
+                                         store::Isolation isolation = store::Isolation::shared) {
   auto config = std::make_shared<ServerConfig>();
   config->document.name = "notes";
+  config->document.isolation = isolation;
   auto catalogue =
       Catalogue::build({.server = "notes",
                         .tools = tools,
@@ -86,7 +88,8 @@ std::shared_ptr<const Snapshot> snapshot(const std::shared_ptr<Upstream>& upstre
                         .templates = R"([{"uriTemplate":"note://many/{n}"}])"});
   REQUIRE(catalogue.has_value());
   SnapshotParts parts;
-  parts.servers.push_back({.config = config, .upstream = upstream, .catalogue = *catalogue});
+  parts.servers.push_back(
+      {.config = config, .upstream = upstream, .catalogue = *catalogue, .awaited = awaited});
   auto documents = store::read_documents(yaml, "test.yaml");
   REQUIRE(documents.has_value());
   auto rules = take_policies(*documents, {});
@@ -293,6 +296,78 @@ TEST_CASE(
       CAPTURE(i);
       REQUIRE(ears[i]->heard.size() == (i % 10 != 0 && i % 2 == 0 ? 1 : 0));
     }
+  });
+}
+
+TEST_CASE("a server that comes while a stream is open is news, however soon its lists are there") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    auto ear = std::make_shared<Ear>();
+    CHECK(feed.join(ear, kCaller, Follower::kTools).has_value());
+    d.state.swap(snapshot(d.upstream, kOpen, "[]", true));
+    feed.snapshot_changed();
+    co_await d.settle();
+    CHECK(ear->heard.empty());
+    d.state.swap(snapshot(d.upstream, kOpen, R"([{"name":"new","inputSchema":{"type":"object"}}])"));
+    feed.snapshot_changed();
+    co_await d.settle();
+    CHECK(ear->heard == std::vector<std::string>{"notifications/tools/list_changed "});
+  });
+}
+
+TEST_CASE("the lists that a stream's caller waits for anyway are no news") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    d.state.swap(snapshot(d.upstream, kOpen, "[]", true));
+    auto ear = std::make_shared<Ear>();
+    CHECK(feed.join(ear, kCaller, Follower::kTools).has_value());
+    d.state.swap(snapshot(d.upstream, kOpen, R"([{"name":"new","inputSchema":{"type":"object"}}])"));
+    feed.snapshot_changed();
+    co_await d.settle();
+    CHECK(ear->heard.empty());
+  });
+}
+
+TEST_CASE("a server that keeps its callers apart from now on is asked for each of them") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    auto ear = std::make_shared<Ear>();
+    CHECK(feed.join(ear, kCaller, 0).has_value());
+    CHECK((co_await feed.watch(ear, note(d.upstream, "note://b"), kLater)).has_value());
+    const auto next = std::make_shared<Watchable>();
+    d.state.swap(snapshot(next, kOpen, "[]", false, store::Isolation::principal));
+    feed.snapshot_changed();
+    co_await d.settle();
+    CHECK(next->watched == std::map<std::string, int>{{"anonymous|note://b", 1}});
+    feed.hear(updated("note://b", "anonymous"));
+    co_await d.settle();
+    CHECK(ear->heard.size() == 2);  // the renewal was told as well
+    feed.leave(*ear);
+    co_await d.settle();
+    CHECK(next->watched["anonymous|note://b"] == 0);
+  });
+}
+
+TEST_CASE("what is watched counts as bytes in flight, and its URIs have a bound") {
+  Desk desk;
+  desk.run([](Desk& d, Feed& feed) -> Task<> {
+    auto ear = std::make_shared<Ear>();
+    CHECK(feed.join(ear, kCaller, 0).has_value());
+    const auto before = net::HeldBytes::total();
+    const auto uri = [](std::size_t size) { return "note://many/" + std::string(size - 12, 'n'); };
+    CHECK((co_await feed.watch(ear, note(d.upstream, uri(2048)), kLater)).has_value());
+    CHECK(net::HeldBytes::total() > before + 3 * 2048);
+    auto longer = co_await feed.watch(ear, note(d.upstream, uri(2049)), kLater);
+    REQUIRE(!longer.has_value());
+    CHECK(longer.error().code == Code::limited);
+    CHECK(feed.unwatch(*ear, Topic::resource, uri(2048)));
+    co_await d.settle();
+    CHECK(net::HeldBytes::total() == before);
+    CHECK((co_await feed.watch(ear, note(d.upstream, uri(2048)), kLater)).has_value());
+    feed.leave(*ear);
+    ear.reset();
+    co_await d.settle();
+    CHECK(net::HeldBytes::total() == before);
   });
 }
 

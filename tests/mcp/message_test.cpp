@@ -276,6 +276,7 @@ TEST_CASE("members of _meta with a wrong type are invalid params") {
       R"("x")",
       R"({"io.modelcontextprotocol/protocolVersion":5})",
       R"({"io.modelcontextprotocol/clientCapabilities":[]})",
+      R"({"io.modelcontextprotocol/clientCapabilities":{"x":")" + std::string(16 * 1024, 'x') + R"("}})",
       R"({"io.modelcontextprotocol/clientInfo":"agent"})",
       R"({"io.modelcontextprotocol/logLevel":"loud"})",
       R"({"io.modelcontextprotocol/logLevel":3})",

@@ -140,6 +140,18 @@ TEST_CASE("refresh tokens rotate; one that was used before ends the grant, but a
   CHECK(rig.noted("grant_ended", {{"why", "reused"}, {"user", "alice"}}));
 }
 
+TEST_CASE("a refresh for another resource is refused and costs the token nothing") {
+  Rig rig;
+  const Json tokens = rig.tokens();
+  const Response wrong = rig.post("/oauth/token", {{"grant_type", "refresh_token"},
+                                                   {"refresh_token", tokens["refresh_token"]},
+                                                   {"client_id", rig.client},
+                                                   {"resource", "https://elsewhere.example/mcp"}});
+  CHECK(wrong.json()["error"] == "invalid_target");
+  rig.clock.advance(31s);
+  CHECK(rig.opens(rig.renew(tokens["refresh_token"]).json()["access_token"]) == 200);
+}
+
 TEST_CASE(
     "revoked by the client, by an administrator, by another password or with the user: the next request "
     "knows") {

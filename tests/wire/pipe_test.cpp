@@ -224,6 +224,27 @@ TEST_CASE("a caller's child is made for its capabilities; a modern one hears the
   }
 }
 
+TEST_CASE("what a shared child logs reaches nobody once it has had calls of two principals") {
+  for (const bool shared : {true, false}) {
+    CAPTURE(shared);
+    Bed bed("legacy", shared ? "" : "isolation: principal\n");
+    const auto talk = [&](const std::string& who) {
+      int messages = 0;
+      CHECK(bed.bench.call(0, "talk", Json::object(),
+                           {.principal = who,
+                            .isolation = shared ? "" : who,
+                            .on_notification = [&](const sallyport::gateway::UpstreamNotification& heard) {
+                              messages += heard.method == mcp::Method::n_message;
+                            }}) == "talked");
+      return messages;
+    };
+    CHECK(talk("agent:alice") > 0);
+    CHECK(talk("agent:alice") > 0);
+    CHECK((talk("agent:bob") > 0) == !shared);
+    CHECK((talk("agent:alice") > 0) == !shared);
+  }
+}
+
 TEST_CASE("children of their own: nobody's calls take all the places, and those that rest make room") {
   Bed bed("modern", "isolation: session\n", 1);
   const auto child = [&](const std::string& whose) {

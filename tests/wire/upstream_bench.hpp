@@ -19,6 +19,7 @@ using gateway::Topic;
 
 /// How a test's call is made.
 struct CallOptions {
+  std::string principal = "agent:bot";
   std::string isolation{};
   std::string capabilities = "{}";
   std::string log_level{};
@@ -102,6 +103,7 @@ class UpstreamBench {
     auto document = json::Document::parse(Json{{"name", tool}, {"arguments", arguments}}.dump());
     gateway::UpstreamCall call{.method = mcp::Method::tools_call, .params = document->root()};
     call.name = tool;
+    call.principal = options.principal;
     call.capabilities = options.capabilities;
     call.log_level = options.log_level;
     call.ask = options.ask;

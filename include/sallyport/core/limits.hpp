@@ -228,6 +228,7 @@ constexpr std::size_t kQuestionsOfOne = kQuestions / 4;
 constexpr std::size_t kParkedOfOne = kParkedCalls / 4;
 
 // Upstream sessions and streams over HTTP.
+constexpr std::size_t kWatchedUri = 2 * KiB;     ///< of a resource that may be subscribed to
 constexpr std::size_t kUpstreamSessions = 1024;  ///< of one server on one shard; then resting ones are ended
 constexpr auto kUpstreamSessionIdle = 10min;     ///< one that knows a caller's capabilities, without a call
 constexpr int kUpstreamQuestions = 16;           ///< open ones of one call, and answers on their way
