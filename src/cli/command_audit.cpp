@@ -133,6 +133,7 @@ int follow(Invocation& invocation, AuditFollower& follower, const std::vector<st
   for (const std::string& line : lines_before) {
     shown.insert(std::hash<std::string>()(line));
     const auto record = Json::parse(line, nullptr, false);
+    if (!record.is_object()) continue;
     if (!wish.empty()) static_cast<void>(filter.takes(record));
     const auto type = record.value("type", ""), call = record.value("call", "");
     if (type == "outcome" || type == "unknown") open.erase(call);
@@ -153,6 +154,7 @@ int follow(Invocation& invocation, AuditFollower& follower, const std::vector<st
       }
       // A call is shown when it has ended: then its intent is the row that the outcome completes.
       const auto record = Json::parse(line, nullptr, false);
+      if (!record.is_object()) continue;
       const auto call = record.value("call", std::string());
       AuditRows one(0);
       if (record.value("type", "") == "intent") {

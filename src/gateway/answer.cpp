@@ -189,8 +189,6 @@ Task<int> send_answer(Call& call, net::Reply reply) {
       reply.content_type == "application/json")
     open_stream(call, reply.headers);
   if (call.stream) {
-    // From here on the stream has the share, until it is written.
-    call.answer_held.release();
     push(call, reply.body);
     if (!call.log.empty()) call.here.feed->sessions().finish(call.log);
     co_return 200;

@@ -37,6 +37,7 @@ struct Watched {
   std::string client_id;  ///< the same as the client knows it
   std::string canonical;  ///< "server/uri": what policy is asked about; empty: nothing is asked
   std::string session{};  ///< its nonce; clients of 2026-07-28 have none
+  bool renewed = false;   ///< it stood before its server was configured anew
   bool confirmed = false;
   std::string holder{};  ///< the principal whose share it is, once it is watched
   /// Bytes that one of these takes.

@@ -54,7 +54,7 @@ Task<Result<bool>> Feed::watch(std::shared_ptr<Follower> follower, Watched what,
     if (what.id.size() > limits::kWatchedUri)
       co_return client_error(Code::limited, "This URI is too long to subscribe to.");
     const std::size_t bytes = follower->held_.bytes() + what.size();
-    if (!follower->held_.set(bytes, net::HeldBytes::budget() / 2))
+    if (!follower->held_.set(bytes, what.renewed ? 0 : net::HeldBytes::budget() / 2))
       co_return fail(Code::limited, Blame::us, "too much is subscribed to", true);
     what.holder = follower->view_ ? follower->view_->principal->name() : "";
     if (what.isolation.empty() && !shares_->take(what.holder, what.server, key_of(what))) {
@@ -143,6 +143,7 @@ void Feed::recheck(const std::shared_ptr<Follower>& follower) {
       again.upstream = server->upstream;
       again.isolation = isolation_of(server->config->document.isolation, what.session, what.holder);
       again.confirmed = false;
+      again.renewed = true;
       spawn(watch_again(this, follower, std::move(again)));
     }
   }

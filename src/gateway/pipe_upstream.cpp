@@ -184,13 +184,14 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     const Key key_;
   };
 
-  /// Nobody is waiting for it to be tried again, either.
+  static bool on_its_way_out(const Owned& slot) { return slot.pipe && slot.pipe->being_given_up(); }
+  /// Neither waited for nor about to be tried again.
   static bool over(const Owned& slot) {
-    return !usable(slot) && slot.not_before <= std::chrono::steady_clock::now();
+    return !usable(slot) && !on_its_way_out(slot) && slot.not_before <= std::chrono::steady_clock::now();
   }
 
   bool rests(const Key& key, const Owned& slot) {
-    if (here().calls.contains(key)) return false;
+    if (here().calls.contains(key) || on_its_way_out(slot)) return false;
     return !usable(slot) || (!slot.pipe->flight.flying() && slot.pipe->subscriptions().empty());
   }
 
@@ -258,7 +259,6 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
   Task<Result<Identity>> owned_identity(Key key, SteadyTime deadline) {
     auto& mine = here().owned;
     if (here().closed) co_return fail(Code::unavailable, Blame::us, "server is being stopped", true);
-    if (auto room = make_room_for(key); !room) co_return Failure(room.error());
     Owned& slot = mine[key];
     if (slot.pipe && slot.pipe->being_given_up()) {
       Failure held =
@@ -273,6 +273,10 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
                             kind_->noun + " ended and waits to be started again: " + health().problem, true);
         held.error().retry_after = std::chrono::ceil<std::chrono::seconds>(left);
         co_return held;
+      }
+      if (auto room = make_room_for(key); !room) {
+        mine.erase(key);
+        co_return Failure(room.error());
       }
       slot.pipe = make_pipe(key);
       slot.used = std::chrono::steady_clock::now();

@@ -42,6 +42,10 @@ class Server : public std::enable_shared_from_this<Server> {
                                 self && (key.shared() || (key.base() && !identity)))
                               self->note(identity);
                           },
+                      .ended =
+                          [weak](const SessionKey& key, std::uint64_t epoch) {
+                            if (const auto self = weak.lock()) self->tell_gone(key, epoch);
+                          },
                       .next_epoch =
                           [weak] {
                             const auto self = weak.lock();
@@ -264,15 +268,20 @@ class Server : public std::enable_shared_from_this<Server> {
     co_return co_await *slot;
   }
 
-  Task<> forget(SessionKey key, std::uint64_t epoch) {
-    const auto self = shared_from_this();
+  /// No call begins with it any more, on whichever shard.
+  void tell_gone(const SessionKey& key, std::uint64_t epoch) {
     net::Shards& shards = link_->shards();
     for (int i = 0; key.base() && i < shards.size(); ++i) {
-      post_surely(shards[i], [self, isolation = key.isolation, epoch] {
+      post_surely(shards[i], [self = shared_from_this(), isolation = key.isolation, epoch] {
         const auto it = self->here().known.find(isolation);
         if (it != self->here().known.end() && it->second->epoch == epoch) self->here().known.erase(it);
       });
     }
+  }
+
+  Task<> forget(SessionKey key, std::uint64_t epoch) {
+    const auto self = shared_from_this();
+    tell_gone(key, epoch);
     (void)co_await net::run_on<Result<bool>>(owner(key), [self, key, epoch]() -> Task<Result<bool>> {
       self->owned().drop(key, epoch);
       return done();

@@ -40,6 +40,8 @@ struct SessionEars {
   std::function<void(Visitor, mcp::Id)> withdrawn;
   /// A handshake has ended: with an identity, or with why there is none.
   std::function<void(const SessionKey&, const Result<UpstreamIdentity>&)> tried;
+  /// A session is over because nobody needs it, or for another's sake.
+  std::function<void(const SessionKey&, std::uint64_t epoch)> ended;
   std::function<std::uint64_t()> next_epoch;
 };
 

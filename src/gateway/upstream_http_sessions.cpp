@@ -16,7 +16,7 @@ Result<std::shared_ptr<Session>> Sessions::take(const SessionKey& key) {
   if (closed_)
     return fail(Code::unavailable, Blame::us, "the configuration of the server was replaced", true);
   if (auto known = find(key)) return known;
-  const auto made = std::make_shared<Session>(link_, shard_, ears_, key);
+  auto made = std::make_shared<Session>(link_, shard_, ears_, key);
   if (!key.shared()) {
     if (auto room = make_room_for(*made); !room) return Failure(room.error());
   }
@@ -47,7 +47,10 @@ void Sessions::end(const SessionKey& key) {
   if (!session) return;
   session->stop();
   sessions_.erase(key);
-  if (const auto identity = session->identity()) spawn(Link::end_session(link_, identity));
+  const auto identity = session->identity();
+  if (!identity) return;
+  ears_.ended(key, identity->epoch);
+  spawn(Link::end_session(link_, identity));
 }
 
 Task<Result<Identity>> Sessions::identify(SessionKey key, SteadyTime deadline) {

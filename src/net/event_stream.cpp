@@ -11,7 +11,6 @@ namespace {
 // More than this is not kept for the end of the turn; and a buffer that grew past it is given back once it is
 // empty.
 constexpr std::size_t kGathered = 16 * limits::KiB;
-constexpr std::size_t kLarge = 64 * limits::KiB;
 constexpr std::size_t kKept = 2 * limits::KiB;
 
 std::atomic<std::size_t> all_waiting{0};
@@ -68,10 +67,10 @@ bool EventWriter::push(std::string frame) {
 }
 
 /// Who takes what comes is not slow, however little is left of the budget: only what waits behind a write
-/// that does not get on is refused, and what is large, which may get nowhere.
+/// that does not get on is refused.
 bool EventWriter::hold(std::size_t more) {
   const std::size_t all = waiting_.size() + sending_.size() + more;
-  return all <= limits::kUncounted || held_.set(all) || (!writing_ && more <= kLarge);
+  return all <= limits::kUncounted || held_.set(all) || !writing_;
 }
 
 void EventWriter::hang_up() {

@@ -176,13 +176,14 @@ class FileJournal final : public Journal {
     const std::lock_guard lock(mutex_);
     Checkpoint checkpoint{.millis = unix_millis(clock_.now()), .start = setup_.start, .chains = sealed_};
     std::vector<ChainHead> heads;
+    Result<void> unsynced;  // of those that were left, which are looked at once
     for (const auto& writer : writers_) {
       auto at = writer->snapshot();
       heads.push_back(at.head);
       // What could not be synced was left for that, and has been told.
       for (const auto& left : at.left) {
         if (left->unsynced()) continue;
-        if (auto synced = left->sync(); !synced) return problem(std::move(synced));
+        if (auto synced = left->sync(); !synced) unsynced = std::move(synced);
       }
       if (auto synced = at.file->sync(); !synced) return problem(std::move(synced));
       checkpoint.chains.push_back({.chain = at.name.chain(),
@@ -191,6 +192,7 @@ class FileJournal final : public Journal {
                                    .head = at.head,
                                    .open = std::move(at.open)});
     }
+    if (!unsynced) return problem(std::move(unsynced));
     if (heads.empty() || (!always && heads == heads_ && !has_problem())) return {};
     if (auto ours = setup_.directory->in_place(); !ours) return problem(std::move(ours));
     if (auto found = checkpoints_.find_again(folder_, key_.public_key, options_.files); !found)

@@ -200,11 +200,16 @@ Result<void> CheckpointLog::find_again(const std::string& folder, const std::str
                                        const FileCalls& calls) {
   if (file_->in_place()) {
     if (!file_->unsynced() && !file_->broken()) return {};
-    auto again = open(folder, public_key, calls);
+    if (file_->broken()) {
+      // Parts of lines that could not be taken off again: the next one names all of them.
+      auto torn = damage_of(folder, std::string(kCheckpointFile), torn_ ? torn_->offset : file_->size());
+      if (!torn) return Failure(torn.error());
+      torn->damaged = false;
+      torn_ = std::move(*torn);
+    }
+    auto again = AppendFile::open(file_->path(), calls);
     if (!again) return Failure(again.error());
-    file_ = std::move(again->file_);
-    // Part of a line that could not be taken off again: the next one names it.
-    torn_ = std::move(again->torn_);
+    file_ = std::move(*again);
     return {};
   }
   auto there = open(folder, public_key, calls);

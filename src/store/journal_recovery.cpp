@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "sallyport/core/bytes.hpp"
@@ -33,8 +34,7 @@ class ChainScan {
       const std::string file = segments[i].file();
       if (from && file < from->file) continue;
       const std::uint64_t offset = from && file == from->file ? from->offset : 0;
-      const auto end =
-          i + 1 < segments.size() ? end_named_by(folder_, segments[i + 1].file(), file) : std::nullopt;
+      const auto end = end_named_by(folder_, std::span(segments).subspan(i + 1), file);
       if (auto read = size_of(file) < offset ? read_cut(file) : read_segment(file, offset, end); !read)
         return read;
     }
@@ -77,7 +77,7 @@ class ChainScan {
     std::optional<std::uint64_t> damage;
     if (damaged_) damage = offset;
     while (const auto line = reader->next()) {
-      if (end && reader->offset() >= *end) return {};
+      if (end && reader->offset() >= *end) break;
       const auto record = parse_line(*line);
       // The digest too: where a block was lost in a power cut, the parts of two lines may look like one.
       const bool follows = record && !damaged_ && record->seq == claim_.head.seq + 1 &&
@@ -136,17 +136,21 @@ class ChainScan {
 
 }  // namespace
 
-std::optional<std::uint64_t> end_named_by(const std::string& folder, const std::string& successor,
+std::optional<std::uint64_t> end_named_by(const std::string& folder, std::span<const SegmentName> later,
                                           const std::string& file) {
-  auto reader = LineReader::open(folder + "/" + successor);
-  const auto line = reader ? reader->next() : std::nullopt;
-  const auto record = line ? parse_line(*line) : std::nullopt;
-  if (!record || record->type != "torn" || record->member("file") != file) return std::nullopt;
-  std::uint64_t offset = 0;
-  const auto text = record->member("offset");
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), offset);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return offset;
+  for (const SegmentName& segment : later) {
+    auto reader = LineReader::open(folder + "/" + segment.file());
+    while (const auto line = reader ? reader->next() : std::nullopt) {
+      const auto record = parse_line(*line);
+      if (!record || record->type != "torn") break;
+      if (record->member("file") != file) continue;
+      std::uint64_t offset = 0;
+      const auto text = record->member("offset");
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), offset);
+      if (error == std::errc() && end == text.data() + text.size()) return offset;
+    }
+  }
+  return std::nullopt;
 }
 
 Result<Torn> damage_of(const std::string& folder, const std::string& file, std::uint64_t offset) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -102,11 +103,11 @@ class Verifier {
     bool found = exported_.empty();
     Digest prev{};
     std::uint64_t expected = 1;
-    std::optional<std::pair<std::uint64_t, Digest>>
-        odd;  // a line that is no checkpoint: the next may name it as torn
+    // Lines that are no checkpoints: the next one may name them as torn.
+    std::optional<std::pair<std::uint64_t, std::string>> odd;
     const auto settle = [&](const Checkpoint* next) {
       if (!odd) return;
-      if (next && next->torn && next->torn->digest == odd->second) {
+      if (next && next->torn && next->torn->digest == sha256(odd->second)) {
         ++report_.torn_tails;
       } else {
         problem(fmt::format("{}:{}: not a checkpoint signed by this journal's key", name, odd->first));
@@ -116,8 +117,11 @@ class Verifier {
     while (const auto line = reader->next()) {
       const auto checkpoint = decode_checkpoint(*line, key_);
       if (!checkpoint) {
-        settle(nullptr);
-        odd = {reader->line(), sha256(*line)};
+        if (!odd) {
+          odd.emplace(reader->line(), *line);
+        } else {
+          odd->second.append("\n").append(*line);
+        }
         continue;
       }
       settle(&*checkpoint);
@@ -160,8 +164,7 @@ class Verifier {
                             more > 0 ? fmt::format(", and {} more before {}", more, file.file()) : ""));
       }
       next = std::int64_t{file.segment} + 1;
-      const auto end =
-          i + 1 < files.size() ? end_named_by(folder_, files[i + 1].file(), file.file()) : std::nullopt;
+      const auto end = end_named_by(folder_, std::span(files).subspan(i + 1), file.file());
       if (auto read = walk_segment(file, at, file == files.back(), end); !read) return read;
     }
     if (at.next_claim < claims.size()) {

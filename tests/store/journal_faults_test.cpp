@@ -179,21 +179,59 @@ TEST_CASE("F03 a checkpoint that cannot be written makes the journal unhealthy u
   CHECK(f.verify().ok);
 }
 
-TEST_CASE("F03 a checkpoint of which a part could not be cut off again is named by the next one") {
-  JournalFixture f;
-  auto journal = f.open();
-  CHECK(f.call(journal->writer(0), "c"));
-  f.disk.write_error = EIO;
-  f.disk.room = 100;
-  f.disk.truncate_error = EIO;
-  CHECK_FALSE(journal->checkpoint());
-  f.disk = {};
-  CHECK(journal->checkpoint());
-  CHECK(journal->state().healthy);
-  journal.reset();
-  const auto report = f.verify();
-  CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
-  CHECK(report.torn_tails == 1);
+TEST_CASE("F03 checkpoints of which parts could not be cut off again are named by the next one") {
+  for (const int failures : {1, 2, 3}) {
+    CAPTURE(failures);
+    JournalFixture f;
+    auto journal = f.open();
+    CHECK(f.call(journal->writer(0), "c"));
+    for (int i = 0; i < failures; ++i) {
+      f.disk.write_error = EIO;
+      f.disk.room = i == 1 ? 1 : 100;  // the second leaves its newline alone
+      f.disk.truncate_error = EIO;
+      CHECK_FALSE(journal->checkpoint());
+    }
+    f.disk = {};
+    CHECK(journal->checkpoint());
+    CHECK(journal->state().healthy);
+    journal.reset();
+    const auto report = f.verify();
+    CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+    CHECK(report.torn_tails == 1);
+  }
+}
+
+TEST_CASE("F03 a disk that fails again while the residue of the first failure is being named") {
+  for (const std::size_t room : {0U, 50U, 400U}) {
+    CAPTURE(room);
+    JournalFixture f;
+    auto journal = f.open();
+    auto& writer = journal->writer(0);
+    const auto fail_with = [&](std::size_t bytes) {
+      f.disk.write_error = EIO;
+      f.disk.room = bytes;
+      f.disk.truncate_error = EIO;
+    };
+    int refused = 0;
+    const auto count = [&](const Result<void>& done) { refused += !done; };
+    writer.intent({.call = "refused", .target = "a/b", .capture = 0}, count);
+    writer.intent({.call = "refused too", .target = std::string(4000, 'b'), .capture = 0}, count);
+    fail_with(1500);
+    writer.commit();
+    fail_with(room);
+    writer.commit();
+    f.disk = {};
+    CHECK(refused == 2);
+    CHECK(f.call(writer, "accepted", 0));
+    CHECK(f.intent(writer, "open", 0));
+    journal.reset();
+    std::filesystem::remove(f.folder.file("checkpoints.jsonl"));
+    auto again = f.open();
+    again.reset();
+    CHECK(f.count("\"type\":\"unknown\"") <= 1);
+    const auto report = f.verify();
+    CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+  }
 }
 
 TEST_CASE("whether the journal is well is told at once, also while a checkpoint waits for the disk") {

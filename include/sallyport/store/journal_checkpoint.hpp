@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,7 +87,7 @@ struct Recovered {
 };
 /// Where the records of `file` end, if its successor begins with a torn record about it: what stands behind
 /// was refused, whole lines included.
-std::optional<std::uint64_t> end_named_by(const std::string& folder, const std::string& successor,
+std::optional<std::uint64_t> end_named_by(const std::string& folder, std::span<const SegmentName> later,
                                           const std::string& file);
 /// Everything in a segment from `offset` on, as what is named when it was found damaged. Errors: storage.
 Result<Torn> damage_of(const std::string& folder, const std::string& file, std::uint64_t offset);
