@@ -66,8 +66,9 @@ Result<void> ChainWriter::open_segment(int segment) {
     if (auto done = sync_directory(setup_.folder); !done) return done;
   }
   name_ = name;
-  // What the kernel has not written yet must be there before a checkpoint names what follows.
-  if (file_) left_.push_back(std::move(file_));
+  // What the kernel has not written yet must be there before a checkpoint names what follows. Where that has
+  // failed already nothing is left to wait for.
+  if (file_ && !file_->unsynced()) left_.push_back(std::move(file_));
   file_ = std::move(*file);
   payload_file_.reset();
   rotate_ = false;
