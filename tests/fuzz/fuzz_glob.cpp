@@ -1,4 +1,5 @@
-/// Globs against a table of all prefixes, and a compiled rule against its own pattern.
+/// Globs against a table of all prefixes, and compiled rules against their own pattern: a denial by the whole
+/// name, an allow by server and name.
 
 #include <cstdint>
 #include <cstdlib>
@@ -25,6 +26,14 @@ bool by_table(std::string_view glob, std::string_view text) {
   return reach[text.size()];
 }
 
+/// What an allow means: the server's part takes no slash.
+bool by_parts(std::string_view glob, std::string_view text) {
+  const auto slash = glob.find('/'), end = text.find('/');
+  if (slash == std::string_view::npos) return by_table(glob, text);
+  return end != std::string_view::npos && by_table(glob.substr(0, slash), text.substr(0, end)) &&
+         by_table(glob.substr(slash + 1), text.substr(end + 1));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -35,8 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(input.substr(split + 1));
   const bool matches = by_table(glob, text);
   if (glob_match(glob, text) != matches) std::abort();
-  const auto set = RuleSet::compile(
-      {{.name = "p", .subjects = {"*"}, .rules = {{.effect = Effect::allow, .tools = {glob}}}}});
-  if (!set || (*set)->view({})->decide(Object::tool, text).allowed() != matches) std::abort();
+  const auto decided = [&](Effect effect) {
+    const auto set = RuleSet::compile(
+        {{.name = "p",
+          .subjects = {"*"},
+          .rules = {{.effect = effect, .tools = {glob}}, {.effect = Effect::allow, .tools = {"*"}}}}});
+    if (!set) std::abort();
+    return (*set)->view({})->decide(Object::tool, text).rule;
+  };
+  if ((decided(Effect::deny) == "p#1") != matches) std::abort();
+  if ((decided(Effect::allow) == "p#1") != by_parts(glob, text)) std::abort();
   return 0;
 }
