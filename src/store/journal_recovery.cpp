@@ -142,7 +142,8 @@ std::optional<std::uint64_t> end_named_by(const std::string& folder, std::span<c
     auto reader = LineReader::open(folder + "/" + segment.file());
     while (const auto line = reader ? reader->next() : std::nullopt) {
       const auto record = parse_line(*line);
-      if (!record || record->type != "torn") break;
+      if (!record) break;
+      if (record->type != "torn") return std::nullopt;  // the chain goes on here, and says nothing of it
       if (record->member("file") != file) continue;
       std::uint64_t offset = 0;
       const auto text = record->member("offset");

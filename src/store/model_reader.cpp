@@ -27,6 +27,12 @@ void collect(const nlohmann::json& config, std::vector<std::string>& out) {
   for (const auto& target : *targets) collect(target, out);
 }
 
+std::vector<std::string> models_of(Fields& fields) {
+  if (fields.list_is_empty("models"))
+    fields.problem("models", "\"models\" is empty: leave it out for all, or say disabled: true for none");
+  return fields.texts("models", check::glob);
+}
+
 }  // namespace
 
 Provider read_provider(Fields& fields) {
@@ -38,9 +44,7 @@ Provider read_provider(Fields& fields) {
   out.credential = fields.checked("credential", check::name);
   out.headers = fields.text_map("headers", check::fixed_header, check::header_value);
   out.aliases = fields.text_map("aliases", check::model, check::model);
-  out.models = fields.texts("models", check::glob);
-  if (fields.list_is_empty("models"))
-    fields.problem("models", "\"models\" is empty: leave it out for all, or say disabled: true for none");
+  out.models = models_of(fields);
   out.api_version = fields.checked("api_version", check::model);
   out.capture = fields.word<Capture>(
       "capture", out.capture, {{"none", Capture::none}, {"digest", Capture::digest}, {"full", Capture::full}},
@@ -60,9 +64,7 @@ VirtualKey read_virtual_key(Fields& fields) {
   out.description = fields.checked("description", check::any);
   out.provider = fields.checked("provider", check::name, true);
   out.credential = fields.checked("credential", check::name);
-  out.models = fields.texts("models", check::glob);
-  if (fields.list_is_empty("models"))
-    fields.problem("models", "\"models\" is empty: leave it out for all, or say disabled: true for none");
+  out.models = models_of(fields);
   out.expires = fields.checked("expires", shown_date);
   out.disabled = fields.flag("disabled");
   fields.finish({"limits"});

@@ -180,10 +180,9 @@ constexpr auto kRouteCooldown = 30s;                        ///< the shortest of
 constexpr auto kRouteCooldownMax = std::chrono::hours(24);  ///< and the longest
 
 // Child processes.
-constexpr auto kChildStart = 20s;  ///< from spawn to a finished handshake
-constexpr std::size_t kChildren =
-    64;  ///< of one server on one shard, each somebody's own; then resting ones end
-constexpr auto kChildIdle = 15min;  ///< without a call, then it is stopped
+constexpr auto kChildStart = 20s;      ///< from spawn to a finished handshake
+constexpr std::size_t kChildren = 64;  ///< of one server on one shard, each somebody's own
+constexpr auto kChildIdle = 15min;     ///< without a call, then it is stopped
 constexpr auto kChildBackoffMin = 500ms;
 constexpr auto kChildBackoffMax = 60s;
 constexpr auto kChildKillAfter = 2s;  ///< from SIGTERM to SIGKILL of its process group
@@ -230,7 +229,7 @@ constexpr std::size_t kParkedOfOne = kParkedCalls / 4;
 // Upstream sessions and streams over HTTP.
 constexpr std::size_t kWatchedUri = 2 * KiB;     ///< of a resource that may be subscribed to
 constexpr std::size_t kUpstreamSessions = 1024;  ///< of one server on one shard; then resting ones are ended
-constexpr auto kUpstreamSessionIdle = 10min;     ///< one that knows a caller's capabilities, without a call
+constexpr auto kUpstreamSessionIdle = 10min;     ///< one that not everybody shares, without a call
 constexpr int kUpstreamQuestions = 16;           ///< open ones of one call, and answers on their way
 constexpr auto kSideRequest = 10s;  ///< small requests beside calls: an answer, a subscription, a log level
 constexpr auto kStreamOpen = 2s;    ///< a first call waits this long for the stream of its new session

@@ -85,8 +85,8 @@ struct Recovered {
   std::vector<Torn> torn{};
   std::int64_t last_start = 0;
 };
-/// Where the records of `file` end, if its successor begins with a torn record about it: what stands behind
-/// was refused, whole lines included.
+/// Where the records of `file` end, if the chain goes on with a torn record about it: what stands behind was
+/// refused, whole lines included. `later`: the segments after it, the first of which may hold no record.
 std::optional<std::uint64_t> end_named_by(const std::string& folder, std::span<const SegmentName> later,
                                           const std::string& file);
 /// Everything in a segment from `offset` on, as what is named when it was found damaged. Errors: storage.
