@@ -195,10 +195,10 @@ class PipeUpstream final : public Upstream, public std::enable_shared_from_this<
     return !usable(slot) || (!slot.pipe->flight.flying() && slot.pipe->subscriptions().empty());
   }
 
+  /// For a pipe that is about to be made.
   Result<void> make_room_for(const Key& newcomer) {
     auto& mine = here().owned;
     if (newcomer.first.empty() || mine.size() < kind_->most / 2) return {};
-    if (const auto known = mine.find(newcomer); known != mine.end() && usable(known->second)) return {};
     const auto isolation = config_->document.isolation;
     std::vector<Held> held;
     std::vector<std::map<Key, Owned>::iterator> slots;
