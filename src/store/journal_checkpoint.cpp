@@ -138,26 +138,40 @@ Result<Checkpoint> decode_checkpoint(std::string_view line, std::string_view pub
 
 namespace {
 
-// The end of a file, from the beginning of its last whole line; `offset` says where that is.
-Result<std::string> last_line_and_rest(const std::string& path, std::uint64_t size, std::uint64_t& offset) {
+// A power cut garbles no more than what one write left without a sync.
+constexpr std::uint64_t kMostGarbled = 4 * limits::MiB;
+
+struct Tail {
+  std::string bytes{};             ///< from the beginning of a line
+  std::uint64_t offset = 0;        ///< where they begin
+  std::size_t line = 0;            ///< the last line that is a checkpoint, else the last whole one, from here
+  std::size_t rest = 0;            ///< to here; behind its newline
+  std::optional<Checkpoint> at{};  ///< what it says
+};
+
+/// The end of the file, from its last checkpoint on.
+Result<Tail> read_tail(const std::string& path, std::uint64_t size, const std::string& public_key) {
   for (std::uint64_t want = 64 * limits::KiB;; want *= 2) {
-    offset = size > want ? size - want : 0;
-    auto reader = LineReader::open(path, offset);
+    Tail out{.offset = size > want ? size - want : 0};
+    auto reader = LineReader::open(path, out.offset);
     if (!reader) return Failure(reader.error());
-    std::string tail;
-    while (const auto line = reader->next()) tail.append(*line).append("\n");
-    tail += reader->rest();
+    while (const auto line = reader->next()) out.bytes.append(*line).append("\n");
+    out.bytes += reader->rest();
     if (reader->failed()) return fail(Code::storage, Blame::admin, "cannot read " + path);
-    const auto end = tail.rfind('\n');
-    if (end == std::string::npos) {
-      if (offset == 0) return tail;
-      continue;
+    std::size_t end = out.bytes.rfind('\n');
+    for (bool last = true; end != std::string::npos; last = false) {
+      const std::size_t before = end == 0 ? std::string::npos : out.bytes.rfind('\n', end - 1);
+      if (before == std::string::npos && out.offset > 0) break;
+      const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+      auto at = decode_checkpoint(std::string_view(out.bytes).substr(begin, end - begin), public_key);
+      if (at || last) out.line = begin, out.rest = end + 1;
+      if (at) {
+        out.at = std::move(*at);
+        return out;
+      }
+      end = before;
     }
-    const auto before = end == 0 ? std::string::npos : tail.rfind('\n', end - 1);
-    if (before == std::string::npos && offset > 0) continue;
-    const std::size_t begin = before == std::string::npos ? 0 : before + 1;
-    offset += begin;
-    return tail.substr(begin);
+    if (out.offset == 0 || (out.rest > 0 && want >= kMostGarbled)) return out;
   }
 }
 
@@ -171,25 +185,19 @@ Result<CheckpointLog> CheckpointLog::open(const std::string& folder, const std::
   CheckpointLog log;
   log.file_ = std::move(*file);
   if (log.file_->size() == 0) return log;
-  std::uint64_t offset = 0;
-  const auto tail = last_line_and_rest(path, log.file_->size(), offset);
+  auto tail = read_tail(path, log.file_->size(), public_key);
   if (!tail) return Failure(tail.error());
-  const auto newline = tail->find('\n');
-  const std::string_view line = std::string_view(*tail).substr(0, newline == std::string::npos ? 0 : newline);
-  const std::string_view rest =
-      std::string_view(*tail).substr(newline == std::string::npos ? 0 : newline + 1);
-  if (!line.empty()) {
-    log.head_ = sha256(line);
-    if (auto last = decode_checkpoint(line, public_key)) {
-      log.seq_ = last->seq;
-      log.last_ = std::move(*last);
-    } else {
-      log.distrusted_ = true;
-    }
+  const std::string_view bytes = tail->bytes;
+  const std::string_view rest = bytes.substr(tail->rest);
+  if (tail->rest > 0) log.head_ = sha256(bytes.substr(tail->line, tail->rest - 1 - tail->line));
+  log.distrusted_ = tail->rest > 0 && (!tail->at || rest.contains('\n'));
+  if (tail->at) {
+    log.seq_ = tail->at->seq;
+    log.last_ = std::move(tail->at);
   }
   if (!rest.empty()) {
     log.torn_ = Torn{.file = std::string(kCheckpointFile),
-                     .offset = offset + line.size() + (line.empty() ? 0 : 1),
+                     .offset = tail->offset + tail->rest,
                      .bytes = rest.size(),
                      .digest = sha256(rest)};
   }

@@ -328,6 +328,38 @@ TEST_CASE("F02 an unfinished checkpoint is named by the next one") {
   CHECK(report.checkpoints == 4);
 }
 
+TEST_CASE(
+    "F02 a checkpoint that a power cut garbled is named by the next one, which goes on from the one before") {
+  for (const bool torn : {false, true}) {
+    CAPTURE(torn);
+    JournalFixture f;
+    {
+      auto journal = f.open();
+      CHECK(f.call(journal->writer(0), "call-1"));
+    }
+    const std::string file = f.folder.file("checkpoints.jsonl");
+    auto lines = lines_of(file);
+    REQUIRE(lines.size() == 2);
+    // A newline of other blocks' bytes may stand among them.
+    lines[1].replace(lines[1].size() / 2, lines[1].size() / 4, lines[1].size() / 4, '\0');
+    lines[1][lines[1].size() / 2] = '\n';
+    write_text(file, lines[0] + "\n" + lines[1] + "\n" + (torn ? "{\"seq\"" : ""));
+    for (int start = 0; start < 2; ++start) {
+      auto journal = f.open();
+    }
+    const auto report = f.verify();
+    CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+    CHECK(report.torn_tails == 1);
+    CHECK(report.checkpoints == 5);
+    CHECK(f.count("checkpoint_distrusted") == 1);
+
+    std::string changed = read_text(file);
+    changed[changed.find('\0')] = 'x';
+    write_text(file, changed);
+    CHECK(reports(f.verify(), {"checkpoints.jsonl:2", "not a checkpoint signed"}));
+  }
+}
+
 TEST_CASE("refusals before authentication are written ten times a second and reason, then counted") {
   JournalFixture f;
   auto journal = f.open();

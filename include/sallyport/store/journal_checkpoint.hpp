@@ -40,7 +40,7 @@ struct Checkpoint {
   std::int64_t millis = 0;  ///< Unix
   std::int64_t start = 0;   ///< of the process that wrote it
   std::vector<ChainClaim> chains{};
-  std::optional<Torn> torn{};  ///< an unfinished checkpoint before this one
+  std::optional<Torn> torn{};  ///< an unfinished or garbled checkpoint before this one
   Digest prev{};               ///< SHA-256 of the checkpoint line before; zeros for the first
 };
 
@@ -52,13 +52,13 @@ Result<Checkpoint> decode_checkpoint(std::string_view line, std::string_view pub
 /// The file of checkpoints, to append to. Threads: one at a time.
 class CheckpointLog {
  public:
-  /// Reads the last line only. Borrows: `calls`. Errors: storage.
+  /// Reads from the last checkpoint on; garbled lines behind it are torn. Borrows: `calls`. Errors: storage.
   static Result<CheckpointLog> open(const std::string& folder, const std::string& public_key,
                                     const FileCalls& calls);
   /// Goes on in what is there where somebody deleted, moved or truncated the file; what it appends follows
   /// the last of its own, so that a check finds the gap. Errors: storage.
   Result<void> find_again(const std::string& folder, const std::string& public_key, const FileCalls& calls);
-  /// The last checkpoint when it is whole and signed by the key.
+  /// The last checkpoint that is whole and signed by the key.
   const std::optional<Checkpoint>& last() const { return last_; }
   /// A last line that is there but not to be trusted.
   bool distrusted() const { return distrusted_; }
