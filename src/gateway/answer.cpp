@@ -68,9 +68,9 @@ bool open_stream(Call& call, const HeaderList& headers) {
   return true;
 }
 
-void push(Call& call, std::string_view message) {
-  if (call.log.empty() || !call.here.feed->sessions().say(call.log, message))
-    call.stream->push(mcp::sse_frame(message));
+void push(Call& call, std::string_view message, net::HeldBytes share = {}) {
+  if (call.log.empty() || !call.here.feed->sessions().say(call.log, message, share))
+    call.stream->push(mcp::sse_frame(message), std::move(share));
 }
 
 }  // namespace
@@ -189,10 +189,13 @@ Task<int> send_answer(Call& call, net::Reply reply) {
       reply.content_type == "application/json")
     open_stream(call, reply.headers);
   if (call.stream) {
-    push(call, reply.body);
+    push(call, reply.body, std::move(call.answer_held));
     if (!call.log.empty()) call.here.feed->sessions().finish(call.log);
     co_return 200;
   }
+  // What it was made of is gone; a slow reader keeps nobody else's room.
+  if (call.answer_held.bytes() > reply.body.size())
+    static_cast<void>(call.answer_held.set(reply.body.size()));
   co_await call.exchange.reply(std::move(reply));
   co_return status;
 }

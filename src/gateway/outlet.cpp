@@ -4,13 +4,13 @@
 
 namespace sallyport::gateway {
 
-bool Outlet::send(std::string frames) {
+bool Outlet::send(std::string frames, net::HeldBytes share) {
   if (shard_.is_current()) {
-    push(std::move(frames));
+    push(std::move(frames), std::move(share));
     return true;
   }
-  return shard_.post(
-      [self = shared_from_this(), bytes = std::move(frames)]() mutable { self->push(std::move(bytes)); });
+  return shard_.post([self = shared_from_this(), bytes = std::move(frames),
+                      its = std::move(share)]() mutable { self->push(std::move(bytes), std::move(its)); });
 }
 
 void Outlet::end() {
@@ -39,12 +39,12 @@ void Outlet::leave() {
   finish();
 }
 
-void Outlet::push(std::string frames) {
+void Outlet::push(std::string frames, net::HeldBytes share) {
   if (left_) return;
   if (!stream_) {
     early_ += frames;
     if (early_.size() > limits::kSseQueue) leave();
-  } else if (!stream_->push(std::move(frames))) {
+  } else if (!stream_->push(std::move(frames), std::move(share))) {
     leave();
   }
 }

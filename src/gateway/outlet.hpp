@@ -16,8 +16,8 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
   explicit Outlet(net::Shard& shard) : shard_(shard) {}
 
   /// Passes frames on; what comes before start() waits. False when they could not even be queued: then
-  /// the stream has a gap and must be ended. Threads: any.
-  [[nodiscard]] bool send(std::string frames);
+  /// the stream has a gap and must be ended. `share`: as EventStream::push. Threads: any.
+  [[nodiscard]] bool send(std::string frames, net::HeldBytes share = {});
   /// Nothing more will come. Threads: any.
   void end();
 
@@ -30,7 +30,7 @@ class Outlet : public std::enable_shared_from_this<Outlet> {
   Slot<bool>& over() { return over_; }
 
  private:
-  void push(std::string frames);
+  void push(std::string frames, net::HeldBytes share = {});
   void finish();
 
   net::Shard& shard_;

@@ -22,8 +22,10 @@ class HomeSession final : public Follower {
 
   void tell(std::string_view method, std::string_view members) override {
     if (stream.empty()) return;
+    net::HeldBytes uncounted;
     owner_.say(stream,
-               mcp::notification_message(method, members.empty() ? "" : "{" + std::string(members) + "}"));
+               mcp::notification_message(method, members.empty() ? "" : "{" + std::string(members) + "}"),
+               uncounted);
   }
   void end() override {
     owner_.shard_.at_turn_end([alive = std::weak_ptr<SessionStreams*>(owner_.self_), name = nonce] {
@@ -62,12 +64,13 @@ std::string SessionStreams::priming(const Session& session, const std::string& s
                                 std::chrono::milliseconds(limits::kRetryHint).count());
 }
 
-bool SessionStreams::say(const std::string& stream, std::string_view message) {
+bool SessionStreams::say(const std::string& stream, std::string_view message, net::HeldBytes& share) {
   const auto number = log_.append(stream, std::make_shared<const std::string>(message));
   if (number == 0) return false;
   const auto reader = readers_.find(stream);
   if (reader == readers_.end() ||
-      reader->second->send(mcp::sse_frame(message, EventId{shard_.index(), stream, number}.text())))
+      reader->second->send(mcp::sse_frame(message, EventId{shard_.index(), stream, number}.text()),
+                           std::move(share)))
     return true;
   // It comes back for what it missed.
   reader->second->end();

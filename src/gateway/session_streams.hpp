@@ -38,8 +38,9 @@ class SessionStreams {
   std::string open(const Session& session, const std::string& principal, std::shared_ptr<Outlet> reader);
   /// The frame that begins a stream, where this session's client understands it.
   std::string priming(const Session& session, const std::string& stream) const;
-  /// Adds an event and passes it to whoever reads the stream. False when the stream is no more.
-  bool say(const std::string& stream, std::string_view message);
+  /// Adds an event and passes it to whoever reads the stream, with `share` (EventStream::push). False when
+  /// the stream is no more; then the share was left.
+  bool say(const std::string& stream, std::string_view message, net::HeldBytes& share);
   /// Whoever reads the stream gets no more of it: it comes back.
   void let_go(const std::string& stream) { readers_.erase(stream); }
   /// The answer has been said.

@@ -1,5 +1,6 @@
 #include "event_stream.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -12,6 +13,8 @@ namespace {
 // empty.
 constexpr std::size_t kGathered = 16 * limits::KiB;
 constexpr std::size_t kKept = 2 * limits::KiB;
+// What one that reads may be sent while nothing is left of the budget.
+constexpr std::size_t kAlways = 64 * limits::KiB;
 
 std::atomic<std::size_t> all_waiting{0};
 }  // namespace
@@ -51,12 +54,12 @@ void EventWriter::start(std::string head) {
   flush_soon();
 }
 
-bool EventWriter::push(std::string frame) {
+bool EventWriter::push(std::string frame, HeldBytes share) {
   if (!open_) return false;
   if (frame.empty()) return true;
   // One frame may be bigger than the bound; what may not grow is the heap of frames behind a reader that does
   // not read.
-  if (waiting_.size() + sending_.size() > bounds_.sse_queue || !hold(frame.size())) {
+  if (waiting_.size() + sending_.size() > bounds_.sse_queue || !hold(frame.size(), std::move(share))) {
     open_ = false;
     channel_.abort();  // the write under way fails, and that tells everyone
     return false;
@@ -67,10 +70,18 @@ bool EventWriter::push(std::string frame) {
 }
 
 /// Who takes what comes is not slow, however little is left of the budget: only what waits behind a write
-/// that does not get on is refused.
-bool EventWriter::hold(std::size_t more) {
+/// that does not get on is refused, and what is large.
+bool EventWriter::hold(std::size_t more, HeldBytes share) {
   const std::size_t all = waiting_.size() + sending_.size() + more;
-  return all <= limits::kUncounted || held_.set(all) || !writing_;
+  const std::size_t carried = std::min(carried_.bytes(), all);
+  if (all <= limits::kUncounted || held_.set(all - carried)) return true;
+  if (!writing_ || share.bytes() > 0) {
+    const std::size_t before = carried_.bytes();
+    carried_.add(std::move(share));
+    if (carried_.set(before + more)) return true;
+    static_cast<void>(carried_.set(before));
+  }
+  return !writing_ && more <= kAlways;
 }
 
 void EventWriter::hang_up() {
@@ -133,7 +144,10 @@ Task<> EventWriter::drain() {
     failed_ = !(co_await channel_.write(std::string_view(sending_))).has_value();
     stall_.clear();
     sending_.clear();
-    if (waiting_.empty()) held_.release();
+    if (waiting_.empty()) {
+      held_.release();
+      carried_.release();
+    }
   }
   if (sending_.capacity() > kKept) sending_ = std::string();
   if (waiting_.empty() && waiting_.capacity() > kKept) waiting_ = std::string();

@@ -34,7 +34,8 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   /// Sends the head of the answer, at the end of this turn.
   void start(std::string head);
 
-  bool push(std::string frame) override;
+  using EventStream::push;
+  bool push(std::string frame, HeldBytes share) override;
   bool open() const override { return open_; }
   Task<bool> taken() override;
   void hang_up() override;
@@ -46,7 +47,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   std::size_t payload() const { return payload_; }
 
  private:
-  bool hold(std::size_t more);
+  bool hold(std::size_t more, HeldBytes share);
   void enqueue(std::string_view frame);
   void flush_soon();
   Task<> drain();
@@ -60,6 +61,7 @@ class EventWriter final : public EventStream, public std::enable_shared_from_thi
   std::string waiting_;
   std::string sending_;
   WaitingBytes held_;
+  HeldBytes carried_;  // for frames that found no room in the half of streams
   std::size_t payload_ = 0;
   bool open_ = true;
   bool ended_ = false;

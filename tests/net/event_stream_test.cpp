@@ -128,6 +128,53 @@ TEST_CASE("F08 who takes what comes is not cut because others have spent the bud
   HeldBytes::set_budget(limits::kBytesInFlight);
 }
 
+TEST_CASE("F08 a frame that came with a share of the budget keeps it until its reader has taken it") {
+  constexpr std::size_t kLarge = 48 * limits::MiB;  // more than the half of streams
+  {
+    std::atomic<bool> done = false;
+    TestServer server({}, [&](Exchange& x) -> Task<> {
+      HeldBytes share;
+      CHECK(share.set(kLarge + limits::MiB));
+      CHECK(x.stream({}).push("data: " + std::string(kLarge, 'x') + "\n\n", std::move(share)));
+      done = true;
+      co_return;
+    });
+    HeldBytes::set_budget(64 * limits::MiB);
+    RawSocket s = server.dial();
+    s.send(kGet);
+    CHECK(TestServer::eventually([&] { return done.load(); }));
+    CHECK(HeldBytes::total() >= kLarge);
+    CHECK(HeldBytes::total() < kLarge + limits::KiB);
+    CHECK(s.answer().body.size() > kLarge);
+    CHECK(TestServer::eventually([&] { return HeldBytes::total() == 0; }));
+  }
+  HeldBytes::set_budget(limits::kBytesInFlight);
+}
+
+TEST_CASE("F08 a large frame without a share is counted, and cuts its stream where nothing is left") {
+  HeldBytes others;
+  {
+    std::atomic<int> pushed = 0;
+    TestServer server({}, [&](Exchange& x) -> Task<> {
+      pushed += x.stream({}).push("data: " + std::string(24 * limits::MiB, 'x') + "\n\n") ? 1 : 100;
+      co_return;
+    });
+    HeldBytes::set_budget(64 * limits::MiB);
+    REQUIRE(others.set(32 * limits::MiB));
+    RawSocket first = server.dial();
+    first.send(kGet);
+    CHECK(TestServer::eventually([&] { return pushed == 1; }));
+    CHECK(HeldBytes::total() >= 56 * limits::MiB);
+    RawSocket second = server.dial();
+    second.send(kGet);
+    CHECK(TestServer::eventually([&] { return pushed == 101; }));
+    CHECK(first.answer().body.size() > 24 * limits::MiB);
+    others.release();
+    CHECK(TestServer::eventually([&] { return HeldBytes::total() == 0; }));
+  }
+  HeldBytes::set_budget(limits::kBytesInFlight);
+}
+
 TEST_CASE("F08 a stream whose reader stalls is cut after the stall bound, at its end too") {
   std::atomic<int> ended = 0;
   TestServer server({.write_stall = 50ms}, [&](Exchange& x) -> Task<> {

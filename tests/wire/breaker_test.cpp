@@ -219,6 +219,48 @@ TEST_CASE("a call that ran and whose answer finds no room is never offered for a
   CHECK(echo(bed.gateway).json().contains("result"));
 }
 
+TEST_CASE("F08 a large answer is counted until its reader has taken it, once, however it goes out") {
+  constexpr std::size_t kLarge = 9 * limits::MiB;
+  Bed bed(Era::modern, "timeout: 10s\n");
+  bed.peer.mcp.on("tools/call", [](RawSocket& socket, const Heard& heard) {
+    const std::string result = ScriptedMcp::text_result(heard.message, std::string(kLarge, 'x')).dump();
+    return socket.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+                       std::to_string(result.size()) + "\r\n\r\n" + result);
+  });
+  const std::string session = bed.gateway.initialize();
+  const Json params{{"name", "up__echo"}, {"arguments", {{"text", "hello"}}}};
+  const std::string modern = GatewayFixture::modern_headers("tools/call", "up__echo") + bed.gateway.bearer() +
+                             "Content-Type: application/json\r\n";
+  struct Row {
+    const char* what;
+    std::string headers;
+    bool modern;
+  };
+  for (const Row& row : {
+           Row{"as JSON", modern + "Accept: application/json, text/event-stream\r\n", true},
+           Row{"as an event", modern + "Accept: text/event-stream\r\n", true},
+           Row{"as an event of a session",
+               bed.gateway.bearer() + "Content-Type: application/json\r\nMcp-Session-Id: " + session +
+                   "\r\nMCP-Protocol-Version: 2025-11-25\r\nAccept: text/event-stream\r\n",
+               false},
+       }) {
+    CAPTURE(row.what);
+    REQUIRE(UpstreamBench::until([] { return HeldBytes::total() == 0; }));
+    // Too little for streams, enough for the call.
+    HeldBytes others;
+    REQUIRE(others.set(HeldBytes::budget() - 64 * limits::MiB));
+    RawSocket socket = bed.gateway.connect();
+    const std::string body =
+        row.modern ? GatewayFixture::modern_body("tools/call", params)
+                   : Json{{"jsonrpc", "2.0"}, {"id", 1}, {"method", "tools/call"}, {"params", params}}.dump();
+    socket.send(GatewayFixture::request("POST", "/mcp", row.headers, body));
+    const auto held = [&] { return HeldBytes::total() - others.bytes(); };
+    CHECK(UpstreamBench::until([&] { return held() > kLarge && held() < kLarge + limits::KiB; }));
+    CHECK(socket.answer().body.size() > kLarge);
+    CHECK(UpstreamBench::until([&] { return held() == 0; }));
+  }
+}
+
 TEST_CASE("a child that never answers, and a connection of 2024, are held back like any other") {
   const std::unique_ptr<Peer> peers[] = {std::make_unique<ChildPeer>("modern"),
                                          std::make_unique<ChildPeer>("legacy"), std::make_unique<SsePeer>()};

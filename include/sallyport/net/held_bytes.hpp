@@ -25,6 +25,8 @@ class HeldBytes {
   /// `spare` bytes are set aside for others. Less is always granted.
   [[nodiscard]] bool set(std::size_t bytes, std::size_t spare = 0);
   void release();
+  /// Takes another's share over.
+  void add(HeldBytes other) { bytes_ += std::exchange(other.bytes_, 0); }
   std::size_t bytes() const { return bytes_; }
 
   /// All shares together.

@@ -11,6 +11,7 @@
 #include "sallyport/core/error.hpp"
 #include "sallyport/core/limits.hpp"
 #include "sallyport/core/task.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "sallyport/net/http.hpp"
 #include "sallyport/net/shard.hpp"
 #include "sallyport/net/trusted_proxies.hpp"
@@ -23,8 +24,10 @@ class EventStream {
  public:
   virtual ~EventStream() = default;
   /// `frame` is one whole event with its blank line. False when the stream has ended (client gone, queue
-  /// full).
-  virtual bool push(std::string frame) = 0;
+  /// full). `share`: what the frame was counted as so far. It stays counted until the client has the frame,
+  /// or goes where streams have room of their own.
+  virtual bool push(std::string frame, HeldBytes share) = 0;
+  bool push(std::string frame) { return push(std::move(frame), {}); }
   virtual bool open() const = 0;
   /// Waits until the client has taken all that was pushed, for whoever has more than a queue holds. False
   /// when the stream has ended. One may wait at a time.
