@@ -158,12 +158,15 @@ Result<Tail> read_tail(const std::string& path, std::uint64_t size, const std::s
     while (const auto line = reader->next()) out.bytes.append(*line).append("\n");
     out.bytes += reader->rest();
     if (reader->failed()) return fail(Code::storage, Blame::admin, "cannot read " + path);
+    bool foreign = false;
     std::size_t end = out.bytes.rfind('\n');
     for (bool last = true; end != std::string::npos; last = false) {
       const std::size_t before = end == 0 ? std::string::npos : out.bytes.rfind('\n', end - 1);
       if (before == std::string::npos && out.offset > 0) break;
       const std::size_t begin = before == std::string::npos ? 0 : before + 1;
-      auto at = decode_checkpoint(std::string_view(out.bytes).substr(begin, end - begin), public_key);
+      const auto line = std::string_view(out.bytes).substr(begin, end - begin);
+      auto at = decode_checkpoint(line, public_key);
+      foreign = foreign || (!at && json::Document::parse(std::string(line)));
       if (at || last) out.line = begin, out.rest = end + 1;
       if (at) {
         out.at = std::move(*at);
@@ -171,6 +174,9 @@ Result<Tail> read_tail(const std::string& path, std::uint64_t size, const std::s
       }
       end = before;
     }
+    // The first checkpoint of all, garbled: nothing is there to go on from. A whole line that somebody else
+    // has signed is not passed over.
+    if (out.offset == 0 && !foreign) out.line = out.rest = 0;
     if (out.offset == 0 || (out.rest > 0 && want >= kMostGarbled)) return out;
   }
 }
@@ -190,7 +196,7 @@ Result<CheckpointLog> CheckpointLog::open(const std::string& folder, const std::
   const std::string_view bytes = tail->bytes;
   const std::string_view rest = bytes.substr(tail->rest);
   if (tail->rest > 0) log.head_ = sha256(bytes.substr(tail->line, tail->rest - 1 - tail->line));
-  log.distrusted_ = tail->rest > 0 && (!tail->at || rest.contains('\n'));
+  log.distrusted_ = (tail->rest > 0 && !tail->at) || rest.contains('\n');
   if (tail->at) {
     log.seq_ = tail->at->seq;
     log.last_ = std::move(tail->at);

@@ -360,6 +360,25 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("F02 the first checkpoint of all, garbled, is named by the next one") {
+  JournalFixture f;
+  {
+    auto journal = f.open();
+    CHECK(f.call(journal->writer(0), "call-1"));
+  }
+  const std::string file = f.folder.file("checkpoints.jsonl");
+  auto lines = lines_of(file);
+  lines.resize(1);
+  lines[0].replace(10, 20, 20, '\0');
+  write_lines(file, lines);
+  for (int start = 0; start < 2; ++start) {
+    auto journal = f.open();
+  }
+  const auto report = f.verify();
+  CHECK(fmt::format("{}", fmt::join(report.problems, "; ")) == "");
+  CHECK(report.checkpoints == 4);
+}
+
 TEST_CASE("refusals before authentication are written ten times a second and reason, then counted") {
   JournalFixture f;
   auto journal = f.open();
