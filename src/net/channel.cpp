@@ -164,6 +164,10 @@ Channel::Write::Write(Impl& impl, std::span<const std::string_view> pieces) : im
 Channel::Write::Write(Impl& impl, std::string_view bytes) : impl_(impl), single_(bytes) {}
 
 bool Channel::Write::try_now() {
+  if (impl_.writing_ended) {
+    result_ = std::unexpected(broken("writing: ended"));
+    return ended_ = true;
+  }
   if (single_.data() != nullptr) pieces_ = std::span(&single_, 1);
   return ended_ = attempt();
 }
@@ -297,7 +301,10 @@ void Channel::forget_end() { impl_->polled.forget(Polled::Waiter::ender); }
 
 bool Channel::end_known() const { return impl_->polled.ready(Direction::end); }
 
-void Channel::end_write() { impl_->polled.cancel(Polled::Waiter::writer); }
+void Channel::end_write() {
+  impl_->writing_ended = true;
+  impl_->polled.cancel(Polled::Waiter::writer);
+}
 
 void Channel::end_read() {
   impl_->receiving_ended = true;

@@ -55,6 +55,7 @@ struct Channel::Impl {
   std::unique_ptr<SSL, SslFree> tls;
   bool tls_broken = false;  // after a fatal TLS error nothing more may be sent, no alert either
   bool receiving_ended = false;
+  bool writing_ended = false;
   bool waiting = false;
   bool wait_ended = false;
   std::uint64_t written = 0;

@@ -33,7 +33,6 @@ Client::Client(Shard& shard) : impl_(std::make_unique<Impl>(std::make_shared<Poo
 Client::~Client() { impl_->pools->close(); }
 
 Client::Gauges Client::gauges() const { return impl_->pools->gauges; }
-void Client::forget(const Origin& origin) { impl_->pools->forget(origin); }
 
 Task<Result<ClientResponse>> Client::send(const Origin& origin, ClientRequest request, SteadyTime deadline,
                                           Cancel* cancel) {

@@ -196,7 +196,7 @@ Task<> ClientResponse::Impl::read_beside(Impl& x, std::shared_ptr<Early> early) 
     // is still reading, also where it closes the connection afterwards.
     const bool takes_rest = whole && x.head.status < 300;
     if (x.channel && takes_rest) x.end_write_when_stalled(*early);
-    if (x.channel && !takes_rest) x.channel->end_write();
+    if (x.channel && x.uploading && !takes_rest) x.channel->end_write();
     early->head.deliver(std::move(whole));
     co_return;
   }
@@ -326,10 +326,12 @@ Result<void> ClientResponse::Impl::finish() {
   deadline.clear();
   watch = {};
   if (head.keep_alive && reusable && ticket.current()) {
-    Duration idle = limits::kUpstreamIdle;
+    Duration idle =
+        ticket.pool().origin.url.scheme == "https" ? limits::kUpstreamIdle : limits::kUpstreamIdlePlain;
     // One second less than promised: its clock started before ours.
     if (head.idle_seconds)
-      idle = std::min<Duration>(idle, std::chrono::seconds(*head.idle_seconds) - std::chrono::seconds(1));
+      idle = std::min<Duration>(limits::kUpstreamIdle,
+                                std::chrono::seconds(*head.idle_seconds) - std::chrono::seconds(1));
     pools->give_back(ticket.pool(), std::move(*channel), idle, kept);
   }
   channel.reset();

@@ -1,5 +1,7 @@
 #include "pool.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <functional>
 
@@ -13,6 +15,7 @@ constexpr auto kSweep = std::chrono::seconds(5);
 constexpr std::size_t kSpareExchanges = 64;
 constexpr std::size_t kUnusedPools = 64;
 constexpr auto kFresh = std::chrono::milliseconds(100);
+constexpr auto kLookAgain = std::chrono::seconds(1);
 
 /// What the loop was told is a turn old at most, which is enough for a connection in constant use. A peer
 /// that closes idle connections does so after a while, or after each answer: one that has waited, or that was
@@ -54,6 +57,7 @@ Pool& Pools::find(const Origin& origin) {
 std::optional<Channel> Pools::take_idle(Pool& pool) {
   if (pool.idle.empty()) return std::nullopt;
   const SteadyTime now = std::chrono::steady_clock::now();
+  if (!pool.origin.ca_file.empty()) look_again(pool.origin.ca_file, now);
   while (!pool.idle.empty()) {
     IdleConnection last = std::move(pool.idle.back());
     pool.idle.pop_back();
@@ -71,20 +75,38 @@ void Pools::give_back(Pool& pool, Channel channel, Duration idle_for, bool kept)
   arm_sweep();
 }
 
-Result<std::shared_ptr<TlsContext>> Pools::tls(const std::string& ca_file) {
-  if (const auto it = contexts_.find(ca_file); it != contexts_.end()) return it->second;
-  auto made = make_client_tls(ca_file);
-  if (made) contexts_.emplace(ca_file, *made);
-  return made;
+Pools::Stamp Pools::stamp_of(const std::string& file) {
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  return {.inode = status.st_ino,
+          .size = static_cast<std::uint64_t>(status.st_size),
+          .seconds = status.st_mtim.tv_sec,
+          .nanoseconds = status.st_mtim.tv_nsec};
 }
 
-void Pools::forget(const Origin& origin) {
-  contexts_.erase(origin.ca_file);
-  const auto it = pools_.find(origin);
-  if (it == pools_.end()) return;
-  gauges.idle -= it->second.idle.size();
-  it->second.idle.clear();
-  ++it->second.version;
+/// Authorities come and go without a restart: what was connected under others is not used again.
+void Pools::look_again(const std::string& ca_file, SteadyTime now) {
+  const auto it = ca_file.empty() ? trusted_.end() : trusted_.find(ca_file);
+  if (it == trusted_.end() || now - it->second.looked < kLookAgain) return;
+  it->second.looked = now;
+  if (stamp_of(ca_file) == it->second.stamp) return;
+  trusted_.erase(it);
+  for (auto& [origin, pool] : pools_) {
+    if (origin.ca_file != ca_file) continue;
+    gauges.idle -= pool.idle.size();
+    pool.idle.clear();
+    ++pool.version;
+  }
+}
+
+Result<std::shared_ptr<TlsContext>> Pools::tls(const std::string& ca_file) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  look_again(ca_file, now);
+  if (const auto it = trusted_.find(ca_file); it != trusted_.end()) return it->second.tls;
+  const Stamp stamp = ca_file.empty() ? Stamp() : stamp_of(ca_file);
+  auto made = make_client_tls(ca_file);
+  if (made) trusted_.emplace(ca_file, Trusted{.tls = *made, .stamp = stamp, .looked = now});
+  return made;
 }
 
 std::unique_ptr<ClientResponse::Impl> Pools::take_exchange() {

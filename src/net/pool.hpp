@@ -26,7 +26,7 @@ struct IdleConnection {
 struct Pool {
   Origin origin;
   std::string host_line;      ///< "Host: ...\r\n", ready to send
-  std::uint64_t version = 0;  ///< connections made before the last forget() do not come back
+  std::uint64_t version = 0;  ///< connections made before it was raised do not come back
   std::size_t busy = 0;
   std::vector<IdleConnection> idle{};  ///< last used last
 };
@@ -43,8 +43,9 @@ class Pools : public std::enable_shared_from_this<Pools> {
   std::optional<Channel> take_idle(Pool& pool);
   /// Keeps a connection for the next request, for at most `idle_for`. `kept` says that it came from here.
   void give_back(Pool& pool, Channel channel, Duration idle_for, bool kept);
+  /// Under the authorities that stand in the file now; empty: the system's. Errors: those of
+  /// make_client_tls().
   Result<std::shared_ptr<TlsContext>> tls(const std::string& ca_file);
-  void forget(const Origin& origin);
 
   /// Responses that ended leave their buffers here.
   std::unique_ptr<ClientResponse::Impl> take_exchange();
@@ -60,6 +61,19 @@ class Pools : public std::enable_shared_from_this<Pools> {
   struct Same {
     bool operator()(const Origin& a, const Origin& b) const;
   };
+  /// Which bytes a file holds, as far as its status tells; all zero: there is none.
+  struct Stamp {
+    std::uint64_t inode = 0, size = 0;
+    std::int64_t seconds = 0, nanoseconds = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  struct Trusted {
+    std::shared_ptr<TlsContext> tls;
+    Stamp stamp;
+    SteadyTime looked;
+  };
+  static Stamp stamp_of(const std::string& file);
+  void look_again(const std::string& ca_file, SteadyTime now);
   void arm_sweep();
   void sweep();
   void drop_unused();
@@ -68,8 +82,8 @@ class Pools : public std::enable_shared_from_this<Pools> {
   Deadline sweep_;
   bool closed_ = false;
   std::unordered_map<Origin, Pool, Hash, Same> pools_;
-  std::size_t room_;  ///< pools until the next look for unused ones
-  std::map<std::string, std::shared_ptr<TlsContext>> contexts_;
+  std::size_t room_;                        ///< pools until the next look for unused ones
+  std::map<std::string, Trusted> trusted_;  // by ca_file
   std::vector<std::unique_ptr<ClientResponse::Impl>> spare_;
 };
 
@@ -97,7 +111,7 @@ class Ticket {
 
   Pools& pools() { return *pools_; }
   Pool& pool() { return *pool_; }
-  /// False when the origin was forgotten since.
+  /// False when whom its origin trusts has changed since.
   bool current() const { return pool_->version == version_; }
   void release() {
     if (!pool_) return;

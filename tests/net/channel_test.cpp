@@ -130,6 +130,28 @@ TEST_CASE("ending the reading side answers a read with the end while writing goe
   CHECK(pair.theirs.rest() == "still");
 }
 
+TEST_CASE("ending the writing side ends a write under way, and one that waits only afterwards") {
+  const std::string big(16'000'000, 'x');
+  for (const bool before : {false, true}) {
+    CAPTURE(before);
+    Pair pair;
+    run([&](Shard& s) -> Task<> {
+      Channel channel(s, pair.ours);
+      Channel::Write write = channel.write(big);
+      CHECK_FALSE(write.try_now());
+      Deadline deadline(s);
+      if (before) {
+        channel.end_write();
+      } else {
+        deadline.set(1ms, [&] { channel.end_write(); });
+      }
+      CHECK_FALSE(co_await write);
+      CHECK(channel.is_open());
+      CHECK_FALSE(co_await channel.write("more"));
+    });
+  }
+}
+
 TEST_CASE("connecting reaches a listener and says why it could not") {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

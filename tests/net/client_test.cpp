@@ -157,24 +157,8 @@ TEST_CASE("a connection serves one request after the other, the one used last fi
     CHECK(client.gauges().dialled == 1);
     CHECK(client.gauges().reused == 19);
     CHECK(client.gauges().idle == 1);
-    client.forget(origin);
-    CHECK(client.gauges().idle == 0);
-    CHECK((co_await outcome(client, origin)) == "200 {}");
-    CHECK(client.gauges().dialled == 2);
   });
-  CHECK(upstream.connections == 2);
-}
-
-TEST_CASE("a connection that was busy when its origin was forgotten does not come back") {
-  FakeUpstream upstream(always(kOk));
-  with_client([&](Shard&, Client& client) -> Task<> {
-    const Origin origin = upstream.origin();
-    auto response = co_await client.send(origin, post(), soon(), nullptr);
-    REQUIRE(response.has_value());
-    client.forget(origin);
-    CHECK((co_await response->whole(100)).value() == "{}");
-    CHECK(client.gauges().idle == 0);
-  });
+  CHECK(upstream.connections == 1);
 }
 
 TEST_CASE("pools do not mix: other permissions or another CA are another origin") {
@@ -457,4 +441,49 @@ TEST_CASE("over TLS only the host that the certificate names is spoken to, and o
   });
   set_resolver_for_test({});
   CHECK(upstream.handled == before);
+}
+
+TEST_CASE("an authority that is taken out of its file is trusted no more, and one that is put in is") {
+  const Certificate certificate("mcp.example.com"), other("mcp.example.com"), place("place");
+  TestServer upstream({}, {}, "127.0.0.1:0", ListenerTls{certificate.cert_file, certificate.key_file});
+  set_resolver_for_test([](const std::string&, std::uint16_t port) -> Result<std::vector<SocketAddress>> {
+    return std::vector{*address_of("127.0.0.1", port)};
+  });
+  const auto put = [&](const Certificate& one) {
+    std::filesystem::copy_file(one.cert_file, place.cert_file,
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  put(certificate);
+  with_client([&](Shard& shard, Client& client) -> Task<> {
+    const Origin origin{
+        .url = *parse_url("https://mcp.example.com:" + std::to_string(upstream.listener().port()) + "/echo"),
+        .allow_private = true,
+        .ca_file = place.cert_file};
+    const auto echo = [] {
+      ClientRequest request = post();
+      request.path = "/echo";
+      return request;
+    };
+    // The file is looked at once a second.
+    const auto becomes = [&](bool good) -> Task<bool> {
+      for (int i = 0; i < 500; ++i) {
+        if (((co_await outcome(client, origin, echo())) == "200 {}") == good) co_return true;
+        co_await sleep_for(shard, 10ms);
+      }
+      co_return false;
+    };
+    CHECK((co_await outcome(client, origin, echo())) == "200 {}");
+    auto busy = co_await client.send(origin, echo(), soon(), nullptr);
+    REQUIRE(busy.has_value());
+    put(other);
+    CHECK(co_await becomes(false));
+    CHECK(client.gauges().idle == 0);
+    CHECK((co_await busy->whole(100)).value() == "{}");
+    CHECK(client.gauges().idle == 0);
+    put(certificate);
+    CHECK(co_await becomes(true));
+    std::filesystem::remove(place.cert_file);
+    CHECK(co_await becomes(false));
+  });
+  set_resolver_for_test({});
 }

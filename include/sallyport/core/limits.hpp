@@ -53,7 +53,10 @@ constexpr auto kSseKeepAlive = 15s;     ///< comment line on a silent stream
 constexpr auto kStopGrace = 10s;        ///< SIGTERM: calls in flight may end within this
 constexpr auto kFirstList = 2s;         ///< a server never reached may delay the first list by this
 constexpr auto kRefresh = 15s;          ///< catalogue refresh where the upstream cannot notify
-constexpr auto kUpstreamIdle = 60s;     ///< an idle pooled upstream connection
+/// An idle pooled upstream connection. Peers that do not say when they close (Keep-Alive) do so after 60 s as
+/// load balancers, or after 5 s as uvicorn; to dial anew costs little without TLS.
+constexpr auto kUpstreamIdle = 55s;
+constexpr auto kUpstreamIdlePlain = 4s;  ///< without TLS and without Keep-Alive
 
 // Queues (entries unless said otherwise).
 constexpr std::size_t kMailbox = 65536;
@@ -62,6 +65,7 @@ constexpr std::size_t kExecutorQueue = 1024;
 constexpr std::size_t kStrangersNames = 8;             ///< that strangers named and that wait to be resolved
 constexpr std::size_t kPipelined = 64 * KiB;           ///< bytes read ahead of the request in hand
 constexpr std::size_t kConnections = 32768;            ///< accepted sockets; then accepting pauses
+constexpr std::size_t kAdminConnections = 256;         ///< the same on each way in for administrators
 constexpr std::size_t kDescriptorShare = 4;            ///< one in so many is kept for all that is no client
 constexpr std::size_t kUpstreamIdleConnections = 512;  ///< per shard and origin
 constexpr std::size_t kUpstreamConnections = 4096;     ///< per shard and origin, busy ones included
@@ -187,6 +191,7 @@ constexpr auto kChildBackoffMin = 500ms;
 constexpr auto kChildBackoffMax = 60s;
 constexpr auto kChildKillAfter = 2s;  ///< from SIGTERM to SIGKILL of its process group
 constexpr std::size_t kChildLine = 32 * MiB;
+constexpr auto kChildRoomWait = 10s;
 constexpr std::size_t kChildStderrLine = 8 * KiB;
 
 // Sessions.

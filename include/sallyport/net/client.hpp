@@ -97,8 +97,6 @@ class Client {
     std::size_t origins = 0;  ///< that are remembered: those in use, and for a while others
   };
   Gauges gauges() const;
-  /// Closes idle connections to this origin (its configuration changed).
-  void forget(const Origin& origin);
 
   struct Impl;
 
