@@ -16,6 +16,7 @@
 #include "sallyport/cli/program.hpp"
 #include "sallyport/cli/serve.hpp"
 #include "sallyport/cli/terminal.hpp"
+#include "sallyport/net/descriptor_limit.hpp"
 
 namespace sallyport::cli {
 namespace {
@@ -63,6 +64,7 @@ int serve(Invocation& invocation) {
       !ok) {
     return invocation.failed(ok.error());
   }
+  net::raise_descriptor_limit();
   auto server = Server::start(invocation.settings);
   if (!server) return invocation.failed(server.error());
   invocation.out << fmt::format("sallyport ready  public={}  admin={}  data={}\n", (*server)->public_url(),

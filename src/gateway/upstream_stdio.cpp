@@ -36,8 +36,12 @@ class ChildCarrier final : public Carrier {
     co_return true;
   }
 
-  bool send(std::string message, Order, Refused) override {
-    return child_ && child_->send(std::move(message));
+  bool send(std::string message, Order, Refused refused) override {
+    if (!child_) return false;
+    auto sent = child_->send(std::move(message));
+    if (sent || sent.error().code != Code::limited) return sent.has_value();
+    if (refused) refused(std::move(sent.error()));
+    return true;
   }
   std::uint64_t heard() const override { return child_ ? child_->heard() : 0; }
   void stop() override {

@@ -16,6 +16,7 @@
 #include "line_splitter.hpp"
 #include "sallyport/core/bytes.hpp"
 #include "sallyport/core/limits.hpp"
+#include "sallyport/net/held_bytes.hpp"
 #include "shard_impl.hpp"
 
 namespace sallyport::net {
@@ -28,6 +29,8 @@ constexpr auto kExitSoon = std::chrono::milliseconds(100);
 constexpr auto kReapAgain = std::chrono::milliseconds(10);
 constexpr std::size_t kReadBytes = 16 * limits::KiB;
 constexpr std::size_t kKeptBytes = 64 * limits::KiB;
+constexpr auto kLookForRoom = std::chrono::milliseconds(20);
+constexpr std::size_t kSpareShare = 8;  // one in so many of the budget is not for lines that are not whole
 
 /// For logs and terminals: control characters, and every byte outside ASCII where it is not UTF-8, as \xNN.
 std::string printable(std::string_view text) {
@@ -63,7 +66,8 @@ class Process : public std::enable_shared_from_this<Process> {
         err_(shard.impl().poller),
         report_(shard.impl().poller),
         control_(std::move(started.control)),
-        timer_(shard) {}
+        timer_(shard),
+        room_(shard) {}
 
   /// False with errno when the loop takes no further descriptor.
   bool begin(Started& started) {
@@ -81,26 +85,35 @@ class Process : public std::enable_shared_from_this<Process> {
     return true;
   }
 
-  bool send(std::string line) {
-    if (stopping_ || !in_.is_open()) return false;
-    if (pending_.size() + (writing_.size() - written_) + line.size() + 1 > limits::kChildLine) return false;
+  Result<void> send(std::string line) {
+    const auto closed = [] {
+      return fail(Code::upstream_unreachable, Blame::upstream, "does not take its input", true);
+    };
+    if (stopping_ || !in_.is_open()) return closed();
+    if (pending_.size() + (writing_.size() - written_) + line.size() + 1 > limits::kChildLine)
+      return closed();
     for (char& c : line) {
       if (c == '\n' || c == '\r') c = ' ';
     }
+    const std::size_t unread = pending_.size() + writing_.size() + line.size() + 1;
+    if (!unread_held_.set(unread <= limits::kUncounted ? 0 : unread) && line.size() > limits::kUncounted)
+      return fail(Code::limited, Blame::us, "bytes in flight", true);
     pending_.append(line).push_back('\n');
     // The first line goes at once; what else this turn brings goes together at its end.
-    if (std::exchange(flush_planned_, true)) return true;
+    if (std::exchange(flush_planned_, true)) return {};
     if (writing_.empty()) write();
     shard_.at_turn_end([self = shared_from_this()] {
       self->flush_planned_ = false;
       if (self->writing_.empty()) self->write();
     });
-    return true;
+    return {};
   }
 
   void stop() {
     if (std::exchange(stopping_, true)) return;
     in_.close();
+    writing_ = pending_ = std::string();
+    unread_held_.release();
     control_.reset();
   }
 
@@ -158,6 +171,7 @@ class Process : public std::enable_shared_from_this<Process> {
       writing_.clear();
       written_ = 0;
       if (writing_.capacity() > kKeptBytes) std::string().swap(writing_);
+      static_cast<void>(unread_held_.set(std::min(unread_held_.bytes(), pending_.size())));
     }
   }
 
@@ -173,6 +187,7 @@ class Process : public std::enable_shared_from_this<Process> {
     std::string_view bytes(out_bytes_.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     std::string line;
     while (out_.is_open() && out_lines_.next(bytes, line)) {
+      line_held_.release();  // whoever takes it counts it
       if (!muted_ && options_.on_line) options_.on_line(std::move(line));
     }
     if (out_lines_.too_long()) {
@@ -181,7 +196,24 @@ class Process : public std::enable_shared_from_this<Process> {
       stop();
       return try_finish();
     }
-    when_readable(out_, &Process::read_out);
+    read_on(std::chrono::steady_clock::now() + options_.room_wait);
+  }
+
+  /// Where nothing is left of the budget the child waits, as its pipe is full; but not for ever: those that
+  /// wait may hold all of it together.
+  void read_on(SteadyTime until) {
+    if (!out_.is_open()) return;
+    const std::size_t waiting = out_lines_.waiting();
+    if (line_held_.set(waiting <= kKeptBytes ? 0 : waiting, HeldBytes::budget() / kSpareShare))
+      return when_readable(out_, &Process::read_out);
+    if (std::chrono::steady_clock::now() < until) {
+      room_.set(kLookForRoom, [self = shared_from_this(), until] { self->read_on(until); });
+      return;
+    }
+    reason_ = "stopped: no room was left for a long line that it wrote (bytes_in_flight)";
+    out_.close();
+    stop();
+    try_finish();
   }
 
   /// One of the two ends without which it cannot serve. If it does not exit by itself now, it is stopped.
@@ -292,6 +324,8 @@ class Process : public std::enable_shared_from_this<Process> {
   Polled report_;
   Descriptor control_;
   Deadline timer_;
+  Deadline room_;
+  HeldBytes line_held_, unread_held_;
   std::string writing_;
   std::size_t written_ = 0;
   std::string pending_;
@@ -317,7 +351,7 @@ class Handle final : public Child {
  public:
   explicit Handle(std::shared_ptr<Process> process) : process_(std::move(process)) {}
   ~Handle() override { process_->abandon(); }
-  bool send(std::string line) override { return process_->send(std::move(line)); }
+  Result<void> send(std::string line) override { return process_->send(std::move(line)); }
   void stop() override { process_->stop(); }
   int pid() const override { return process_->pid(); }
   std::uint64_t heard() const override { return process_->heard(); }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "guard.hpp"
+#include "sallyport/net/descriptor_limit.hpp"
 
 namespace sallyport::net {
 namespace {
@@ -138,7 +139,8 @@ Result<Started> start_guarded(const ChildOptions& options) {
     return cannot_run(options.argv.front(), "no descriptors left: " + reason(errno));
   }
 
-  std::vector<std::string> words{"sallyport", guard::kArgument, options.directory, std::move(*program)};
+  std::vector<std::string> words{"sallyport", guard::kArgument, std::to_string(descriptor_limit_before()),
+                                 options.directory, std::move(*program)};
   words.insert(words.end(), options.argv.begin(), options.argv.end());
   std::vector<std::string> variables;
   for (const auto& [name, value] : options.env) variables.push_back(name + "=" + value);

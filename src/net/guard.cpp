@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -48,11 +50,16 @@ void default_signals() {
 }
 
 /// In the forked child: becomes the command or says why not.
-[[noreturn]] void become(const char* directory, const char* path, char** argv) {
+[[noreturn]] void become(const char* descriptors, const char* directory, const char* path, char** argv) {
   ::setpgid(0, 0);
   // Should the guard be killed, the command at least does not go on alone.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   default_signals();
+  if (rlimit limit{}; const rlim_t soft = std::strtoull(descriptors, nullptr, 10)) {
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = std::min(soft, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
   if (*directory != '\0' && ::chdir(directory) != 0) {
     report(Stage::chdir, errno);
     ::_exit(127);
@@ -185,7 +192,7 @@ class Watchman {
   for (const int fd : {kControl, kReport}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 
   const pid_t command = ::fork();
-  if (command == 0) become(argv[0], argv[1], argv + 2);
+  if (command == 0) become(argv[0], argv[1], argv[2], argv + 3);
   if (command < 0) {
     report(Stage::fork, errno);
     ::_exit(127);
@@ -206,7 +213,7 @@ class Watchman {
 }  // namespace guard
 
 void guard_main_if_asked(int argc, char** argv) {
-  if (argc < 5 || std::strcmp(argv[1], guard::kArgument) != 0) return;
+  if (argc < 6 || std::strcmp(argv[1], guard::kArgument) != 0) return;
   guard::run(argv + 2);
 }
 

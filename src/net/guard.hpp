@@ -5,7 +5,8 @@
 
 namespace sallyport::net::guard {
 
-/// First argument of a guard: `EXE __child-guard DIRECTORY PATH ARGV...`; an empty DIRECTORY is ours.
+/// First argument of a guard: `EXE __child-guard DESCRIPTORS DIRECTORY PATH ARGV...`. DESCRIPTORS is the
+/// command's soft limit of them, 0 for ours; an empty DIRECTORY is ours.
 /// Defined beside guard_main_if_asked, so that a program that starts children has the guard in it too.
 extern const char kArgument[];
 

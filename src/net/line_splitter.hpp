@@ -32,6 +32,8 @@ class LineSplitter {
     return true;
   }
   bool too_long() const { return too_long_; }
+  /// Bytes that wait for their newline.
+  std::size_t waiting() const { return partial_.size(); }
   /// What came after the last newline.
   std::string rest() { return std::move(partial_); }
 

@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 64;  // then the connections that are there get their turn
 constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kTellAgain = std::chrono::minutes(1);
 
 /// Takes sockets from the listening descriptor and deals them out. Threads: shard 0.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
@@ -45,7 +46,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   void accept_some() {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       if (state_->stopping) return;
-      if (state_->live >= state_->options.bounds.connections) return pause();
+      if (state_->live >= state_->options.bounds.connections) return pause_full();
       sockaddr_storage address{};
       socklen_t size = sizeof address;
       const int fd = ::accept4(listening_.fd(), reinterpret_cast<sockaddr*>(&address), &size,
@@ -54,7 +55,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
         deal(fd, address);
         continue;
       }
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return pause();
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return pause_full();
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
         listening_.note(Direction::in, 1, -1);
         break;
@@ -66,8 +67,12 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   /// Connections wait in the backlog: at the bound, or without descriptors, looking again at once would only
   /// spin.
-  void pause() {
+  void pause_full() {
     pause_.set(kPause, [this] { accept_some(); });
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (!state_->options.on_full || (told_ && now - *told_ < kTellAgain)) return;
+    told_ = now;
+    state_->options.on_full(state_->live);
   }
 
   void deal(int fd, const sockaddr_storage& address) {
@@ -89,6 +94,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   Polled listening_;
   const std::shared_ptr<ListenerState> state_;
   Deadline pause_;
+  std::optional<SteadyTime> told_{};
   std::size_t next_ = 0;
 };
 

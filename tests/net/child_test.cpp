@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +20,8 @@
 
 #include "sallyport/core/limits.hpp"
 #include "sallyport/core/task.hpp"
+#include "sallyport/net/descriptor_limit.hpp"
+#include "sallyport/net/held_bytes.hpp"
 
 using namespace sallyport;
 using namespace sallyport::net;
@@ -56,7 +59,8 @@ struct Running {
   std::unique_ptr<Child> child;
 
   Running(Shard& shard, std::vector<std::string> argv, std::size_t lines_awaited = 0,
-          std::string directory = {}, std::map<std::string, std::string> env = kEnvironment)
+          std::string directory = {}, std::map<std::string, std::string> env = kEnvironment,
+          Duration room_wait = limits::kChildRoomWait)
       : awaited(lines_awaited) {
     auto started =
         Child::start(shard, {.argv = std::move(argv),
@@ -68,7 +72,8 @@ struct Running {
                                    if (lines.size() == awaited) arrived.deliver(true);
                                  },
                              .on_stderr = [this](std::string line) { errors.push_back(std::move(line)); },
-                             .on_exit = [this](std::string how) { exited.deliver(std::move(how)); }});
+                             .on_exit = [this](std::string how) { exited.deliver(std::move(how)); },
+                             .room_wait = room_wait});
     REQUIRE_MESSAGE(started.has_value(), (started ? "" : started.error().what));
     child = std::move(*started);
   }
@@ -270,6 +275,52 @@ TEST_CASE("a child that never ends its line is stopped") {
   });
 }
 
+TEST_CASE("what a child has not read, and the line that it has not ended, are counted") {
+  const auto before = HeldBytes::total();
+  const auto held = [&] { return HeldBytes::total() - before; };
+  on_shard([&](Shard& shard) -> Task<> {
+    Running silent(shard, {"sleep", "1000"});
+    CHECK(silent.child->send(std::string(limits::MiB, 'x')));
+    CHECK(held() >= limits::MiB);
+    silent.child->stop();
+    co_await silent.exited;
+    CHECK(held() == 0);
+
+    Running r(shard, shell("head -c 1000000 /dev/zero | tr '\\0' x; read line; echo; read line"), 1);
+    while (r.child->heard() < 1'000'000) co_await sleep_for(shard, 1ms);
+    CHECK(held() == 1'000'000);
+    CHECK(r.child->send("end it"));
+    co_await r.arrived;
+    CHECK(r.lines[0].size() == 1'000'000);
+    CHECK(held() == 0);
+    r.child->stop();
+    co_await r.exited;
+  });
+}
+
+TEST_CASE("a child with a long line waits for room while the budget is spent, and is ended at last") {
+  on_shard([](Shard& shard) -> Task<> {
+    HeldBytes others;
+    REQUIRE(others.set(HeldBytes::budget() - HeldBytes::total()));
+    Running r(shard, shell("head -c 1000000 /dev/zero | tr '\\0' x; echo; sleep 1000"), 1);
+    CHECK(r.child->send("a short line"));
+    CHECK(r.child->send(std::string(10'000, 'x')).error().code == Code::limited);
+    while (r.child->heard() < 64 * limits::KiB) co_await sleep_for(shard, 1ms);
+    co_await sleep_for(shard, 100ms);
+    CHECK(r.child->heard() < 128 * limits::KiB);
+    others.release();
+    co_await r.arrived;
+    CHECK(r.lines[0].size() == 1'000'000);
+    r.child->stop();
+    co_await r.exited;
+
+    REQUIRE(others.set(HeldBytes::budget() - HeldBytes::total()));
+    Running endless(shard, shell("tr '\\0' x < /dev/zero"), 0, {}, kEnvironment, 50ms);
+    CHECK((co_await endless.exited).starts_with("stopped: no room was left"));
+    others.release();
+  });
+}
+
 TEST_CASE("a child that closes its input goes on talking") {
   on_shard([](Shard& shard) -> Task<> {
     Running r(shard, shell("exec 0<&-; echo ready; sleep 1000"), 1);
@@ -441,4 +492,25 @@ TEST_CASE("when the gateway is killed outright nothing that it started stays") {
                                        << " ms");
   CHECK(took < limits::kChildKillAfter + 3s);
   std::fclose(said);
+}
+
+TEST_CASE("a limit of descriptors that was raised for the gateway is the command's own again") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE(before.rlim_max > 300);
+  const rlimit low{.rlim_cur = 300, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+  raise_descriptor_limit();
+  rlimit now{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &now) == 0);
+  CHECK(now.rlim_cur == before.rlim_max);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  on_shard([&](Shard& shard) -> Task<> {
+    Running child(shard, shell("ulimit -Sn; ulimit -Hn"), 2);
+    co_await child.arrived;
+    REQUIRE(child.lines.size() == 2);
+    CHECK(child.lines[0] == "300");
+    CHECK((child.lines[1] == std::to_string(before.rlim_max) || child.lines[1] == "unlimited"));
+    co_await child.exited;
+  });
 }

@@ -28,6 +28,7 @@ class TestServer {
     options.tls = std::move(tls);
     options.bounds = bounds;
     options.handler = [this](Exchange& x) { return handle(x); };
+    options.on_full = [this](std::size_t) { ++told_full; };
     options.on_refusal = [this](const HeadRefusal& r) {
       const std::scoped_lock lock(mutex_);
       refusals_.push_back(std::to_string(r.status) + " " + r.reason);
@@ -74,6 +75,7 @@ class TestServer {
 
   std::atomic<int> handled = 0;
   std::atomic<int> cancelled = 0;
+  std::atomic<int> told_full = 0;
   std::atomic<std::ptrdiff_t> left_over = 0;
 
  private:

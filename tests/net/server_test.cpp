@@ -469,3 +469,13 @@ TEST_CASE("a thousand connections are served side by side, and those over the bo
     CHECK(sockets[static_cast<std::size_t>(i)].answer().body == std::to_string(i));
   CHECK(server.handled == 1000);
 }
+
+TEST_CASE("that there are as many connections as there may be is told, once a minute at most") {
+  TestServer server({.connections = 2});
+  std::vector<RawSocket> sockets;
+  for (int i = 0; i < 5; ++i) sockets.push_back(server.dial());
+  CHECK(TestServer::eventually([&] { return server.told_full > 0; }));
+  sockets.clear();
+  CHECK(server.ask(post("/echo", "x")).status == 200);
+  CHECK(server.told_full == 1);
+}

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sallyport/core/error.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/net/shard.hpp"
 
 namespace sallyport::net {
@@ -24,6 +25,9 @@ struct ChildOptions {
   std::function<void(std::string line)> on_stderr;
   /// Once, after the last line: how it ended ("exited with status 1", "killed by signal 9").
   std::function<void(std::string how)> on_exit;
+  /// How long a line of more than 64 KiB that is not whole yet waits for room in the budget of HeldBytes,
+  /// unread; then the child is ended.
+  Duration room_wait = limits::kChildRoomWait;
 };
 
 /// PATH, HOME, LANG, LC_ALL, TMPDIR, TZ, USER of our own environment plus `extra`. Variables in `extra` that
@@ -35,7 +39,8 @@ Result<std::map<std::string, std::string>> minimal_environment(
 /// The command is started by a guard process (our own executable again), which is its subreaper and leads its
 /// process group: when the child ends, when we end it, or when we are killed, the guard kills and reaps
 /// everything the command started. One that closes its standard input or output and does not exit is stopped:
-/// nobody can talk with it any more. Threads: its shard's; callbacks come there.
+/// nobody can talk with it any more. What it has not ended a line of, and what it has not read, counts as
+/// HeldBytes. Threads: its shard's; callbacks come there.
 class Child {
  public:
   /// Errors: upstream_unreachable, readable by who wrote the configuration: no such program in PATH, no
@@ -45,8 +50,9 @@ class Child {
   /// As stop(), without waiting; no callback comes any more.
   virtual ~Child() = default;
   /// Queues a line (newline is added; newlines inside, which JSON has only between its tokens, become
-  /// spaces). False when the child is gone or too much is waiting (limits::kChildLine).
-  virtual bool send(std::string line) = 0;
+  /// spaces). Errors: upstream_unreachable when the child is gone or too much is waiting
+  /// (limits::kChildLine); limited when a line of more than limits::kUncounted finds no room in the budget.
+  virtual Result<void> send(std::string line) = 0;
   /// Closes its standard input, SIGTERM to its group, SIGKILL after limits::kChildKillAfter. on_exit follows.
   virtual void stop() = 0;
   /// Of the command itself; 0 until the guard has started it.

@@ -120,6 +120,9 @@ struct ListenerOptions {
   std::optional<ListenerTls> tls{};
   Handler handler{};
   std::function<void(const HeadRefusal&)> on_refusal{};  ///< on the connection's shard
+  /// As many connections as there may be, or no descriptor left: others wait. At most once a minute, on
+  /// shard 0.
+  std::function<void(std::size_t connections)> on_full{};
   TrustedProxies trusted_proxies{};
   int inherited_fd = -1;  ///< a listening socket handed over (LISTEN_FDS); then `address` only names it
   ConnectionBounds bounds{};
