@@ -290,8 +290,12 @@ Attempted ModelAttempt::as_stream(const net::ClientResponse& response,
   llm::EventWriter writer(model_.answers, writing());
   std::string bytes;
   for (const llm::Event& event : events) writer.write(event, bytes);
+  net::HeldBytes share = std::move(call_.answer_held);
+  if (bytes.size() > limits::kUncounted && !share.set(bytes.size()))
+    return failed(
+        Error{.code = Code::limited, .blame = Blame::us, .what = "bytes in flight", .answered = true});
   begin_stream(response);
-  send(std::move(bytes));
+  send(std::move(bytes), std::move(share));
   return {.status = 200, .answer = Answer(Streamed{}), .settled = true};
 }
 
@@ -312,7 +316,7 @@ void ModelAttempt::begin_stream(const net::ClientResponse& response) {
   call_.here.counters.streams.add();
 }
 
-void ModelAttempt::send(std::string bytes) {
+void ModelAttempt::send(std::string bytes, net::HeldBytes share) {
   if (bytes.empty()) return;
   model_.sent_bytes += bytes.size();
   const std::size_t all = model_.sent.size() + bytes.size();
@@ -325,7 +329,7 @@ void ModelAttempt::send(std::string bytes) {
       model_.sent += bytes;
     }
   }
-  call_.stream->push(std::move(bytes));
+  call_.stream->push(std::move(bytes), std::move(share));
 }
 
 }  // namespace sallyport::gateway

@@ -60,7 +60,7 @@ class ModelAttempt {
   /// The answer begins as a stream: from here on no other provider can be asked.
   void begin_stream(const net::ClientResponse& response);
   /// Sends what is there of the stream.
-  void send(std::string bytes);
+  void send(std::string bytes, net::HeldBytes share = {});
 
   Call& call_;
   ModelCall& model_;

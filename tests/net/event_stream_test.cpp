@@ -160,11 +160,11 @@ TEST_CASE("F08 a large frame without a share is counted, and cuts its stream whe
       co_return;
     });
     HeldBytes::set_budget(64 * limits::MiB);
-    REQUIRE(others.set(32 * limits::MiB));
+    REQUIRE(others.set(24 * limits::MiB));
     RawSocket first = server.dial();
     first.send(kGet);
     CHECK(TestServer::eventually([&] { return pushed == 1; }));
-    CHECK(HeldBytes::total() >= 56 * limits::MiB);
+    CHECK(HeldBytes::total() >= 48 * limits::MiB);
     RawSocket second = server.dial();
     second.send(kGet);
     CHECK(TestServer::eventually([&] { return pushed == 101; }));
