@@ -231,13 +231,16 @@ Task<net::Reply> Api::Impl::operate(net::Exchange& exchange, std::string operati
         client_error(Code::forbidden, "a backup writes files beside the server; run `sallyport backup` there")
             .error());
   }
-  auto result =
-      co_await net::run_on_executor(exchange.shard(), waits_for_upstreams(operation) ? tests : database,
-                                    [this, operation, caller, input = std::move(arguments)] {
-                                      return operations.run(operation, input, caller);
-                                    });
-  if (options.record && changes_something(operation))
-    options.record(exchange.shard(), operation, caller, result.has_value());
+  const bool recorded = options.record && changes_something(operation);
+  std::string subject;
+  auto result = co_await net::run_on_executor(
+      exchange.shard(), waits_for_upstreams(operation) ? tests : database,
+      [this, operation, caller, recorded, &subject, input = std::move(arguments)] {
+        auto done = operations.run(operation, input, caller);
+        if (recorded) subject = subject_of(operation, input, done);
+        return done;
+      });
+  if (recorded) options.record(exchange.shard(), operation, caller, result.has_value(), subject);
   if (!result) co_return error_reply(result.error());
   co_return json_reply(200, *result);
 }

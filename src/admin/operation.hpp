@@ -47,12 +47,18 @@ class Arguments {
 
 /// Several problems as one error: the hint has a line for each, `data` is {"problems":[...]}.
 Error problems_error(Code code, const std::vector<std::string>& problems);
+/// Leaves a record that an administrator ended a grant. `user`: whose; of a token its principal.
+void note_end(const Context& context, std::string_view grant, std::string_view user, std::string_view why);
 /// Makes a committed change take effect where a server runs.
 Result<void> reload(const Context& context);
 
 /// False for operations that only look, and for checkpoints: those leave no record of an administrator. True
 /// for what is no operation.
 bool changes_something(std::string_view op);
+/// What an operation was about, for its record: names and ids, never what may be a secret. Members of a JSON
+/// object, without braces; empty where there is nothing to say.
+std::string subject_of(std::string_view op, const nlohmann::json& arguments,
+                       const Result<nlohmann::json>& result);
 /// Whether an operation is one for Api's executor of tests.
 bool waits_for_upstreams(std::string_view op);
 

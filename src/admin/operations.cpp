@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "documents_check.hpp"
 #include "operation.hpp"
 
@@ -51,6 +53,47 @@ constexpr auto kOperations = std::to_array<Named>({
     {"status", show_status, false},
 });
 
+/// What says what an operation was about: an argument, and members of the result.
+struct Subject {
+  std::string_view op;
+  const char* asked;
+  std::array<const char*, 2> told;
+};
+constexpr auto kSubjects = std::to_array<Subject>({
+    {"server.add", "name", {}},
+    {"server.remove", "name", {}},
+    {"key.create", "agent", {"id", "admin"}},
+    {"key.revoke", nullptr, {"revoked"}},
+    {"user.save", "name", {"created"}},
+    {"user.remove", "name", {}},
+    {"grant.end", nullptr, {"ended"}},
+    {"token.mint", "agent", {"id"}},
+    {"token.revoke", nullptr, {"revoked"}},
+    {"vault.rotate", nullptr, {"rotated"}},
+    {"backup", "directory", {}},
+});
+constexpr std::size_t kMostChanges = 50;  // that one record names
+constexpr std::size_t kSubjectBytes = 200;
+
+/// Those of an apply.
+void add_changes(nlohmann::json& out, const nlohmann::json& result) {
+  if (!result.is_object() || !result.contains("changes")) return;
+  if (result.value("dry_run", false)) out["dry_run"] = true;
+  auto changes = nlohmann::json::array();
+  std::size_t more = 0;
+  for (const auto& change : result["changes"]) {
+    if (change["what"] == "unchanged") continue;
+    if (changes.size() == kMostChanges) {
+      ++more;
+      continue;
+    }
+    changes.push_back(fmt::format("{} {}/{}", change["what"].get<std::string>(),
+                                  change["kind"].get<std::string>(), change["name"].get<std::string>()));
+  }
+  out["changes"] = std::move(changes);
+  if (more > 0) out["more"] = more;
+}
+
 }  // namespace
 
 Operations::Operations(store::Database& database, store::Vault& vault, store::Registry& registry, Live live)
@@ -67,6 +110,28 @@ std::vector<std::string> Operations::names() {
 bool changes_something(std::string_view op) {
   const auto it = std::ranges::find(kOperations, op, &Named::name);
   return it == kOperations.end() || it->changes;
+}
+
+std::string subject_of(std::string_view op, const nlohmann::json& arguments,
+                       const Result<nlohmann::json>& result) {
+  auto out = nlohmann::json::object();
+  const auto take = [&](const nlohmann::json& from, const char* key) {
+    if (key == nullptr || !from.is_object() || !from.contains(key)) return;
+    const auto& value = from[key];
+    if (value.is_boolean()) out[key] = value;
+    if (value.is_string()) out[key] = value.get<std::string>().substr(0, kSubjectBytes);
+  };
+  const auto it = std::ranges::find(kSubjects, op, &Subject::op);
+  if (it != kSubjects.end()) take(arguments, it->asked);
+  if (!result) {
+    out["code"] = name_of(result.error().code);
+  } else {
+    if (it != kSubjects.end())
+      for (const char* key : it->told) take(*result, key);
+    if (op == "apply") add_changes(out, *result);
+  }
+  const std::string text = out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return text.substr(1, text.size() - 2);
 }
 
 bool waits_for_upstreams(std::string_view op) {

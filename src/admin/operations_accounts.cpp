@@ -2,9 +2,12 @@
 
 #include <map>
 
+#include <fmt/format.h>
+
 #include "operation.hpp"
 #include "sallyport/core/clock.hpp"
 #include "sallyport/identity/password.hpp"
+#include "sallyport/json/document.hpp"
 #include "sallyport/store/accounts.hpp"
 
 namespace sallyport::admin {
@@ -14,28 +17,45 @@ store::Accounts accounts_of(Context& context) { return {context.database, contex
 
 bool is_consent(const store::Grant& grant) { return grant.how == store::Grant::kConsent; }
 
+std::string user_of(const store::Grant& grant) {
+  return grant.issuer == store::kLocalUsers ? grant.user : grant.issuer + "/" + grant.user;
+}
+
 std::string_view state_of(const store::Grant& grant, std::int64_t now) {
   if (grant.ended) return "ended";
   return grant.active(now) ? "active" : "expired";
 }
 
 nlohmann::json row_of(const store::Grant& grant, std::int64_t now) {
-  nlohmann::json row{
-      {"id", grant.id},
-      {"user", grant.issuer == store::kLocalUsers ? grant.user : grant.issuer + "/" + grant.user},
-      {"client", grant.client_name},
-      {"resource", grant.resource},
-      {"created", grant.created},
-      {"renewed", grant.renewed},
-      {"expires", grant.expires},
-      {"ended", nullptr},
-      {"why", grant.why},
-      {"state", state_of(grant, now)}};
+  nlohmann::json row{{"id", grant.id},
+                     {"user", user_of(grant)},
+                     {"client", grant.client_name},
+                     {"resource", grant.resource},
+                     {"created", grant.created},
+                     {"renewed", grant.renewed},
+                     {"expires", grant.expires},
+                     {"ended", nullptr},
+                     {"why", grant.why},
+                     {"state", state_of(grant, now)}};
   if (grant.ended) row["ended"] = *grant.ended;
   return row;
 }
 
+/// Of those that a change of a person's own account ended.
+void note_ends(const Context& context, const std::vector<store::Grant>& before, std::string_view why) {
+  const auto now = unix_millis(system_clock().now());
+  for (const auto& grant : before)
+    if (grant.issuer == store::kLocalUsers && grant.active(now))
+      note_end(context, grant.id, user_of(grant), why);
+}
+
 }  // namespace
+
+void note_end(const Context& context, std::string_view grant, std::string_view user, std::string_view why) {
+  if (!context.live.note) return;
+  context.live.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":{},"by":{})", json::quote(grant),
+                                               json::quote(user), json::quote(why), json::quote(context.by)));
+}
 
 Result<nlohmann::json> save_user(Context& context, const nlohmann::json& arguments) {
   Arguments input(arguments);
@@ -57,8 +77,11 @@ Result<nlohmann::json> save_user(Context& context, const nlohmann::json& argumen
   }
   auto encoded = identity::hash_password(password);
   if (!encoded) return std::unexpected(std::move(encoded.error()));
+  const auto grants = accounts.grants(name);
+  if (!grants) return std::unexpected(grants.error());
   const auto made = accounts.save_user(name, *encoded);
   if (!made) return std::unexpected(made.error());
+  note_ends(context, *grants, "password");
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
   return nlohmann::json{{"user", name}, {"created", *made}};
 }
@@ -96,7 +119,11 @@ Result<nlohmann::json> remove_user(Context& context, const nlohmann::json& argum
   Arguments input(arguments);
   const auto name = input.text("name");
   if (const auto ok = input.check("user.remove"); !ok) return std::unexpected(ok.error());
-  if (auto ok = accounts_of(context).remove_user(name); !ok) return std::unexpected(std::move(ok.error()));
+  auto accounts = accounts_of(context);
+  const auto grants = accounts.grants(name);
+  if (!grants) return std::unexpected(grants.error());
+  if (auto ok = accounts.remove_user(name); !ok) return std::unexpected(std::move(ok.error()));
+  note_ends(context, *grants, "user");
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
   return nlohmann::json{{"removed", name}};
 }
@@ -124,9 +151,11 @@ Result<nlohmann::json> end_grant(Context& context, const nlohmann::json& argumen
   // Who still sits at a browser that is signed in would have another one with a click.
   const auto grants = accounts.grants();
   if (!grants) return std::unexpected(grants.error());
-  for (const auto& grant : *grants)
-    if (grant.id == id)
-      if (auto out = accounts.end_sign_ins(grant); !out) return std::unexpected(std::move(out.error()));
+  for (const auto& grant : *grants) {
+    if (grant.id != id) continue;
+    if (*ended) note_end(context, id, user_of(grant), "revoked");
+    if (auto out = accounts.end_sign_ins(grant); !out) return std::unexpected(std::move(out.error()));
+  }
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
   return nlohmann::json{{"ended", id}, {"was_active", *ended}};
 }

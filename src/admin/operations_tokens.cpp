@@ -19,6 +19,12 @@ namespace {
 
 store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
 
+std::string principal_of(const store::Grant& grant) {
+  if (grant.issuer.empty()) return "agent:" + grant.user;
+  return grant.issuer == store::kLocalUsers ? "user:" + grant.user
+                                            : "user:" + grant.issuer + "/" + grant.user;
+}
+
 /// Why an agent cannot be given a token; empty: it can.
 Result<void> check_agent(const Context& context, const std::string& name) {
   const auto document = context.registry.document("Agent", name);
@@ -135,11 +141,8 @@ Result<nlohmann::json> list_tokens(Context& context, const nlohmann::json& argum
     if (grant.how == store::Grant::kConsent) continue;
     if (!agent.empty() && (!grant.issuer.empty() || grant.user != agent)) continue;
     const bool fallen = std::ranges::any_of(grant.above, [&](const auto& one) { return over.contains(one); });
-    const std::string name = grant.issuer.empty()                 ? "agent:" + grant.user
-                             : grant.issuer == store::kLocalUsers ? "user:" + grant.user
-                                                                  : "user:" + grant.issuer + "/" + grant.user;
     nlohmann::json row{{"id", grant.id},
-                       {"principal", name},
+                       {"principal", principal_of(grant)},
                        {"actor", grant.actor},
                        {"how", grant.how},
                        {"client", grant.client_name},
@@ -163,11 +166,18 @@ Result<nlohmann::json> revoke_token(Context& context, const nlohmann::json& argu
   Arguments input(arguments);
   const auto id = id_in(input.text("id"));
   if (const auto ok = input.check("token.revoke"); !ok) return std::unexpected(ok.error());
-  const auto ended = accounts_of(context).end_grant(id, "revoked");
+  auto accounts = accounts_of(context);
+  std::string user;
+  if (const auto grants = accounts.grants()) {
+    for (const auto& grant : *grants)
+      if (grant.id == id) user = principal_of(grant);
+  }
+  const auto ended = accounts.end_grant(id, "revoked");
   if (!ended && ended.error().code == Code::not_found)
     return client_error(Code::not_found,
                         "there is no such token (any more); `sallyport token list` shows them");
   if (!ended) return std::unexpected(ended.error());
+  if (*ended) note_end(context, id, user, "revoked");
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
   return nlohmann::json{{"revoked", id}, {"was_active", *ended}};
 }

@@ -18,6 +18,7 @@
 #include "sallyport/admin/operations.hpp"
 #include "sallyport/core/clock.hpp"
 #include "sallyport/core/executor.hpp"
+#include "sallyport/core/limits.hpp"
 #include "sallyport/gateway/gateway.hpp"
 #include "sallyport/json/document.hpp"
 #include "sallyport/net/egress.hpp"
@@ -118,7 +119,8 @@ struct Server::Impl {
   admin::Live live();
   std::string status() const;
   std::string not_ready() const;
-  void record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok);
+  void record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok,
+              std::string_view subject);
   Result<void> stop();
 };
 
@@ -160,6 +162,12 @@ Result<void> Server::Impl::open_public(std::vector<int>& inherited) {
   options.handler = [gate = gate, &trusted = settings.trusted_proxies](net::Exchange& exchange) {
     if (!exchange.request().forwarded.lines.empty()) gate->meet_proxy(exchange, trusted);
     return gate->open.load(std::memory_order_acquire) ? gate->handler(exchange) : not_yet(exchange);
+  };
+  options.on_full = [](std::size_t connections) {
+    spdlog::warn(
+        "{} client connections, as many as there may be: new ones wait until others end. If `ulimit -Hn` is "
+        "the bound (clients get three quarters of it), raise it",
+        connections);
   };
   options.on_refusal = [gate = gate](const net::HeadRefusal& refusal) {
     if (gate->open.load(std::memory_order_acquire)) gate->refused(refusal);
@@ -228,10 +236,11 @@ admin::Live Server::Impl::live() {
       .public_url = public_url};
 }
 
-void Server::Impl::record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {
+void Server::Impl::record(net::Shard& shard, std::string_view operation, std::string_view by, bool ok,
+                          std::string_view subject) {
   auto& writer = journal->writer(shard.index());
-  writer.note("admin",
-              fmt::format(R"("operation":{},"by":{},"ok":{})", json::quote(operation), json::quote(by), ok));
+  writer.note("admin", fmt::format(R"("operation":{},"by":{},"ok":{}{}{})", json::quote(operation),
+                                   json::quote(by), ok, subject.empty() ? "" : ",", subject));
   shard.at_turn_end([&writer] { writer.commit(); });
 }
 
@@ -247,9 +256,8 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
                                   .issuers = gateway->issuers()});
   };
   options.not_ready = [this] { return not_ready(); };
-  options.record = [this](net::Shard& shard, std::string_view operation, std::string_view by, bool ok) {
-    record(shard, operation, by, ok);
-  };
+  options.record = [this](net::Shard& shard, std::string_view operation, std::string_view by, bool ok,
+                          std::string_view subject) { record(shard, operation, by, ok, subject); };
   options.hosts = {host_of(settings.admin.address)};
   auto made = wait_for(*executor, [&]() -> Result<void> {
     auto created = admin::Api::create(*operations, *registry, *executor, *tests, std::move(options));
@@ -264,6 +272,7 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
   tcp.tls = settings.admin.tls();
   if (!inherited.empty()) tcp.inherited_fd = inherited.front();
   tcp.handler = api->remote();
+  tcp.bounds.connections = limits::kAdminConnections;
   auto opened = net::Listener::open(*shards, std::move(tcp));
   if (!opened) return std::unexpected(std::move(opened.error()));
   admin_listener = std::move(*opened);
@@ -273,6 +282,7 @@ Result<void> Server::Impl::open_admin(std::vector<int>& inherited) {
   net::ListenerOptions local;
   local.address = "unix:" + socket_path->text();
   local.handler = api->local();
+  local.bounds.connections = limits::kAdminConnections;
   auto bound = net::Listener::open(*shards, std::move(local));
   if (!bound) return std::unexpected(std::move(bound.error()));
   socket_listener = std::move(*bound);

@@ -204,17 +204,25 @@ TEST_CASE("commands work through the running server as they do on the files") {
 
 TEST_CASE("who changed something through a running server stands in the journal") {
   Running running;
-  running.sallyport({"key", "create", "--agent", "bot"});
+  const auto key = running.sallyport({"key", "create", "--agent", "bot", "-o", "json"}).json();
   running.sallyport({"key", "list"});
+  running.sallyport({"key", "revoke", key["key"].get<std::string>()});
+  running.sallyport({"apply", "-f", "-"},
+                    std::string("kind: Credential\nname: token\nvalue: ") + kCanary + "\n");
+  running.sallyport({"server", "remove", "docs"});
   REQUIRE(running.server->stop());
   std::vector<json> notes;
   for (auto& record : running.records("note")) {
     if (record["note"] == "admin") notes.push_back(record["with"]);
   }
-  REQUIRE(notes.size() == 1);
-  CHECK(notes[0]["operation"] == "key.create");
-  CHECK(notes[0]["by"] == "uid:" + std::to_string(::geteuid()));
-  CHECK(notes[0]["ok"] == true);
+  const auto me = "uid:" + std::to_string(::geteuid());
+  const json expected[] = {
+      {{"operation", "key.create"}, {"by", me}, {"ok", true}, {"agent", "bot"}, {"id", key["id"]}},
+      {{"operation", "key.revoke"}, {"by", me}, {"ok", true}, {"revoked", key["id"]}},
+      {{"operation", "apply"}, {"by", me}, {"ok", true}, {"changes", {"created Credential/token"}}},
+      {{"operation", "server.remove"}, {"by", me}, {"ok", false}, {"name", "docs"}, {"code", "not_found"}},
+  };
+  CHECK(json(notes) == json(expected));
 }
 
 TEST_CASE("the admin listener wants an admin key, and a Host that is its own") {

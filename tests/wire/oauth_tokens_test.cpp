@@ -174,16 +174,22 @@ TEST_CASE(
     CHECK(grants["grants"][0]["state"] == "active");
     CHECK(grants["grants"][0]["client"] == "Claude <Code>");
     REQUIRE(rig.gateway.admin("grant.end", {{"id", grants["grants"][0]["id"]}}).has_value());
+    CHECK(rig.noted("grant_ended", {{"grant", grants["grants"][0]["id"]},
+                                    {"user", "alice"},
+                                    {"why", "revoked"},
+                                    {"by", "uid:" + std::to_string(::geteuid())}}));
   }
   SUBCASE("another password") {
     const std::string cookie = rig.signed_in();
     REQUIRE(
         rig.gateway.admin("user.save", {{"name", "alice"}, {"password", "another password"}}).has_value());
     CHECK(rig.asks({}, cookie).body.find("<h1>Sign in</h1>") != std::string::npos);
+    CHECK(rig.noted("grant_ended", {{"user", "alice"}, {"why", "password"}}));
   }
   SUBCASE("the user") {
     REQUIRE(rig.gateway.admin("user.save", {{"name", "bob"}, {"password", kPassword}}).has_value());
     REQUIRE(rig.gateway.admin("user.remove", {{"name", "alice"}}).has_value());
+    CHECK(rig.noted("grant_ended", {{"user", "alice"}, {"why", "user"}}));
   }
   SUBCASE("the last user") { REQUIRE(rig.gateway.admin("user.remove", {{"name", "alice"}}).has_value()); }
   CHECK(rig.opens(tokens["access_token"]) == 401);

@@ -24,9 +24,11 @@ struct ApiOptions {
   /// Why the server cannot serve now, empty when it can. Threads: any shard's; must not block. Not set:
   /// always ready.
   std::function<std::string()> not_ready{};
-  /// After an operation that may change something: for the record. `by` is "uid:1000" or "agent:ops". On the
-  /// request's shard.
-  std::function<void(net::Shard&, std::string_view operation, std::string_view by, bool ok)> record{};
+  /// After an operation that may change something: for the record. `by` is "uid:1000" or "agent:ops";
+  /// `subject` is what it was about, members of a JSON object. On the request's shard.
+  std::function<void(net::Shard&, std::string_view operation, std::string_view by, bool ok,
+                     std::string_view subject)>
+      record{};
   /// Names that Host may carry on TCP besides localhost and loopback addresses: the listener's own, without
   /// port.
   std::vector<std::string> hosts{};
