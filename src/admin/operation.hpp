@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sallyport/admin/operations.hpp"
+#include "sallyport/store/accounts.hpp"
 #include "sallyport/store/vault.hpp"
 
 namespace sallyport::admin {
@@ -47,8 +48,14 @@ class Arguments {
 
 /// Several problems as one error: the hint has a line for each, `data` is {"problems":[...]}.
 Error problems_error(Code code, const std::vector<std::string>& problems);
-/// Leaves a record that an administrator ended a grant. `user`: whose; of a token its principal.
-void note_end(const Context& context, std::string_view grant, std::string_view user, std::string_view why);
+/// Whose grant it is: a local user's name, ISSUER/NAME of another issuer's, an agent's name.
+std::string user_of(const store::Grant& grant);
+struct EndedGrant {
+  store::Grant grant;
+  bool was_active = false;
+};
+/// Ends a grant and leaves a record of that. Errors: not_found; those of the registry.
+Result<EndedGrant> end_with_record(Context& context, const std::string& id);
 /// Makes a committed change take effect where a server runs.
 Result<void> reload(const Context& context);
 

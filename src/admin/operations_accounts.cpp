@@ -1,5 +1,6 @@
 /// Operations on people who sign in at the gateway itself, and on what they have granted: user.*, grant.*.
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -16,10 +17,6 @@ namespace {
 store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
 
 bool is_consent(const store::Grant& grant) { return grant.how == store::Grant::kConsent; }
-
-std::string user_of(const store::Grant& grant) {
-  return grant.issuer == store::kLocalUsers ? grant.user : grant.issuer + "/" + grant.user;
-}
 
 std::string_view state_of(const store::Grant& grant, std::int64_t now) {
   if (grant.ended) return "ended";
@@ -41,20 +38,42 @@ nlohmann::json row_of(const store::Grant& grant, std::int64_t now) {
   return row;
 }
 
+void note_end(const Context& context, const store::Grant& grant, std::string_view why) {
+  if (!context.live.note) return;
+  context.live.note("grant_ended",
+                    fmt::format(R"("grant":{},"user":{},"why":{},"by":{})", json::quote(grant.id),
+                                json::quote(user_of(grant)), json::quote(why), json::quote(context.by)));
+}
+
 /// Of those that a change of a person's own account ended.
 void note_ends(const Context& context, const std::vector<store::Grant>& before, std::string_view why) {
   const auto now = unix_millis(system_clock().now());
   for (const auto& grant : before)
-    if (grant.issuer == store::kLocalUsers && grant.active(now))
-      note_end(context, grant.id, user_of(grant), why);
+    if (grant.issuer == store::kLocalUsers && grant.active(now)) note_end(context, grant, why);
 }
 
 }  // namespace
 
-void note_end(const Context& context, std::string_view grant, std::string_view user, std::string_view why) {
-  if (!context.live.note) return;
-  context.live.note("grant_ended", fmt::format(R"("grant":{},"user":{},"why":{},"by":{})", json::quote(grant),
-                                               json::quote(user), json::quote(why), json::quote(context.by)));
+std::string user_of(const store::Grant& grant) {
+  return grant.issuer.empty() || grant.issuer == store::kLocalUsers ? grant.user
+                                                                    : grant.issuer + "/" + grant.user;
+}
+
+Result<EndedGrant> end_with_record(Context& context, const std::string& id) {
+  auto accounts = accounts_of(context);
+  EndedGrant ended;
+  const auto saved = context.database.transaction([&]() -> Result<void> {
+    const auto was_active = accounts.end_grant(id, "revoked");
+    if (!was_active) return Failure(was_active.error());
+    auto grants = accounts.grants();
+    if (!grants) return Failure(grants.error());
+    ended = {.grant = std::move(*std::ranges::find(*grants, id, &store::Grant::id)),
+             .was_active = *was_active};
+    return {};
+  });
+  if (!saved) return Failure(saved.error());
+  if (ended.was_active) note_end(context, ended.grant, "revoked");
+  return ended;
 }
 
 Result<nlohmann::json> save_user(Context& context, const nlohmann::json& arguments) {
@@ -145,19 +164,13 @@ Result<nlohmann::json> end_grant(Context& context, const nlohmann::json& argumen
   Arguments input(arguments);
   const auto id = input.text("id");
   if (const auto ok = input.check("grant.end"); !ok) return std::unexpected(ok.error());
-  auto accounts = accounts_of(context);
-  const auto ended = accounts.end_grant(id, "revoked");
+  const auto ended = end_with_record(context, id);
   if (!ended) return std::unexpected(ended.error());
   // Who still sits at a browser that is signed in would have another one with a click.
-  const auto grants = accounts.grants();
-  if (!grants) return std::unexpected(grants.error());
-  for (const auto& grant : *grants) {
-    if (grant.id != id) continue;
-    if (*ended) note_end(context, id, user_of(grant), "revoked");
-    if (auto out = accounts.end_sign_ins(grant); !out) return std::unexpected(std::move(out.error()));
-  }
+  if (auto out = accounts_of(context).end_sign_ins(ended->grant); !out)
+    return std::unexpected(std::move(out.error()));
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
-  return nlohmann::json{{"ended", id}, {"was_active", *ended}};
+  return nlohmann::json{{"ended", id}, {"was_active", ended->was_active}};
 }
 
 }  // namespace sallyport::admin

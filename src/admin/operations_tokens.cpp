@@ -20,9 +20,7 @@ namespace {
 store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
 
 std::string principal_of(const store::Grant& grant) {
-  if (grant.issuer.empty()) return "agent:" + grant.user;
-  return grant.issuer == store::kLocalUsers ? "user:" + grant.user
-                                            : "user:" + grant.issuer + "/" + grant.user;
+  return (grant.issuer.empty() ? "agent:" : "user:") + user_of(grant);
 }
 
 /// Why an agent cannot be given a token; empty: it can.
@@ -166,20 +164,13 @@ Result<nlohmann::json> revoke_token(Context& context, const nlohmann::json& argu
   Arguments input(arguments);
   const auto id = id_in(input.text("id"));
   if (const auto ok = input.check("token.revoke"); !ok) return std::unexpected(ok.error());
-  auto accounts = accounts_of(context);
-  std::string user;
-  if (const auto grants = accounts.grants()) {
-    for (const auto& grant : *grants)
-      if (grant.id == id) user = principal_of(grant);
-  }
-  const auto ended = accounts.end_grant(id, "revoked");
+  const auto ended = end_with_record(context, id);
   if (!ended && ended.error().code == Code::not_found)
     return client_error(Code::not_found,
                         "there is no such token (any more); `sallyport token list` shows them");
   if (!ended) return std::unexpected(ended.error());
-  if (*ended) note_end(context, id, user, "revoked");
   if (auto ok = reload(context); !ok) return std::unexpected(std::move(ok.error()));
-  return nlohmann::json{{"revoked", id}, {"was_active", *ended}};
+  return nlohmann::json{{"revoked", id}, {"was_active", ended->was_active}};
 }
 
 }  // namespace sallyport::admin

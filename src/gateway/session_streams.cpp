@@ -22,10 +22,8 @@ class HomeSession final : public Follower {
 
   void tell(std::string_view method, std::string_view members) override {
     if (stream.empty()) return;
-    net::HeldBytes uncounted;
     owner_.say(stream,
-               mcp::notification_message(method, members.empty() ? "" : "{" + std::string(members) + "}"),
-               uncounted);
+               mcp::notification_message(method, members.empty() ? "" : "{" + std::string(members) + "}"));
   }
   void end() override {
     owner_.shard_.at_turn_end([alive = std::weak_ptr<SessionStreams*>(owner_.self_), name = nonce] {

@@ -41,6 +41,10 @@ class SessionStreams {
   /// Adds an event and passes it to whoever reads the stream, with `share` (EventStream::push). False when
   /// the stream is no more; then the share was left.
   bool say(const std::string& stream, std::string_view message, net::HeldBytes& share);
+  bool say(const std::string& stream, std::string_view message) {
+    net::HeldBytes none;
+    return say(stream, message, none);
+  }
   /// Whoever reads the stream gets no more of it: it comes back.
   void let_go(const std::string& stream) { readers_.erase(stream); }
   /// The answer has been said.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -30,7 +31,6 @@ constexpr auto kReapAgain = std::chrono::milliseconds(10);
 constexpr std::size_t kReadBytes = 16 * limits::KiB;
 constexpr std::size_t kKeptBytes = 64 * limits::KiB;
 constexpr auto kLookForRoom = std::chrono::milliseconds(20);
-constexpr std::size_t kSpareShare = 8;  // one in so many of the budget is not for lines that are not whole
 
 /// For logs and terminals: control characters, and every byte outside ASCII where it is not UTF-8, as \xNN.
 std::string printable(std::string_view text) {
@@ -196,17 +196,19 @@ class Process : public std::enable_shared_from_this<Process> {
       stop();
       return try_finish();
     }
-    read_on(std::chrono::steady_clock::now() + options_.room_wait);
+    read_on();
   }
 
   /// Where nothing is left of the budget the child waits, as its pipe is full; but not for ever: those that
   /// wait may hold all of it together.
-  void read_on(SteadyTime until) {
+  void read_on(std::optional<SteadyTime> until = {}) {
     if (!out_.is_open()) return;
     const std::size_t waiting = out_lines_.waiting();
-    if (line_held_.set(waiting <= kKeptBytes ? 0 : waiting, HeldBytes::budget() / kSpareShare))
+    if (line_held_.set(waiting <= kKeptBytes ? 0 : waiting, HeldBytes::for_calls()))
       return when_readable(out_, &Process::read_out);
-    if (std::chrono::steady_clock::now() < until) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (!until) until = now + options_.room_wait;
+    if (now < *until) {
       room_.set(kLookForRoom, [self = shared_from_this(), until] { self->read_on(until); });
       return;
     }

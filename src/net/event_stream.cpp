@@ -13,7 +13,6 @@ namespace {
 // empty.
 constexpr std::size_t kGathered = 16 * limits::KiB;
 constexpr std::size_t kKept = 2 * limits::KiB;
-constexpr std::size_t kSpareShare = 8;  // one in so many of the budget is for calls
 // What one that reads may be sent while nothing is left of the budget.
 constexpr std::size_t kAlways = 64 * limits::KiB;
 
@@ -28,7 +27,7 @@ bool WaitingBytes::set(std::size_t bytes) {
   }
   const std::size_t more = bytes - before;
   if (all_waiting.fetch_add(more, std::memory_order_relaxed) + more <= HeldBytes::budget() / 2 &&
-      held_.set(bytes, HeldBytes::budget() / kSpareShare))
+      held_.set(bytes, HeldBytes::for_calls()))
     return true;
   all_waiting.fetch_sub(more, std::memory_order_relaxed);
   return false;
@@ -77,7 +76,7 @@ bool EventWriter::hold(std::size_t more, HeldBytes share) {
   if (all <= limits::kUncounted || held_.set(all - carried)) return true;
   if (!writing_ || share.bytes() > 0) {
     const std::size_t before = carried_.bytes();
-    const std::size_t spare = share.bytes() > 0 ? 0 : HeldBytes::budget() / kSpareShare;
+    const std::size_t spare = share.bytes() > 0 ? 0 : HeldBytes::for_calls();
     carried_.add(std::move(share));
     if (carried_.set(before + more, spare)) return true;
     static_cast<void>(carried_.set(before));

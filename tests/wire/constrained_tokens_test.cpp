@@ -199,6 +199,7 @@ TEST_CASE("tokens of programs are listed with what they stand on, and end for th
     CHECK(rig.opens(grandchild) == 401);
     CHECK(row_of(grandchild)["why"] == "parent");
     CHECK(row_of(grandchild)["state"] == "ended");
+    CHECK(rig.noted("grant_ended", {{"grant", rig.grant_of(child)}, {"user", "bot"}, {"why", "revoked"}}));
   }
   SUBCASE("by its text, as somebody found it") {
     REQUIRE(rig.gateway.admin("token.revoke", {{"id", token}}).has_value());

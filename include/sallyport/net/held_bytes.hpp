@@ -34,6 +34,8 @@ class HeldBytes {
   /// The budget; limits::kBytesInFlight unless set otherwise, at the start.
   static std::size_t budget();
   static void set_budget(std::size_t bytes);
+  /// What is set aside for calls, from those that only wait: an eighth of it.
+  static std::size_t for_calls() { return budget() / 8; }
 
   /// What a shard runs after turns of its loop in which large shares were let go of; for the allocator. Set
   /// before the first shard runs.
