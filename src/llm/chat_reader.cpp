@@ -111,7 +111,8 @@ class ChatReader : public EventReader::Form {
     }
     start(body, out);
     const auto choices = body.find("choices");
-    if (!choices || choices->size() == 0) return broken("a completion without choices");
+    if (!choices || !choices->is(json::Kind::array) || choices->size() == 0)
+      return broken("a completion without choices");
     const auto choice = *choices->elements().begin();
     const auto message = object_of(choice, "message");
     if (!message) return broken("a choice without a message");

@@ -280,6 +280,7 @@ TEST_CASE("whole answers that are none are broken") {
       {"openai-chat", "[]", ""},
       {"openai-chat", R"({"id":"x"})", ""},
       {"openai-chat", R"({"choices":[]})", ""},
+      {"openai-chat", R"({"choices":{"message":{"content":"hi"}}})", ""},
       {"openai-chat", R"({"choices":[{"message":"hi"}]})", ""},
       {"openai-responses", R"({"id":"x"})", ""},
       {"openai-responses", R"({"status":"queued","output":[]})", ""},
