@@ -42,13 +42,21 @@ class ResponsesReader : public EventReader::Form {
   Result<void> read_whole(const json::Value& body, Events& out) override {
     const auto status = text_of(body, "status");
     if (status == "in_progress" || status == "queued") return broken("a response that is still under way");
-    const auto error = body.find("error");
-    if (!body.find("output") && (!error || error->is(json::Kind::null)))
-      return broken("a response without output");
-    return read_response(status, body, out);
+    if (!body.find("output")) {
+      if (!error_in(body)) return broken("a response without output");
+      return read_response("failed", body, out);
+    }
+    // What has output and no known reason to be less is whole; some providers have statuses of their own.
+    const bool less = status == "failed" || status == "cancelled" || status == "incomplete";
+    return read_response(less ? std::string_view(status) : "completed", body, out);
   }
 
  private:
+  static std::optional<json::Value> error_in(const json::Value& response) {
+    const auto error = response.find("error");
+    return error && !error->is(json::Kind::null) ? error : std::nullopt;
+  }
+
   // Events without a number, or with one that nobody could count to, count as one each.
   void count(const json::Value& data) {
     const auto number = index_of(data, "sequence_number", next_number_);
@@ -80,19 +88,19 @@ class ResponsesReader : public EventReader::Form {
     return {};
   }
 
-  // The end, or the frames around it; `event` is also the status of a whole response.
+  // The end, or the frames around it.
   Result<void> read_response(std::string_view event, const json::Value& response, Events& out) {
     start(response, out);
-    const auto status = text_of(response, "status");
-    if (event == "failed" || event == "cancelled" || (event.empty() && status == "failed")) {
-      const auto error = object_of(response, "error");
+    if (event == "failed" || event == "cancelled") {
       take_usage(response.find("usage"), out);
-      auto told = error ? read_error(Wire::responses, 0, error->raw())
-                        : WireError{.type = "server_error", .message = "the provider ended the response"};
+      WireError told{.type = "server_error", .message = "the provider ended the response"};
+      // Some providers put a text where the object belongs.
+      if (const auto error = error_in(response))
+        told = read_error(Wire::responses, 0, error->is(json::Kind::object) ? error->raw() : response.raw());
       fail_with(std::move(told), out);
       return {};
     }
-    if (event != "completed" && event != "incomplete" && !event.empty()) return {};
+    if (event != "completed" && event != "incomplete") return {};
     std::int64_t at = 0;
     if (const auto items = response.find("output")) {
       for (const auto item : items->elements()) {

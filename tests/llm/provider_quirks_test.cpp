@@ -275,6 +275,33 @@ TEST_CASE("an answer of endless parts is given up") {
   }
 }
 
+TEST_CASE("a whole response has an end, whatever its status is") {
+  const std::string output =
+      R"("output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}],"usage":null)";
+  const Row rows[] = {
+      {"a status of the provider's own", R"({"status":"success",)" + output + "}",
+       "[text: hi] stop done end"},
+      {"no status", "{" + output + "}", "[text: hi] stop done end"},
+      {"cut short", R"({"status":"incomplete",)" + output + "}", "[text: hi] stop pause end"},
+      {"cancelled", R"({"status":"cancelled",)" + output + "}",
+       " failed 500 the provider ended the response"},
+      {"an error alone", R"({"error":{"message":"no credit","type":"billing_error"}})",
+       " failed 402 no credit"},
+      {"an error as text", R"({"status":"odd","error":"no credit"})", " failed 500 no credit"},
+      {"failed, with text", R"({"status":"failed","error":"no credit",)" + output + "}",
+       " failed 500 no credit"},
+      {"failed, without a word", R"({"status":"failed","error":null,)" + output + "}",
+       " failed 500 the provider ended the response"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.why);
+    const auto document = parsed(row.stream, json::kUpstream);
+    const auto events = read_answer(Wire::responses, document.root());
+    REQUIRE(events.has_value());
+    CHECK(told(*events) == row.told);
+  }
+}
+
 TEST_CASE("whole answers that are none are broken") {
   const Row rows[] = {
       {"openai-chat", "[]", ""},
