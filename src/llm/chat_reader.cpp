@@ -79,7 +79,7 @@ class ChatReader : public EventReader::Form {
   }
 
   Result<void> read_event(std::string_view, const json::Value& data, Events& out) override {
-    if (const auto error = data.find("error"); error && !error->is(json::Kind::null)) {
+    if (const auto error = error_in(data)) {
       fail_with(read_error(Wire::chat, status_in(*error), data.raw()), out);
       return {};
     }
@@ -105,7 +105,7 @@ class ChatReader : public EventReader::Form {
   }
 
   Result<void> read_whole(const json::Value& body, Events& out) override {
-    if (const auto error = body.find("error"); error && !error->is(json::Kind::null)) {
+    if (const auto error = error_in(body)) {
       fail_with(read_error(Wire::chat, status_in(*error), body.raw()), out);
       return {};
     }

@@ -30,6 +30,11 @@ std::optional<json::Value> EventReader::Form::object_of(const json::Value& paren
   return value && value->is(json::Kind::object) ? value : std::nullopt;
 }
 
+std::optional<json::Value> EventReader::Form::error_in(const json::Value& answer) {
+  const auto error = answer.find("error");
+  return error && !error->is(json::Kind::null) ? error : std::nullopt;
+}
+
 std::int64_t EventReader::Form::index_of(const json::Value& object, std::string_view name,
                                          std::int64_t otherwise) {
   const auto value = object.find(name);

@@ -44,6 +44,8 @@ class EventReader::Form {
   }
   static std::string text_of(const std::optional<json::Value>& object, std::string_view name);
   static std::optional<json::Value> object_of(const json::Value& parent, std::string_view name);
+  /// What the answer or event says went wrong; null says nothing.
+  static std::optional<json::Value> error_in(const json::Value& answer);
   static std::int64_t index_of(const json::Value& object, std::string_view name, std::int64_t otherwise);
 
   /// The number of a new block.

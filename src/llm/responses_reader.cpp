@@ -52,11 +52,6 @@ class ResponsesReader : public EventReader::Form {
   }
 
  private:
-  static std::optional<json::Value> error_in(const json::Value& response) {
-    const auto error = response.find("error");
-    return error && !error->is(json::Kind::null) ? error : std::nullopt;
-  }
-
   // Events without a number, or with one that nobody could count to, count as one each.
   void count(const json::Value& data) {
     const auto number = index_of(data, "sequence_number", next_number_);
