@@ -48,6 +48,7 @@ class Arguments {
 
 /// Several problems as one error: the hint has a line for each, `data` is {"problems":[...]}.
 Error problems_error(Code code, const std::vector<std::string>& problems);
+store::Accounts accounts_of(Context& context);
 /// Whose grant it is: a local user's name, ISSUER/NAME of another issuer's, an agent's name.
 std::string user_of(const store::Grant& grant);
 struct EndedGrant {

@@ -14,8 +14,6 @@
 namespace sallyport::admin {
 namespace {
 
-store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
-
 bool is_consent(const store::Grant& grant) { return grant.how == store::Grant::kConsent; }
 
 std::string_view state_of(const store::Grant& grant, std::int64_t now) {
@@ -53,6 +51,8 @@ void note_ends(const Context& context, const std::vector<store::Grant>& before, 
 }
 
 }  // namespace
+
+store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
 
 std::string user_of(const store::Grant& grant) {
   return grant.issuer.empty() || grant.issuer == store::kLocalUsers ? grant.user

@@ -17,8 +17,6 @@
 namespace sallyport::admin {
 namespace {
 
-store::Accounts accounts_of(Context& context) { return {context.database, context.vault, system_clock()}; }
-
 std::string principal_of(const store::Grant& grant) {
   return (grant.issuer.empty() ? "agent:" : "user:") + user_of(grant);
 }
